@@ -1,0 +1,156 @@
+//! `cargo verify`: every check in turn, each timed; the table at the end says which failed.
+
+use std::path::Path;
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, ensure};
+use serde_json::Value;
+
+use super::root;
+use super::setup::{self, Runner};
+
+/// Directories with a `package.json`.
+const INTERFACES: [&str; 2] = ["crates/web/ui", "tests/browser"];
+/// Scripts of a package, in the order in which they run when they exist.
+const SCRIPTS: [&str; 5] = ["format:check", "lint", "check", "test", "build"];
+
+struct Row {
+    name: &'static str,
+    took: Duration,
+    fault: Option<String>,
+}
+
+#[derive(Default)]
+struct Table {
+    rows: Vec<Row>,
+}
+
+impl Table {
+    /// Runs a step and keeps its time and its fault.
+    fn step<T>(&mut self, name: &'static str, work: impl FnOnce() -> Result<T>) -> Option<T> {
+        println!("\n==> {name}");
+        let started = Instant::now();
+        let result = work();
+        let took = started.elapsed();
+        let fault = result.as_ref().err().map(|error| format!("{error:#}"));
+        println!("<== {name}: {} after {:.1} s", fault.as_deref().unwrap_or("good"), took.as_secs_f64());
+        self.rows.push(Row { name, took, fault });
+        result.ok()
+    }
+
+    fn is_good(&self) -> bool {
+        self.rows.iter().all(|row| row.fault.is_none())
+    }
+
+    fn print(&self) {
+        println!("\n{:<18} {:>9}  result", "step", "seconds");
+        for row in &self.rows {
+            let seconds = row.took.as_secs_f64();
+            println!("{:<18} {seconds:>9.1}  {}", row.name, row.fault.as_deref().unwrap_or("good"));
+        }
+        let total: Duration = self.rows.iter().map(|row| row.took).sum();
+        let verdict = if self.is_good() { "good" } else { "NOT GOOD" };
+        println!("{:<18} {:>9.1}  {verdict}", "all", total.as_secs_f64());
+    }
+}
+
+/// Runs every check; false when one failed. A check that fails does not keep the others from running.
+///
+/// # Errors
+/// None of its own: a fault of set-up stands in the table like any other.
+pub fn run() -> Result<bool> {
+    let mut table = Table::default();
+    if let Some(runner) = table.step("set-up", setup::everything) {
+        checks(&mut table, runner);
+    }
+    table.print();
+    Ok(table.is_good())
+}
+
+fn checks(table: &mut Table, runner: Runner) {
+    table.step("formatting", || cargo(&["fmt", "--all", "--check"]));
+    table.step("interface", interfaces);
+    let lints = ["clippy", "--workspace", "--all-targets", "--locked", "--", "-D", "warnings"];
+    table.step("lints", || cargo(&lints));
+    let tests: &[&str] = match runner {
+        Runner::Nextest => &["nextest", "run", "--workspace", "--locked"],
+        Runner::Plain => &["test", "--workspace", "--locked", "--lib", "--bins", "--tests"],
+    };
+    table.step("tests", || cargo(tests));
+    table.step("documentation", || cargo(&["test", "--workspace", "--locked", "--doc"]));
+}
+
+fn cargo(arguments: &[&str]) -> Result<()> {
+    let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    command.args(arguments).current_dir(root());
+    run_command(command, &format!("cargo {}", arguments.join(" ")))
+}
+
+/// Installs, checks and builds what is written for the browser.
+///
+/// # Errors
+/// When npm or one of the scripts fails.
+pub fn interfaces() -> Result<()> {
+    let present = INTERFACES.iter().filter(|directory| root().join(directory).join("package.json").exists());
+    for directory in present {
+        let directory = root().join(directory);
+        npm(&directory, &["ci", "--no-audit", "--no-fund"])?;
+        let scripts = scripts_of(&directory)?;
+        for script in SCRIPTS.iter().filter(|script| scripts.iter().any(|name| name == *script)) {
+            npm(&directory, &["run", script])?;
+        }
+    }
+    Ok(())
+}
+
+/// Installs what the interface needs and builds it, without its checks.
+///
+/// # Errors
+/// When npm fails.
+pub fn build_interface() -> Result<()> {
+    let directory = root().join("crates/web/ui");
+    npm(&directory, &["ci", "--no-audit", "--no-fund"])?;
+    npm(&directory, &["run", "build"])
+}
+
+fn scripts_of(directory: &Path) -> Result<Vec<String>> {
+    let path = directory.join("package.json");
+    let text = std::fs::read_to_string(&path).with_context(|| path.display().to_string())?;
+    let package: Value = serde_json::from_str(&text).with_context(|| path.display().to_string())?;
+    let scripts = package.get("scripts").and_then(Value::as_object);
+    Ok(scripts.map(|scripts| scripts.keys().cloned().collect()).unwrap_or_default())
+}
+
+fn npm(directory: &Path, arguments: &[&str]) -> Result<()> {
+    let mut command = Command::new("npm");
+    command.args(arguments).current_dir(directory).env("CI", "1");
+    run_command(command, &format!("npm {} in {}", arguments.join(" "), directory.display()))
+}
+
+fn run_command(mut command: Command, name: &str) -> Result<()> {
+    let status = command.status().with_context(|| name.to_owned())?;
+    ensure!(status.success(), "{name}: {status}");
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_fault_spoils_the_whole_and_the_others_still_run() {
+        let mut table = Table::default();
+        assert_eq!(table.step("first", || anyhow::Ok(7)), Some(7));
+        assert!(table.is_good());
+        assert!(table.step("second", || cargo(&["no-such-command"])).is_none());
+        table.step("third", || anyhow::Ok(()));
+        assert_eq!(table.rows.len(), 3);
+        assert!(!table.is_good());
+    }
+
+    #[test]
+    fn scripts_are_read_from_the_package() {
+        assert_eq!(scripts_of(&root().join("tests/browser")).expect("a package"), ["lint"]);
+    }
+}
