@@ -1,0 +1,7 @@
+//! Any URI: the laws of `tests/laws`.
+#![no_main]
+
+#[path = "../../tests/laws/mod.rs"]
+mod laws;
+
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| laws::uri(bytes));

@@ -1,0 +1,204 @@
+//! Requests inside a dialog other than changes of the session: BYE, OPTIONS, INFO, and what they are answered
+//! (RFC 3261 sections 12.2 and 15).
+
+use super::client::{Place, with_credentials};
+use super::compose::{ACCEPTED_BODY, reply, with_allow};
+use super::reinvite::Modification;
+use super::session::{Life, Session};
+use super::{CommandRefused, Context, EndCause, Purpose, SessionClock, Silence};
+use crate::dialog::{Dialog, DialogId};
+use crate::digest::Attempt;
+use crate::message::{HeaderName, Method, ReasonValue, Request, Response, StatusCode};
+use crate::transaction::ServerTransactionId;
+use crate::ua::Event;
+
+impl Session {
+    /// Hangs up an answered call.
+    pub(crate) fn bye(
+        &mut self,
+        reasons: &[ReasonValue],
+        ctx: &mut Context<'_>,
+    ) -> Result<(), CommandRefused> {
+        if !matches!(self.life, Life::Up(_)) {
+            return Err(CommandRefused::WrongState);
+        }
+        self.end(EndCause::LocalBye, reasons, ctx);
+        Ok(())
+    }
+
+    /// Asks whether the peer is alive.
+    pub(crate) fn send_options(&mut self, ctx: &mut Context<'_>) -> Result<(), CommandRefused> {
+        if self.sent.iter().any(|sent| sent.purpose == Purpose::Options) {
+            return Err(CommandRefused::Busy);
+        }
+        let Life::Up(up) = &mut self.life else {
+            return Err(CommandRefused::WrongState);
+        };
+        let mut options = up.dialog.request(Method::Options);
+        options.headers.set(HeaderName::Accept, ACCEPTED_BODY);
+        options.headers.set(HeaderName::UserAgent, ctx.settings.agent_name.as_str());
+        let hop = up.dialog.next_hop().cloned();
+        self.send(Purpose::Options, options, hop, Attempt::default(), ctx);
+        Ok(())
+    }
+
+    pub(super) fn options_answered(&mut self, response: &Response, ctx: &mut Context<'_>) {
+        let handle = self.handle();
+        let status = response.status.get();
+        if response.status.is_provisional() || !matches!(self.life, Life::Up(_)) {
+            return;
+        }
+        let Some(sent) = self.take_sent(Purpose::Options) else {
+            return;
+        };
+        match status {
+            408 | 481 => {
+                ctx.emit(Event::OptionsUnanswered { handle });
+                self.end(EndCause::Lost { status }, &[], ctx);
+            }
+            401 | 407 => {
+                let Life::Up(up) = &mut self.life else { return };
+                let cseq = up.dialog.local_cseq.saturating_add(1);
+                match with_credentials(sent, response, cseq, Place::Inside, ctx) {
+                    Some((request, attempt)) => {
+                        up.dialog.local_cseq = cseq;
+                        let hop = up.dialog.next_hop().cloned();
+                        self.send(Purpose::Options, request, hop, attempt, ctx);
+                    }
+                    None => ctx.emit(Event::OptionsAnswered { handle, status }),
+                }
+            }
+            _ => ctx.emit(Event::OptionsAnswered { handle, status }),
+        }
+    }
+
+    pub(super) fn options_unanswered(&mut self, silence: Silence, ctx: &mut Context<'_>) {
+        self.take_sent(Purpose::Options);
+        if !matches!(self.life, Life::Up(_)) {
+            return;
+        }
+        ctx.emit(Event::OptionsUnanswered { handle: self.handle() });
+        // An ICMP error may be the seconds of a peer's restart; silence is 32 s of nothing.
+        if silence == Silence::TimedOut {
+            self.end(EndCause::Lost { status: 408 }, &[], ctx);
+        }
+    }
+
+    pub(super) fn bye_answered(&mut self, number: u32, response: &Response, ctx: &mut Context<'_>) {
+        if response.status.is_provisional() {
+            return;
+        }
+        let sent = self.take_sent(Purpose::Bye(number));
+        let goodbye = self.byes.iter_mut().find(|bye| bye.number == number);
+        let (Some(sent), Some(goodbye)) = (sent, goodbye) else {
+            return;
+        };
+        if matches!(response.status.get(), 401 | 407) {
+            let cseq = goodbye.dialog.local_cseq.saturating_add(1);
+            if let Some((request, attempt)) = with_credentials(sent, response, cseq, Place::Inside, ctx) {
+                goodbye.dialog.local_cseq = cseq;
+                let hop = goodbye.dialog.next_hop().cloned();
+                return self.send(Purpose::Bye(number), request, hop, attempt, ctx);
+            }
+        }
+        self.bye_done(number, Some(response.status.get()), ctx);
+    }
+
+    /// A BYE has its answer, or never gets one: its dialog is gone.
+    pub(super) fn bye_done(&mut self, number: u32, status: Option<u16>, ctx: &mut Context<'_>) {
+        self.take_sent(Purpose::Bye(number));
+        let Some(at) = self.byes.iter().position(|bye| bye.number == number) else {
+            return;
+        };
+        let goodbye = self.byes.swap_remove(at);
+        if self.side == super::session::Side::Restored {
+            ctx.emit(Event::Released { call_id: goodbye.dialog.id.call_id, status });
+        }
+    }
+
+    pub(super) fn dialog_mut(&mut self, id: &DialogId) -> Option<&mut Dialog> {
+        match &mut self.life {
+            Life::Up(up) => Some(&mut up.dialog).filter(|dialog| dialog.id == *id),
+            Life::Called(called) => Some(&mut called.dialog).filter(|dialog| dialog.id == *id),
+            Life::AwaitingAck(dialog, ..) => Some(&mut **dialog).filter(|dialog| dialog.id == *id),
+            Life::Calling(calling) => calling.forks.iter_mut().find(|dialog| dialog.id == *id),
+            Life::Over => None,
+        }
+    }
+
+    /// Gives the refusal of a request with an old CSeq, or of one for a dialog that is no more.
+    pub(super) fn out_of_order(&mut self, request: &Request) -> Option<Response> {
+        let id = DialogId::of_request(request)?;
+        let cseq = request.headers.cseq().ok()?.number;
+        let crosses = request.method == Method::Bye && self.byes.iter().any(|bye| bye.dialog.id == id);
+        match self.dialog_mut(&id) {
+            Some(dialog) => {
+                let refused = dialog.receive(cseq).is_err();
+                refused.then(|| reply(request, StatusCode::SERVER_INTERNAL_ERROR, &id.local_tag))
+            }
+            // Both ends hung up at once: a BYE that crosses ours is fine.
+            None if crosses => None,
+            None => Some(reply(request, StatusCode::CALL_OR_TRANSACTION_DOES_NOT_EXIST, &id.local_tag)),
+        }
+    }
+
+    pub(super) fn hung_up(&mut self, to: ServerTransactionId, bye: &Request, ctx: &mut Context<'_>) {
+        ctx.respond(to, reply(bye, StatusCode::OK, ""));
+        let handle = self.handle();
+        let reasons = bye.headers.reasons();
+        match &self.life {
+            Life::Called(_) => self.abandoned(reasons, ctx),
+            Life::Up(up) => {
+                if let Modification::Theirs(theirs) = &up.modification {
+                    ctx.respond(theirs.to, theirs.refusal(StatusCode::REQUEST_TERMINATED, &up.dialog));
+                }
+                self.stop_clocks(ctx);
+                self.life = Life::Over;
+                ctx.emit(Event::Ended { handle, cause: EndCause::RemoteBye { reasons } });
+            }
+            Life::AwaitingAck(..) => {
+                self.stop_clocks(ctx);
+                self.life = Life::Over;
+            }
+            // A callee may not send BYE before it answered; the INVITE's own answer decides.
+            Life::Calling(_) | Life::Over => {}
+        }
+    }
+
+    pub(super) fn stop_clocks(&self, ctx: &mut Context<'_>) {
+        for clock in [
+            SessionClock::RepeatAnswer,
+            SessionClock::AckOverdue,
+            SessionClock::Refresh,
+            SessionClock::Expire,
+            SessionClock::Glare,
+        ] {
+            ctx.stop(clock);
+        }
+    }
+
+    /// Answers OPTIONS, INFO and the rest.
+    pub(super) fn asked(&mut self, to: ServerTransactionId, request: &Request, ctx: &mut Context<'_>) {
+        let response = match request.method {
+            Method::Options => {
+                let mut response = reply(request, StatusCode::OK, "");
+                response.headers.set(HeaderName::Accept, ACCEPTED_BODY);
+                with_allow(&mut response.headers);
+                response
+            }
+            // An INFO without a body only asks whether the dialog lives (RFC 6086 section 4.2.2).
+            Method::Info if request.body.is_empty() => reply(request, StatusCode::OK, ""),
+            Method::Info => {
+                let mut response = reply(request, StatusCode::UNSUPPORTED_MEDIA_TYPE, "");
+                response.headers.set(HeaderName::Accept, ACCEPTED_BODY);
+                response
+            }
+            _ => {
+                let mut response = reply(request, StatusCode::METHOD_NOT_ALLOWED, "");
+                with_allow(&mut response.headers);
+                response
+            }
+        };
+        ctx.respond(to, response);
+    }
+}

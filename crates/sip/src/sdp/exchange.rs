@@ -1,0 +1,267 @@
+//! Our offers and answers (RFC 3264) for media that is relayed and not transcoded.
+//!
+//! It deliberately negotiates one plain audio stream; every other stream of a peer is rejected in its place.
+
+use std::net::IpAddr;
+
+use super::audio::{Audio, Codec, Direction, audios_of};
+use super::description::{Attribute, Connection, Line, Media, Origin, SessionDescription};
+
+/// The payload type of telephone events where no peer has named one.
+const TELEPHONE_EVENT_PAYLOAD_TYPE: u8 = 101;
+
+/// What we send and take on one audio stream.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LocalAudio {
+    /// Our address, as the peer reaches it.
+    pub address: IpAddr,
+    /// Our RTP port; RTCP is at the next one.
+    pub port: u16,
+    /// The codecs in our order, telephone events excepted. An answer takes from them in the offerer's order.
+    pub codecs: Vec<Codec>,
+    /// The payload type of telephone events that an offer names; `None` leaves them out of answers too.
+    pub telephone_event: Option<u8>,
+    /// Who sends, as we see it.
+    pub direction: Direction,
+    /// The packet length we would like to get, in ms.
+    pub ptime_ms: Option<u32>,
+}
+
+impl LocalAudio {
+    /// Makes a stream of G.711 (A-law first) in packets of 20 ms with telephone events.
+    #[must_use]
+    pub fn g711(address: IpAddr, port: u16) -> Self {
+        Self {
+            address,
+            port,
+            codecs: vec![Codec::pcma(), Codec::pcmu()],
+            telephone_event: Some(TELEPHONE_EVENT_PAYLOAD_TYPE),
+            direction: Direction::SendReceive,
+            ptime_ms: Some(20),
+        }
+    }
+
+    /// Makes the stream that passes a peer's G.711 on: its codecs in its order, its payload types, packet
+    /// length and direction. `None` when the peer has no G.711 on plain RTP.
+    #[must_use]
+    pub fn passing_on(peer: &Audio, address: IpAddr, port: u16) -> Option<Self> {
+        let codecs: Vec<Codec> = peer.codecs.iter().filter(|codec| codec.is_g711()).cloned().collect();
+        let telephone_event = peer
+            .telephone_events
+            .iter()
+            .find(|event| event.clock_rate == 8000)
+            .map(|event| event.payload_type);
+        (!codecs.is_empty() && peer.protocol.is_plain()).then_some(Self {
+            address,
+            port,
+            codecs,
+            telephone_event,
+            direction: peer.direction,
+            ptime_ms: peer.ptime_ms,
+        })
+    }
+}
+
+/// Why an offer can not be answered: the call gets 488.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum NotAcceptable {
+    /// No audio stream, or only rejected ones.
+    #[error("no audio stream is offered")]
+    NoAudio,
+    /// Only streams that are not plain RTP.
+    #[error("only encrypted or unknown transports are offered: {}", offered.join(", "))]
+    Transport {
+        /// The offered protocols.
+        offered: Vec<String>,
+    },
+    /// None of the offered codecs is ours.
+    #[error("no common codec, offered: {}", offered.join(", "))]
+    NoCommonCodec {
+        /// The offered encodings' names.
+        offered: Vec<String>,
+    },
+}
+
+/// Our side of one session: keeps its identifier, its version and its `m=` lines from one exchange to the
+/// next (RFC 3264 section 8).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LocalSession {
+    session_id: u64,
+    current: Option<(SessionDescription, usize)>,
+    version: u64,
+}
+
+impl LocalSession {
+    /// Begins a session; its identifier is unique on this host, such as a time in ms.
+    #[must_use]
+    pub fn new(session_id: u64) -> Self {
+        Self { session_id, current: None, version: 0 }
+    }
+
+    /// Returns our description last made.
+    #[must_use]
+    pub fn current(&self) -> Option<&SessionDescription> {
+        self.current.as_ref().map(|(description, _)| description)
+    }
+
+    /// Makes an offer; later ones keep every `m=` line of the session in its place, ours where it was.
+    pub fn offer(&mut self, audio: &LocalAudio) -> SessionDescription {
+        let events = audio.telephone_event.map(|payload_type| Codec {
+            payload_type,
+            name: "telephone-event".into(),
+            clock_rate: 8000,
+            channels: 1,
+            fmtp: Some("0-15".into()),
+        });
+        let stream = stream("RTP/AVP", audio, &audio.codecs, events.as_ref(), audio.direction);
+        let (mut media, index) = match &self.current {
+            Some((current, index)) => (current.media.iter().map(Media::rejected).collect(), *index),
+            None => (Vec::new(), 0),
+        };
+        match media.get_mut(index) {
+            Some(place) => *place = stream,
+            None => media.push(stream),
+        }
+        let times = vec![Line { letter: b't', value: b"0 0".to_vec() }];
+        self.publish(audio.address, times, media, index)
+    }
+
+    /// Answers an offer: as many `m=` lines as it has, one audio stream accepted, the others with port 0;
+    /// codecs and payload types in the offerer's order and numbers (RFC 3264 section 6).
+    ///
+    /// # Errors
+    /// Each reason of [`NotAcceptable`]; our last description then still holds.
+    pub fn answer_to(
+        &mut self,
+        offer: &SessionDescription,
+        audio: &LocalAudio,
+    ) -> Result<SessionDescription, NotAcceptable> {
+        let (offered, codecs) = self.choose(offer, audio)?;
+        let events = offered
+            .telephone_events
+            .iter()
+            .find(|event| audio.telephone_event.is_some() && event.clock_rate == 8000);
+        let direction = audio.direction.answering(offered.direction);
+        let protocol = offer.media.get(offered.index).map_or("RTP/AVP", |media| media.protocol.as_str());
+        let accepted = stream(protocol, audio, &codecs, events, direction);
+        let mut media: Vec<Media> = offer.media.iter().map(Media::rejected).collect();
+        if let Some(place) = media.get_mut(offered.index) {
+            *place = accepted;
+        }
+        let times = offer.lines.iter().filter(|line| line.letter == b't').cloned().collect();
+        Ok(self.publish(audio.address, times, media, offered.index))
+    }
+
+    /// Chooses the stream to accept, the one in use before others, and the codecs it has in common.
+    fn choose(
+        &self,
+        offer: &SessionDescription,
+        local: &LocalAudio,
+    ) -> Result<(Audio, Vec<Codec>), NotAcceptable> {
+        let mut open: Vec<Audio> = audios_of(offer).into_iter().filter(|audio| audio.port != 0).collect();
+        if open.is_empty() {
+            return Err(NotAcceptable::NoAudio);
+        }
+        let in_use = self.current.as_ref().map(|(_, index)| *index);
+        open.sort_by_key(|audio| Some(audio.index) != in_use);
+        let plain: Vec<&Audio> = open.iter().filter(|audio| audio.protocol.is_plain()).collect();
+        if plain.is_empty() {
+            let media = open.iter().filter_map(|audio| offer.media.get(audio.index));
+            return Err(NotAcceptable::Transport {
+                offered: media.map(|media| media.protocol.clone()).collect(),
+            });
+        }
+        for audio in &plain {
+            let codecs = common(&audio.codecs, &local.codecs);
+            if !codecs.is_empty() {
+                return Ok(((*audio).clone(), codecs));
+            }
+        }
+        let offered = plain.iter().flat_map(|audio| &audio.codecs).map(|codec| codec.name.clone());
+        Err(NotAcceptable::NoCommonCodec { offered: offered.collect() })
+    }
+
+    /// Gives the description its origin: the version rises if anything changed, and only then.
+    fn publish(
+        &mut self,
+        address: IpAddr,
+        lines: Vec<Line>,
+        media: Vec<Media>,
+        index: usize,
+    ) -> SessionDescription {
+        let mut description = SessionDescription {
+            origin: Origin {
+                username: "-".into(),
+                session_id: self.session_id.to_string(),
+                version: self.version.to_string(),
+                connection: Connection::of(address),
+            },
+            name: b"-".to_vec(),
+            connection: Some(Connection::of(address)),
+            bandwidths: Vec::new(),
+            lines,
+            attributes: Vec::new(),
+            media,
+        };
+        let unchanged =
+            self.current.as_ref().is_some_and(|(current, _)| current.same_but_version(&description));
+        if !unchanged {
+            self.version = self.version.saturating_add(1);
+        }
+        description.origin.version = self.version.to_string();
+        self.current = Some((description.clone(), index));
+        description
+    }
+}
+
+/// Takes the offered codecs that are ours too, in the offerer's order with the offerer's payload types.
+fn common(offered: &[Codec], ours: &[Codec]) -> Vec<Codec> {
+    offered
+        .iter()
+        .filter_map(|codec| {
+            let own = ours.iter().find(|own| own.encodes_like(codec))?;
+            let fmtp = own.fmtp.clone().or_else(|| codec.fmtp.clone());
+            Some(Codec { fmtp, ..codec.clone() })
+        })
+        .collect()
+}
+
+fn stream(
+    protocol: &str,
+    audio: &LocalAudio,
+    codecs: &[Codec],
+    events: Option<&Codec>,
+    direction: Direction,
+) -> Media {
+    let formats: Vec<&Codec> = codecs.iter().chain(events).collect();
+    let mut attributes = Vec::new();
+    for codec in &formats {
+        attributes.push(Attribute::with("rtpmap", rtpmap(codec)));
+        if let Some(fmtp) = &codec.fmtp {
+            attributes.push(Attribute::with("fmtp", format!("{} {fmtp}", codec.payload_type)));
+        }
+    }
+    if let Some(ptime_ms) = audio.ptime_ms {
+        attributes.push(Attribute::with("ptime", ptime_ms.to_string()));
+    }
+    attributes.push(Attribute::flag(direction.as_str()));
+    Media {
+        kind: "audio".into(),
+        port: audio.port,
+        port_count: None,
+        protocol: protocol.to_owned(),
+        formats: formats.iter().map(|codec| codec.payload_type.to_string()).collect(),
+        connections: Vec::new(),
+        bandwidths: Vec::new(),
+        lines: Vec::new(),
+        attributes,
+    }
+}
+
+fn rtpmap(codec: &Codec) -> String {
+    let mut text = format!("{} {}/{}", codec.payload_type, codec.name, codec.clock_rate);
+    if codec.channels > 1 {
+        text.push_str(&format!("/{}", codec.channels));
+    }
+    text
+}

@@ -1,0 +1,324 @@
+//! From the wire to legs: sources, framing, the answers to requests that belong to no leg, and routing of the rest.
+
+use std::time::Instant;
+
+use super::event::{Event, LineId, Suspicion};
+use super::lines::Shutdown;
+use super::{ClientUse, DialogHandle, Output, UnknownSources, UserAgent, policy, token};
+use crate::dialog::{Dialog, DialogId, call_id, tag};
+use crate::frame::Frame;
+use crate::invite::{Agreement, Path, Session, SessionOrigin, Silence, reply, sdp_of, too_brief};
+use crate::message::{HeaderName, Message, Method, Rejected, Request, Response, StatusCode, parse_datagram};
+use crate::registration;
+use crate::transaction::{ClientTransactionId, ServerTransactionId};
+use crate::transport::Flow;
+use crate::uri::Uri;
+
+/// When legs are too many, callers are asked to come back after this many seconds.
+const FULL_RETRY_AFTER_S: u32 = 5;
+
+/// What makes two INVITEs the same one that took two ways (RFC 3261 section 8.2.2.2).
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub(super) struct InviteKey {
+    call_id: String,
+    from_tag: String,
+    cseq: u32,
+}
+
+/// An INVITE from a peer whose transaction lives.
+#[derive(Debug)]
+pub(super) struct Invited {
+    pub(super) handle: DialogHandle,
+    pub(super) key: InviteKey,
+}
+
+/// Bytes.
+impl UserAgent {
+    pub(super) fn datagram(&mut self, flow: Flow, payload: &[u8], now: Instant) {
+        // Keep-alives are blank lines (RFC 5626 section 3.5.1) or zero bytes.
+        if payload.iter().all(|byte| matches!(byte, b'\r' | b'\n' | 0)) {
+            return;
+        }
+        match parse_datagram(payload) {
+            Ok(message) => self.message(message, flow, now),
+            Err(rejected) => self.rejected(rejected, flow, now),
+        }
+    }
+
+    pub(super) fn stream_data(&mut self, flow: Flow, payload: &[u8], now: Instant) {
+        let name = (flow.transport, flow.remote);
+        let mut framer = self.framers.remove(&name).unwrap_or_default();
+        framer.push(payload);
+        while let Some(frame) = framer.next() {
+            match frame {
+                Ok(Frame::Message(message)) => self.message(message, flow, now),
+                Ok(Frame::Rejected(rejected)) => self.rejected(rejected, flow, now),
+                Ok(Frame::KeepAlivePing) => {
+                    self.outputs.push_back(Output::Transmit { flow, payload: b"\r\n".to_vec() });
+                }
+                Ok(Frame::KeepAlivePong) => {}
+                Err(error) => {
+                    if let Some(response) = error.response.filter(|_| self.trusts(flow)) {
+                        self.transactions.send_stateless(&response, flow);
+                    }
+                    self.suspect(flow, Suspicion::BrokenStream, now);
+                    self.settle(now);
+                    self.outputs.push_back(Output::CloseStream { flow });
+                    return;
+                }
+            }
+        }
+        self.framers.insert(name, framer);
+    }
+
+    fn trusts(&self, flow: Flow) -> bool {
+        self.config.unknown_sources == UnknownSources::Answer || self.sources.knows(flow.remote.ip())
+    }
+
+    fn rejected(&mut self, rejected: Rejected, flow: Flow, now: Instant) {
+        if !self.trusts(flow) {
+            return self.suspect(flow, Suspicion::Garbage, now);
+        }
+        if let Some(mut response) = rejected.response {
+            self.put_tag(&mut response);
+            self.transactions.send_stateless(&response, flow);
+        }
+    }
+
+    fn message(&mut self, message: Message, flow: Flow, now: Instant) {
+        if let Message::Request(request) = &message
+            && !self.trusts(flow)
+            && !self.has_dialog(request)
+        {
+            return self.suspect(flow, Suspicion::UnknownSource, now);
+        }
+        self.transactions.handle_message(message, flow, now);
+        self.settle(now);
+    }
+
+    /// Tells whether a request names a dialog of ours: its tags cannot be guessed.
+    fn has_dialog(&self, request: &Request) -> bool {
+        self.leg_of_request(request).is_some()
+    }
+
+    fn leg_of_request(&self, request: &Request) -> Option<DialogHandle> {
+        let id = DialogId::of_request(request).filter(|id| !id.local_tag.is_empty())?;
+        self.dialogs.get(&id).copied()
+    }
+
+    fn suspect(&mut self, flow: Flow, why: Suspicion, now: Instant) {
+        if let Some(count) = self.sources.suspect(now) {
+            self.emit(Event::Suspicious { flow, why, count });
+        }
+    }
+
+    fn put_tag(&mut self, response: &mut Response) {
+        if response.headers.to().is_ok_and(|to| to.tag().is_none()) {
+            let tag = token(&mut self.rng);
+            response.headers.set_to_tag(&tag);
+        }
+    }
+
+    fn refuse(&mut self, to: ServerTransactionId, mut response: Response, now: Instant) {
+        self.put_tag(&mut response);
+        response.headers.set(HeaderName::Server, self.config.user_agent_name.as_str());
+        // The transaction was told a moment ago and has no answer yet.
+        let _ = self.transactions.respond(to, response, now);
+    }
+}
+
+/// Requests.
+impl UserAgent {
+    pub(super) fn requested(&mut self, to: ServerTransactionId, request: Request, flow: Flow, now: Instant) {
+        if let Some(response) = policy::refusal(&request) {
+            return self.refuse(to, response, now);
+        }
+        if policy::is_within_dialog(&request) {
+            let leg = self.leg_of_request(&request);
+            let served = leg.and_then(|handle| {
+                self.note_invite(to, handle, &request);
+                self.with_session(handle, now, |session, ctx| session.handle_request(to, &request, ctx))
+            });
+            if served.is_none() {
+                let status = StatusCode::CALL_OR_TRANSACTION_DOES_NOT_EXIST;
+                self.refuse(to, Response::reply_to(&request, status), now);
+            }
+            return;
+        }
+        match request.method {
+            Method::Invite => self.invited(to, request, flow, now),
+            Method::Options => {
+                let mut response = policy::with_capabilities(&request, StatusCode::OK);
+                response.headers.set(HeaderName::Accept, crate::invite::ACCEPTED_BODY);
+                self.refuse(to, response, now);
+            }
+            _ => {
+                let status = StatusCode::CALL_OR_TRANSACTION_DOES_NOT_EXIST;
+                self.refuse(to, Response::reply_to(&request, status), now);
+            }
+        }
+    }
+
+    fn note_invite(&mut self, to: ServerTransactionId, handle: DialogHandle, request: &Request) {
+        if let Some(key) = InviteKey::of(request).filter(|_| request.method == Method::Invite) {
+            self.invited.insert(to, Invited { handle, key: key.clone() });
+            self.invite_keys.insert(key, to);
+        }
+    }
+
+    /// Takes an INVITE outside any dialog that passed the general checks.
+    fn invited(&mut self, to: ServerTransactionId, request: Request, flow: Flow, now: Instant) {
+        let (line, dialog) = match self.admit(&request) {
+            Ok(admitted) => admitted,
+            Err(response) => return self.refuse(to, *response, now),
+        };
+        let agreement = match Agreement::serve(&request.headers, self.config.session_expires_s) {
+            Ok(agreement) => agreement,
+            Err(_) => return self.refuse(to, too_brief(&request), now),
+        };
+        let handle = self.fresh_handle();
+        self.note_invite(to, handle, &request);
+        let origin = SessionOrigin {
+            handle,
+            line: Some(line.clone()),
+            contact: self.contact_for(Some(&line), flow),
+            flow: Some(flow),
+            path: path_back(&request, flow),
+        };
+        self.emit(Event::InviteReceived {
+            handle,
+            line: line.clone(),
+            request: Box::new(request.clone()),
+            offer: sdp_of(&request.headers, &request.body),
+            flow,
+        });
+        let mut actions = Vec::new();
+        let session = self.in_context(Some(&line), &mut actions, |ctx| {
+            Session::called(origin, to, request, dialog, agreement, ctx)
+        });
+        self.keep(session, actions, now);
+    }
+
+    /// Finds the line that is called and makes the dialog, or gives the refusal.
+    fn admit(&mut self, request: &Request) -> Result<(LineId, Dialog), Box<Response>> {
+        let refusal = |status| Box::new(Response::reply_to(request, status));
+        let key = InviteKey::of(request).ok_or_else(|| refusal(StatusCode::BAD_REQUEST))?;
+        if self.invite_keys.contains_key(&key) {
+            return Err(refusal(StatusCode::LOOP_DETECTED));
+        }
+        let user = match &request.uri {
+            Uri::Sip(uri) => uri.user_decoded().unwrap_or_default(),
+            Uri::Tel(_) | Uri::Other(_) => Vec::new(),
+        };
+        let line = self.users.get(&user).cloned().ok_or_else(|| refusal(StatusCode::NOT_FOUND))?;
+        if self.sessions.len() >= self.config.max_legs || self.shutdown != Shutdown::No {
+            let mut response = refusal(StatusCode::SERVICE_UNAVAILABLE);
+            response.headers.set(HeaderName::RetryAfter, FULL_RETRY_AFTER_S.to_string());
+            return Err(response);
+        }
+        let local_tag = token(&mut self.rng);
+        let dialog = Dialog::served(request, &local_tag).map_err(|_| refusal(StatusCode::BAD_REQUEST))?;
+        Ok((line, dialog))
+    }
+
+    pub(super) fn cancel_received(
+        &mut self,
+        to: ServerTransactionId,
+        invite: Option<ServerTransactionId>,
+        cancel: &Request,
+        now: Instant,
+    ) {
+        let leg = invite.and_then(|invite| self.invited.get(&invite).map(|invited| (invite, invited.handle)));
+        let Some(invite) = invite else {
+            let status = StatusCode::CALL_OR_TRANSACTION_DOES_NOT_EXIST;
+            return self.refuse(to, Response::reply_to(cancel, status), now);
+        };
+        // The To tag of this 200 and of the INVITE's answers should be one (RFC 3261 section 9.2).
+        let local_tag = leg
+            .and_then(|(_, handle)| self.sessions.get(&handle)?.local_tag().map(str::to_owned))
+            .unwrap_or_else(|| token(&mut self.rng));
+        let _ = self.transactions.respond(to, reply(cancel, StatusCode::OK, &local_tag), now);
+        if let Some((_, handle)) = leg {
+            let reasons = cancel.headers.reasons();
+            self.with_session(handle, now, |session, ctx| session.cancelled(invite, reasons, ctx));
+        }
+    }
+
+    pub(super) fn ack_received(&mut self, ack: &Request, now: Instant) {
+        if let Some(handle) = self.leg_of_request(ack) {
+            self.with_session(handle, now, |session, ctx| session.handle_ack(ack, ctx));
+        }
+    }
+}
+
+/// Responses.
+impl UserAgent {
+    pub(super) fn responded(
+        &mut self,
+        id: ClientTransactionId,
+        response: Response,
+        flow: Flow,
+        now: Instant,
+    ) {
+        match self.clients.get(&id).cloned() {
+            Some(ClientUse::Session(handle, purpose)) => {
+                self.with_session(handle, now, |session, ctx| {
+                    session.origin.flow = Some(flow);
+                    session.handle_response(purpose, &response, ctx);
+                });
+            }
+            Some(ClientUse::Register(line)) => {
+                if response.status.is_final() {
+                    self.clients.remove(&id);
+                }
+                self.register_answered(&line, id, response, now);
+            }
+            None => {}
+        }
+    }
+
+    pub(super) fn stray_response(&mut self, response: &Response, now: Instant) {
+        let Some(id) = DialogId::of_response(response) else {
+            return;
+        };
+        let leg = self.dialogs.get(&id).or_else(|| self.dialogs.get(&id.half())).copied();
+        if let Some(handle) = leg {
+            self.with_session(handle, now, |session, ctx| session.handle_stray(response, ctx));
+        }
+    }
+
+    /// A request got no answer.
+    pub(super) fn silent(&mut self, purpose: ClientUse, silence: Silence, now: Instant) {
+        match purpose {
+            ClientUse::Session(handle, purpose) => {
+                self.with_session(handle, now, |session, ctx| session.handle_silence(purpose, silence, ctx));
+            }
+            ClientUse::Register(line) => {
+                let input = match silence {
+                    Silence::TimedOut => registration::Input::TimedOut,
+                    Silence::TransportFailed => registration::Input::TransportFailed,
+                };
+                self.drive_registration(&line, input, now);
+            }
+        }
+    }
+}
+
+impl InviteKey {
+    fn of(request: &Request) -> Option<Self> {
+        Some(Self {
+            call_id: call_id(&request.headers)?,
+            from_tag: tag(&request.headers.from_().ok()?),
+            cseq: request.headers.cseq().ok()?.number,
+        })
+    }
+}
+
+/// Tells whether the peer is a neighbour behind a NAT: its own Via names another address than it sends from.
+fn path_back(request: &Request, flow: Flow) -> Path {
+    let routed = request.headers.contains(&HeaderName::RecordRoute);
+    match request.headers.vias().as_deref() {
+        Ok([only]) if !routed && only.host.ip().is_some_and(|ip| ip != flow.remote.ip()) => Path::Back,
+        _ => Path::Contact,
+    }
+}

@@ -1,0 +1,399 @@
+//! Lines: what is registered where, by whom, and the orderly end of all.
+
+use std::collections::HashSet;
+use std::time::{Duration, Instant};
+
+use super::config::Line;
+use super::event::{Event, LineId};
+use super::outgoing::{Job, JobKind};
+use super::{ClientUse, Clock, CommandRefused, UserAgent, child, token};
+use crate::digest::{Challenge, Credentials};
+use crate::invite::header_is_printable;
+use crate::message::{HeaderName, Response};
+use crate::registration::{
+    AddressLearning, Input, Output, Registration, RegistrationConfig, RegistrationState,
+};
+use crate::transaction::ClientTransactionId;
+use crate::transport::Transport;
+use crate::uri::{SipUri, Uri};
+
+/// How many lines of one server ask for their bindings often enough to see its restart.
+const PROBES_PER_SERVER: usize = 3;
+
+/// How often they ask: with the answer's way a restarted registrar is seen within 30 s.
+const PROBE_INTERVAL: Duration = Duration::from_secs(15);
+
+/// Between the first requests of two lines, and between their last.
+const LINE_SPACING: Duration = Duration::from_millis(2);
+
+/// The longest spread of first requests.
+const MAX_SPREAD: Duration = Duration::from_secs(30);
+
+/// How many lines start without any spread.
+const UNSPREAD_LINES: usize = 20;
+
+/// How long a removed line's registrar may take to answer.
+const FAREWELL: Duration = Duration::from_secs(40);
+
+/// How long the shut-down waits for registrars after the last line was stopped.
+const SHUTDOWN_PATIENCE: Duration = Duration::from_secs(10);
+
+/// A line and its registration.
+#[derive(Debug)]
+pub(super) struct LineState {
+    pub(super) line: Line,
+    pub(super) registration: Registration,
+    /// Realms that the registrar challenged with and then let us in.
+    pub(super) realms: Vec<Vec<u8>>,
+    /// Realms of the challenge that is being answered.
+    asked: Vec<Vec<u8>>,
+    /// Where requests of the line go first: the outbound proxy or the server.
+    pub(super) hop: SipUri,
+    pub(super) transport: Transport,
+    /// User part of its Contact; nobody can guess it.
+    pub(super) user: String,
+    request: Option<ClientTransactionId>,
+    probing: Probing,
+}
+
+/// Whether a line watches its registrar for all lines of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Probing {
+    Watches,
+    Rests,
+}
+
+/// How far the shut-down is.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Shutdown {
+    No,
+    /// These lines are not at rest yet.
+    Waiting(HashSet<LineId>),
+    Done,
+}
+
+/// Commands.
+impl UserAgent {
+    /// Adds a line and registers it; a line of that name is removed first.
+    ///
+    /// # Errors
+    /// `Unreachable` when server or proxy is no host, `Unprintable`, `ShuttingDown`.
+    pub fn add_line(&mut self, line: Line, now: Instant) -> Result<(), CommandRefused> {
+        if self.shutdown != Shutdown::No {
+            return Err(CommandRefused::ShuttingDown);
+        }
+        if [&line.server, &line.username].iter().any(|text| !header_is_printable(text.as_bytes())) {
+            return Err(CommandRefused::Unprintable);
+        }
+        self.forget_line(&line.id);
+        let transport = line.transport.unwrap_or(Transport::Udp);
+        let server = host_uri(&line.server, transport)?;
+        let proxy = line.outbound_proxy.as_deref().map(|proxy| host_uri(proxy, transport)).transpose()?;
+        let user = token(&mut self.rng);
+        let registration = self.registration_of(&line, &server, proxy.as_ref(), &user);
+        let watchers = self.watchers.entry(line.server.clone()).or_insert(0);
+        let probing = if *watchers < PROBES_PER_SERVER { Probing::Watches } else { Probing::Rests };
+        *watchers += usize::from(probing == Probing::Watches);
+        let mut rng = child(&mut self.rng);
+        let registration = RegistrationConfig {
+            probe_interval: (probing == Probing::Watches).then_some(PROBE_INTERVAL),
+            call_id: token(&mut rng),
+            ..registration
+        };
+        let id = line.id.clone();
+        self.users.insert(user.clone().into_bytes(), id.clone());
+        self.lines.insert(
+            id.clone(),
+            LineState {
+                registration: Registration::new(registration, rng),
+                realms: Vec::new(),
+                asked: Vec::new(),
+                hop: proxy.unwrap_or(server),
+                transport,
+                user,
+                request: None,
+                probing,
+                line,
+            },
+        );
+        self.drive_registration(&id, Input::Start, now);
+        self.settle(now);
+        Ok(())
+    }
+
+    /// Unregisters a line and forgets it; its calls go on.
+    ///
+    /// # Errors
+    /// `UnknownLine`.
+    pub fn remove_line(&mut self, line: &LineId, now: Instant) -> Result<(), CommandRefused> {
+        let state = self.lines.get(line).ok_or(CommandRefused::UnknownLine)?;
+        self.users.remove(state.user.as_bytes());
+        self.clocks.start(Clock::Forget(line.clone()), now + FAREWELL);
+        self.drive_registration(line, Input::Stop, now);
+        self.settle(now);
+        Ok(())
+    }
+
+    /// Unregisters all lines, 500 a second, and takes no new calls; `Event::ShutDown` follows. Calls go on.
+    pub fn shut_down(&mut self, now: Instant) {
+        if self.shutdown != Shutdown::No {
+            return;
+        }
+        let mut at = now;
+        for line in self.lines.keys() {
+            self.clocks.start(Clock::Stop(line.clone()), at);
+            at += LINE_SPACING;
+        }
+        self.shutdown = Shutdown::Waiting(self.lines.keys().cloned().collect());
+        self.clocks.start(Clock::GiveUp, at + SHUTDOWN_PATIENCE);
+        self.check_shutdown();
+        self.tick(now);
+    }
+
+    /// Gives the state of a line's registration.
+    pub fn registration_state(&self, line: &LineId) -> Option<&RegistrationState> {
+        self.lines.get(line).map(|state| state.registration.state())
+    }
+
+    /// Gives the Contact that a line registers.
+    pub fn line_contact(&self, line: &LineId) -> Option<&SipUri> {
+        self.lines.get(line).map(|state| state.registration.contact())
+    }
+
+    /// Lists the lines.
+    pub fn line_ids(&self) -> Vec<LineId> {
+        let mut ids: Vec<LineId> = self.lines.keys().cloned().collect();
+        ids.sort_unstable();
+        ids
+    }
+
+    fn registration_of(
+        &self,
+        line: &Line,
+        server: &SipUri,
+        proxy: Option<&SipUri>,
+        user: &str,
+    ) -> RegistrationConfig {
+        let transport = line.transport.unwrap_or(Transport::Udp);
+        let mut address_of_record = SipUri::new(server.host.clone());
+        address_of_record.user = Some(line.username.clone());
+        let mut contact = self.own_uri(transport, proxy.unwrap_or(server).host.ip());
+        contact.user = Some(user.to_owned());
+        let lines = u32::try_from(self.lines.len()).unwrap_or(u32::MAX);
+        let spread = if self.lines.len() < UNSPREAD_LINES {
+            Duration::ZERO
+        } else {
+            LINE_SPACING.saturating_mul(lines).min(MAX_SPREAD)
+        };
+        RegistrationConfig {
+            registrar: server.clone(),
+            address_of_record,
+            contact,
+            credentials: Credentials {
+                username: line.auth_username.clone().unwrap_or_else(|| line.username.clone()),
+                password: line.password.clone(),
+            },
+            expires_s: line.expires_s,
+            call_id: String::new(),
+            outbound_proxy: proxy.cloned().map(|mut proxy| {
+                proxy.params.set("lr", None);
+                proxy
+            }),
+            start_spread: spread,
+            probe_interval: None,
+            address_learning: match self.config.external_address {
+                Some(_) => AddressLearning::Keep,
+                None => AddressLearning::FollowVia,
+            },
+        }
+    }
+}
+
+/// The registration's doings.
+impl UserAgent {
+    pub(super) fn drive_registration(&mut self, line: &LineId, input: Input, now: Instant) {
+        let Some(state) = self.lines.get_mut(line) else {
+            return;
+        };
+        state.registration.handle_input(input, now);
+        loop {
+            let Some(state) = self.lines.get_mut(line) else {
+                return;
+            };
+            match state.registration.poll_output() {
+                Output::SendRequest(request) => {
+                    let hop = request.headers.routes().ok().and_then(|routes| routes.into_iter().next());
+                    let hop = hop.map_or_else(|| request.uri.clone(), |route| route.uri);
+                    let job = Job {
+                        request: *request,
+                        kind: JobKind::Transaction(ClientUse::Register(line.clone())),
+                        preferred: state.transport,
+                        fallback: None,
+                    };
+                    match hop {
+                        Uri::Sip(hop) => self.dispatch(job, Some(&hop), now),
+                        Uri::Tel(_) | Uri::Other(_) => self.undeliverable(job.kind),
+                    }
+                }
+                Output::StateChanged(next) => self.registration_changed(line, next, now),
+                Output::Timeout { at, .. } => {
+                    return self.clocks.start(Clock::Registration(line.clone()), at);
+                }
+                Output::Idle => return self.clocks.stop(&Clock::Registration(line.clone())),
+            }
+        }
+    }
+
+    pub(super) fn wake_registration(&mut self, line: &LineId, now: Instant) {
+        self.drive_registration(line, Input::Timeout, now);
+    }
+
+    /// Takes note of the transaction of a line's REGISTER and of where it went.
+    pub(super) fn register_sent(&mut self, line: &LineId, id: ClientTransactionId, remote: std::net::IpAddr) {
+        self.sources.add(line, remote);
+        if let Some(state) = self.lines.get_mut(line) {
+            state.request = Some(id);
+        }
+    }
+
+    pub(super) fn register_answered(
+        &mut self,
+        line: &LineId,
+        id: ClientTransactionId,
+        response: Response,
+        now: Instant,
+    ) {
+        let Some(state) = self.lines.get_mut(line) else {
+            return;
+        };
+        if state.request != Some(id) {
+            return;
+        }
+        match response.status.get() {
+            401 | 407 => state.asked = realms_of(&response),
+            200..=299 => {
+                for realm in std::mem::take(&mut state.asked) {
+                    if !state.realms.contains(&realm) {
+                        state.realms.push(realm);
+                    }
+                }
+            }
+            _ => {}
+        }
+        self.drive_registration(line, Input::Response(response), now);
+    }
+
+    fn registration_changed(&mut self, line: &LineId, next: RegistrationState, now: Instant) {
+        self.emit(Event::RegistrationChanged { line: line.clone(), state: next.clone() });
+        match next {
+            RegistrationState::Unregistered => {
+                if let Shutdown::Waiting(waiting) = &mut self.shutdown {
+                    waiting.remove(line);
+                    self.check_shutdown();
+                } else if self
+                    .lines
+                    .get(line)
+                    .is_some_and(|state| !self.users.contains_key(state.user.as_bytes()))
+                {
+                    self.forget_line(line);
+                }
+            }
+            // The registrar lost our binding, or is gone: the others of it should look too.
+            RegistrationState::Registering | RegistrationState::Waiting { .. } => self.warn_others(line, now),
+            _ => {}
+        }
+    }
+
+    /// Lets the lines of the same server look after their bindings when the one that watches lost its own.
+    fn warn_others(&mut self, line: &LineId, now: Instant) {
+        let Some(state) = self.lines.get(line) else { return };
+        if state.probing != Probing::Watches {
+            return;
+        }
+        let server = state.line.server.clone();
+        let others: Vec<LineId> = self
+            .lines
+            .iter()
+            .filter(|(id, other)| {
+                *id != line
+                    && other.line.server == server
+                    && other.probing == Probing::Rests
+                    && matches!(other.registration.state(), RegistrationState::Registered { .. })
+            })
+            .map(|(id, _)| id.clone())
+            .collect();
+        for other in others {
+            self.drive_registration(&other, Input::Verify, now);
+        }
+    }
+
+    pub(super) fn stop_line(&mut self, line: &LineId, now: Instant) {
+        self.drive_registration(line, Input::Stop, now);
+        let at_rest = self.lines.get(line).is_none_or(|state| {
+            matches!(state.registration.state(), RegistrationState::Unregistered | RegistrationState::Idle)
+        });
+        if let (Shutdown::Waiting(waiting), true) = (&mut self.shutdown, at_rest) {
+            waiting.remove(line);
+            self.check_shutdown();
+        }
+    }
+
+    pub(super) fn forget_line(&mut self, line: &LineId) {
+        let Some(state) = self.lines.remove(line) else {
+            return;
+        };
+        if state.probing == Probing::Watches
+            && let Some(watchers) = self.watchers.get_mut(&state.line.server)
+        {
+            *watchers -= 1;
+            if *watchers == 0 {
+                self.watchers.remove(&state.line.server);
+            }
+        }
+        self.users.remove(state.user.as_bytes());
+        self.sources.remove_line(line);
+        self.clocks.stop(&Clock::Registration(line.clone()));
+        self.clocks.stop(&Clock::Forget(line.clone()));
+    }
+
+    fn check_shutdown(&mut self) {
+        if matches!(&self.shutdown, Shutdown::Waiting(waiting) if waiting.is_empty()) {
+            self.finish_shutdown();
+        }
+    }
+
+    pub(super) fn finish_shutdown(&mut self) {
+        if self.shutdown != Shutdown::Done {
+            self.shutdown = Shutdown::Done;
+            self.clocks.stop(&Clock::GiveUp);
+            self.emit(Event::ShutDown);
+        }
+    }
+}
+
+/// Reads `host` or `host:port` as a URI without a user.
+fn host_uri(server: &str, transport: Transport) -> Result<SipUri, CommandRefused> {
+    let scheme = if transport == Transport::Tls { "sips" } else { "sip" };
+    let text = format!("{scheme}:{}", server.trim());
+    match Uri::parse(text.as_bytes()) {
+        Ok(Uri::Sip(uri)) if uri.user.is_none() => Ok(with_transport(uri, transport)),
+        _ => Err(CommandRefused::Unreachable),
+    }
+}
+
+fn with_transport(mut uri: SipUri, transport: Transport) -> SipUri {
+    if transport == Transport::Tcp {
+        uri.params.set("transport", Some(transport.as_param()));
+    }
+    uri
+}
+
+fn realms_of(challenge: &Response) -> Vec<Vec<u8>> {
+    [HeaderName::WwwAuthenticate, HeaderName::ProxyAuthenticate]
+        .iter()
+        .flat_map(|name| challenge.headers.get_all(name))
+        .filter_map(|value| Challenge::parse(value).ok())
+        .flatten()
+        .map(|challenge| challenge.realm)
+        .collect()
+}

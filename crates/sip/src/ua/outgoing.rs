@@ -1,0 +1,239 @@
+//! From legs and lines to the wire: which address, which of our own addresses, and what a leg asks for.
+
+use std::net::{IpAddr, SocketAddr};
+use std::time::Instant;
+
+use super::config::ResolveId;
+use super::event::{Event, LineId};
+use super::resolver::{Resolver, Whereabouts};
+use super::{ClientUse, Clock, DialogHandle, Output, UserAgent};
+use crate::invite::{Action, Path, Purpose};
+use crate::message::{Header, HeaderName, Request};
+use crate::transport::{Flow, Transport};
+use crate::uri::{Host, SipUri};
+
+/// A request that waits for an address.
+#[derive(Debug)]
+pub(super) struct Job {
+    pub(super) request: Request,
+    pub(super) kind: JobKind,
+    /// The transport for a URI that names none.
+    pub(super) preferred: Transport,
+    /// The way to take when the name has no address.
+    pub(super) fallback: Option<Flow>,
+}
+
+/// What a waiting request is.
+#[derive(Debug)]
+pub(super) enum JobKind {
+    Transaction(ClientUse),
+    /// The ACK for a 2xx, for the fork with this tag.
+    Ack(DialogHandle, String),
+}
+
+impl UserAgent {
+    /// Carries out what a leg asks for.
+    pub(super) fn perform(&mut self, handle: DialogHandle, action: Action, now: Instant) {
+        match action {
+            Action::Send { purpose, request, hop } => {
+                let kind = JobKind::Transaction(ClientUse::Session(handle, purpose));
+                self.dispatch_for(handle, *request, kind, hop.as_ref(), now);
+            }
+            Action::Acknowledge { ack, tag, hop } => {
+                self.dispatch_for(handle, *ack, JobKind::Ack(handle, tag), hop.as_ref(), now);
+            }
+            // A transaction that is over needs no answer any more.
+            Action::Respond { to, mut response } => {
+                response.headers.set(HeaderName::Server, self.config.user_agent_name.as_str());
+                let _ = self.transactions.respond(to, *response, now);
+            }
+            Action::Cancel { reasons } => self.cancel_invite(handle, reasons, now),
+            Action::Emit(event) => self.emit(*event),
+            Action::Start(clock, wait) => self.clocks.start(Clock::Session(handle, clock), now + wait),
+            Action::Stop(clock) => self.clocks.stop(&Clock::Session(handle, clock)),
+            Action::Bind(id) => {
+                self.dialogs.insert(id, handle);
+            }
+        }
+    }
+
+    /// Cancels a leg's INVITE on the wire, or takes it back while it waits for an address.
+    fn cancel_invite(&mut self, handle: DialogHandle, reasons: Vec<Header>, now: Instant) {
+        let invite = ClientUse::Session(handle, Purpose::Invite);
+        let waits = |job: &Job| matches!(&job.kind, JobKind::Transaction(purpose) if *purpose == invite);
+        if self.resolver.drop_waiting(waits) {
+            self.unsent.push_back(invite);
+            return;
+        }
+        let transaction = self.sessions.get(&handle).and_then(|session| session.invite_transaction);
+        if let Some(id) = transaction {
+            // Refused when the answer is here already: then the answer decides.
+            let _ = self.transactions.cancel(id, reasons, now);
+        }
+    }
+
+    /// Sends a leg's request: by name, by address, or back where the peer's requests came from.
+    fn dispatch_for(
+        &mut self,
+        handle: DialogHandle,
+        request: Request,
+        kind: JobKind,
+        hop: Option<&SipUri>,
+        now: Instant,
+    ) {
+        let Some(session) = self.sessions.get(&handle) else {
+            return;
+        };
+        let origin = session.origin.clone();
+        let line = origin.line.as_ref().and_then(|line| self.lines.get(line));
+        let preferred = origin
+            .flow
+            .map_or_else(|| line.map_or(Transport::Udp, |line| line.transport), |flow| flow.transport);
+        let routed = request.headers.contains(&HeaderName::Route);
+        let invites = matches!(kind, JobKind::Transaction(ClientUse::Session(_, Purpose::Invite)));
+        let own_way = invites.then(|| line.map(|line| line.hop.clone())).flatten();
+        let job = Job { request, kind, preferred, fallback: origin.flow };
+        match (origin.flow, own_way.as_ref().or(hop)) {
+            (Some(flow), None) => self.transmit(job, flow, now),
+            (Some(flow), Some(_)) if origin.path == Path::Back && !routed => self.transmit(job, flow, now),
+            (_, hop) => self.dispatch(job, hop, now),
+        }
+    }
+
+    /// Sends a request to a URI, when its address is known, or asks for it first.
+    pub(super) fn dispatch(&mut self, job: Job, hop: Option<&SipUri>, now: Instant) {
+        let target = hop.cloned().or_else(|| job.request.uri.as_sip().cloned());
+        let Some(target) = target else {
+            return self.undeliverable(job.kind);
+        };
+        let transport = Resolver::<Job>::transport(&target, job.preferred);
+        match self.resolver.find(&target, job.preferred, now) {
+            Whereabouts::At(remote) => self.send_to(job, transport, remote, now),
+            Whereabouts::Unknown(hop) => {
+                let (host, port) = (hop.host.clone(), hop.port);
+                if let Some(id) = self.resolver.wait(hop, job) {
+                    self.outputs.push_back(Output::Resolve { id, host, port, transport });
+                }
+            }
+        }
+    }
+
+    pub(super) fn resolved(&mut self, id: ResolveId, addresses: &[SocketAddr], now: Instant) {
+        let Some((hop, jobs)) = self.resolver.resolved(id, addresses, now) else {
+            return;
+        };
+        for job in jobs {
+            match (addresses.first(), job.fallback) {
+                (Some(remote), _) => self.send_to(job, hop.transport, *remote, now),
+                (None, Some(flow)) => self.transmit(job, flow, now),
+                (None, None) => {
+                    self.undeliverable(job.kind);
+                }
+            }
+        }
+        if addresses.is_empty() {
+            self.emit(Event::Unresolved { host: hop.host });
+        }
+    }
+
+    fn send_to(&mut self, job: Job, transport: Transport, remote: SocketAddr, now: Instant) {
+        // An open connection to the same host is used again (RFC 5923).
+        let open = job.fallback.filter(|flow| {
+            transport.reliable()
+                && flow.transport == transport
+                && flow.remote.ip() == remote.ip()
+                && self.framers.contains_key(&(flow.transport, flow.remote))
+        });
+        let flow =
+            open.or_else(|| Some(Flow::new(transport, self.local_for(transport, remote.ip())?, remote)));
+        match flow {
+            Some(flow) => self.transmit(job, flow, now),
+            None => self.undeliverable(job.kind),
+        }
+    }
+
+    fn transmit(&mut self, job: Job, flow: Flow, now: Instant) {
+        match job.kind {
+            JobKind::Transaction(purpose) => {
+                let id = self.transactions.send_request(job.request, flow, now);
+                match &purpose {
+                    ClientUse::Register(line) => self.register_sent(line, id, flow.remote.ip()),
+                    ClientUse::Session(handle, sent) => {
+                        let Some(session) = self.sessions.get_mut(handle) else {
+                            return;
+                        };
+                        if *sent == Purpose::Invite {
+                            session.invite_transaction = Some(id);
+                            session.origin.flow = Some(flow);
+                        }
+                    }
+                }
+                self.clients.insert(id, purpose);
+            }
+            JobKind::Ack(handle, tag) => {
+                let mut ack = job.request;
+                self.transactions.send_ack(&mut ack, flow);
+                if let Some(session) = self.sessions.get_mut(&handle) {
+                    session.acknowledged(&tag, ack);
+                }
+            }
+        }
+    }
+
+    /// A request cannot be sent at all.
+    pub(super) fn undeliverable(&mut self, kind: JobKind) {
+        if let JobKind::Transaction(purpose) = kind {
+            self.unsent.push_back(purpose);
+        }
+    }
+
+    /// Chooses which of our addresses speaks to a peer.
+    pub(super) fn local_for(&self, transport: Transport, remote: IpAddr) -> Option<SocketAddr> {
+        let fitting = |local: IpAddr| local.is_ipv4() == remote.is_ipv4();
+        let candidates = || {
+            self.config
+                .local_addresses
+                .iter()
+                .filter(move |local| local.transport == transport && fitting(local.addr.ip()))
+                .map(|local| local.addr)
+        };
+        candidates()
+            .find(|local| local.ip().is_loopback() == remote.is_loopback())
+            .or_else(|| candidates().next())
+    }
+
+    /// Makes the URI at which a peer reaches us, without a user.
+    pub(super) fn own_uri(&self, transport: Transport, remote: Option<IpAddr>) -> SipUri {
+        let first = || self.config.local_addresses.first().map(|local| local.addr);
+        let local = remote
+            .and_then(|remote| self.local_for(transport, remote))
+            .or_else(|| {
+                let same = |local: &&crate::transport::LocalAddress| local.transport == transport;
+                self.config.local_addresses.iter().find(same).map(|local| local.addr)
+            })
+            .or_else(first);
+        let ip = self.config.external_address.or(local.map(|local| local.ip()));
+        let mut uri = SipUri::new(ip.map_or_else(|| Host::Name("invalid".to_owned()), Host::from));
+        uri.secure = transport == Transport::Tls;
+        uri.port = local.map(|local| local.port());
+        if transport == Transport::Tcp {
+            uri.params.set("transport", Some("tcp"));
+        }
+        uri
+    }
+
+    /// Gives the Contact of a dialog along `flow`.
+    pub(super) fn contact_for(&self, line: Option<&LineId>, flow: Flow) -> String {
+        let state = line.and_then(|line| self.lines.get(line));
+        let uri = match state {
+            // As it is registered: perhaps at a public address that the registrar showed us.
+            Some(state) if state.transport == flow.transport => state.registration.contact().clone(),
+            _ => {
+                let mut uri = self.own_uri(flow.transport, Some(flow.remote.ip()));
+                uri.user = Some(state.map_or(&self.own_user, |state| &state.user).clone());
+                uri
+            }
+        };
+        format!("<{uri}>")
+    }
+}

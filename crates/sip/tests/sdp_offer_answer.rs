@@ -1,0 +1,352 @@
+//! Offers and answers (RFC 3264) of a relay that passes G.711 on, and properties of the syntax.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::cast_possible_truncation,
+    reason = "a test that meets the unexpected fails"
+)]
+
+use std::net::IpAddr;
+
+use linecard_sip::sdp::{
+    Attribute, Bandwidth, Codec, Connection, Direction, Line, LocalAudio, LocalSession, Media, NotAcceptable,
+    Origin, SdpErrorKind, SessionDescription, audio_of,
+};
+use proptest::collection::vec;
+use proptest::prelude::*;
+
+const HEAD: &str = "v=0\r\no=pbx 77 5 IN IP4 192.0.2.1\r\ns=call\r\nc=IN IP4 192.0.2.1\r\nt=0 0\r\n";
+
+fn parse(text: &str) -> SessionDescription {
+    SessionDescription::parse(text.as_bytes()).unwrap()
+}
+
+fn offer(media: &str) -> SessionDescription {
+    parse(&format!("{HEAD}{}", media.replace('\n', "\r\n")))
+}
+
+fn here() -> IpAddr {
+    "198.51.100.7".parse().unwrap()
+}
+
+fn local() -> LocalAudio {
+    LocalAudio::g711(here(), 30_000)
+}
+
+fn text(description: &SessionDescription) -> String {
+    String::from_utf8(description.to_bytes()).unwrap()
+}
+
+fn version(description: &SessionDescription) -> u64 {
+    description.origin.version.parse().unwrap()
+}
+
+#[test]
+fn our_offer_is_printed_strictly() {
+    let mut session = LocalSession::new(4711);
+    let expected = "v=0\r\no=- 4711 1 IN IP4 198.51.100.7\r\ns=-\r\nc=IN IP4 198.51.100.7\r\nt=0 0\r\n\
+        m=audio 30000 RTP/AVP 8 0 101\r\na=rtpmap:8 PCMA/8000\r\na=rtpmap:0 PCMU/8000\r\n\
+        a=rtpmap:101 telephone-event/8000\r\na=fmtp:101 0-15\r\na=ptime:20\r\na=sendrecv\r\n";
+    assert_eq!(text(&session.offer(&local())), expected);
+}
+
+#[test]
+fn an_ipv6_address_is_named_as_such() {
+    let offer = LocalSession::new(1).offer(&LocalAudio::g711("2001:db8::1".parse().unwrap(), 30_000));
+    assert!(text(&offer).contains("c=IN IP6 2001:db8::1\r\n"));
+    assert_eq!(audio_of(&offer).unwrap().remote(), Some("[2001:db8::1]:30000".parse().unwrap()));
+}
+
+#[test]
+fn an_answer_takes_the_common_codecs_in_the_offerer_s_order_and_numbers() {
+    let offer = offer(
+        "m=audio 4000 RTP/AVP 18 0 8 96\na=rtpmap:96 telephone-event/8000\na=fmtp:96 0-16\na=ptime:30\n",
+    );
+    let answer = LocalSession::new(1).answer_to(&offer, &local()).unwrap();
+    let audio = audio_of(&answer).unwrap();
+    let types: Vec<u8> = audio.codecs.iter().map(|codec| codec.payload_type).collect();
+    assert_eq!(types, [0, 8]);
+    assert_eq!(audio.telephone_event, Some(96));
+    assert_eq!(audio.telephone_events[0].fmtp.as_deref(), Some("0-16"));
+    assert_eq!(audio.remote(), Some("198.51.100.7:30000".parse().unwrap()));
+}
+
+#[test]
+fn a_dynamic_payload_type_for_g711_is_kept() {
+    let offer = offer("m=audio 4000 RTP/AVP 97\na=rtpmap:97 pcma/8000\n");
+    let answer = LocalSession::new(1).answer_to(&offer, &local()).unwrap();
+    assert_eq!(answer.media[0].formats, ["97"]);
+}
+
+#[test]
+fn telephone_events_are_not_answered_when_the_other_side_has_none() {
+    let offer = offer("m=audio 4000 RTP/AVP 8 96\na=rtpmap:96 telephone-event/8000\n");
+    let mut audio = local();
+    audio.telephone_event = None;
+    let answer = LocalSession::new(1).answer_to(&offer, &audio).unwrap();
+    assert_eq!(answer.media[0].formats, ["8"]);
+}
+
+#[test]
+fn an_answer_has_as_many_streams_as_the_offer_and_rejects_all_but_one() {
+    let offer = offer(
+        "m=video 5000 RTP/AVP 96\na=rtpmap:96 VP8/90000\nm=audio 4002 RTP/SAVP 8\nm=audio 4000 RTP/AVP 8\nm=audio 4004 RTP/AVP 8\nm=application 9 UDP/BFCP *\n",
+    );
+    let answer = LocalSession::new(1).answer_to(&offer, &local()).unwrap();
+    let lines: Vec<String> = answer
+        .media
+        .iter()
+        .map(|m| format!("{} {} {} {:?}", m.kind, m.port, m.protocol, m.formats))
+        .collect();
+    assert_eq!(
+        lines,
+        [
+            r#"video 0 RTP/AVP ["96"]"#,
+            r#"audio 0 RTP/SAVP ["8"]"#,
+            r#"audio 30000 RTP/AVP ["8"]"#,
+            r#"audio 0 RTP/AVP ["8"]"#,
+            r#"application 0 UDP/BFCP ["*"]"#,
+        ]
+    );
+}
+
+#[test]
+fn a_direction_is_answered_by_its_counterpart() {
+    let cases = [
+        ("sendrecv", Direction::SendReceive, Direction::SendReceive),
+        ("sendonly", Direction::SendReceive, Direction::ReceiveOnly),
+        ("recvonly", Direction::SendReceive, Direction::SendOnly),
+        ("inactive", Direction::SendReceive, Direction::Inactive),
+        ("sendrecv", Direction::SendOnly, Direction::SendOnly),
+        ("sendonly", Direction::SendOnly, Direction::Inactive),
+        ("recvonly", Direction::ReceiveOnly, Direction::Inactive),
+    ];
+    for (offered, wanted, answered) in cases {
+        let offer = offer(&format!("m=audio 4000 RTP/AVP 8\na={offered}\n"));
+        let mut audio = local();
+        audio.direction = wanted;
+        let answer = LocalSession::new(1).answer_to(&offer, &audio).unwrap();
+        assert_eq!(audio_of(&answer).unwrap().direction, answered, "{offered}, we {wanted:?}");
+    }
+}
+
+#[test]
+fn what_can_not_be_answered_says_why() {
+    let mut session = LocalSession::new(1);
+    let mut refusal = |media: &str| session.answer_to(&offer(media), &local()).unwrap_err();
+    assert_eq!(refusal("m=video 5000 RTP/AVP 34\n"), NotAcceptable::NoAudio);
+    assert_eq!(refusal("m=audio 0 RTP/AVP 8\n"), NotAcceptable::NoAudio);
+    assert_eq!(
+        refusal("m=audio 4000 RTP/SAVP 8\n"),
+        NotAcceptable::Transport { offered: vec!["RTP/SAVP".into()] }
+    );
+    let none = refusal("m=audio 4000 RTP/AVP 18 9\n");
+    assert_eq!(none, NotAcceptable::NoCommonCodec { offered: vec!["G729".into(), "G722".into()] });
+    assert_eq!(none.to_string(), "no common codec, offered: G729, G722");
+    assert!(session.current().is_none(), "a refusal changes nothing");
+}
+
+#[test]
+fn the_version_rises_with_each_change_and_only_then() {
+    let mut session = LocalSession::new(9);
+    let first = session.offer(&local());
+    let same = session.offer(&local());
+    assert_eq!(first, same);
+    let mut held = local();
+    held.direction = Direction::SendOnly;
+    let hold = session.offer(&held);
+    let talk = session.offer(&local());
+    assert_eq!([&first, &hold, &talk].map(version), [1, 2, 3]);
+    assert!([&first, &hold, &talk].iter().all(|description| description.origin.session_id == "9"));
+}
+
+#[test]
+fn a_later_offer_keeps_every_stream_in_its_place() {
+    let mut session = LocalSession::new(9);
+    let theirs = offer("m=video 5000 RTP/AVP 34\nm=audio 4000 RTP/AVP 8\n");
+    session.answer_to(&theirs, &local()).unwrap();
+    let ours = session.offer(&local());
+    let ports: Vec<u16> = ours.media.iter().map(|media| media.port).collect();
+    assert_eq!(ports, [0, 30_000]);
+    assert_eq!(version(&ours), 2);
+}
+
+#[test]
+fn a_repeated_offer_keeps_to_the_stream_in_use() {
+    let mut session = LocalSession::new(9);
+    session.answer_to(&offer("m=audio 0 RTP/AVP 8\nm=audio 4000 RTP/AVP 8\n"), &local()).unwrap();
+    let answer =
+        session.answer_to(&offer("m=audio 4002 RTP/AVP 8\nm=audio 4000 RTP/AVP 8\n"), &local()).unwrap();
+    let ports: Vec<u16> = answer.media.iter().map(|media| media.port).collect();
+    assert_eq!(ports, [0, 30_000]);
+}
+
+#[test]
+fn what_a_peer_offered_is_passed_on_untouched() {
+    let peer = offer("m=audio 4000 RTP/AVP 9 0 8 96\na=rtpmap:96 telephone-event/8000\na=ptime:30\n");
+    let passed = LocalAudio::passing_on(&audio_of(&peer).unwrap(), here(), 30_002).unwrap();
+    let ours = LocalSession::new(1).offer(&passed);
+    assert_eq!(ours.media[0].formats, ["0", "8", "96"]);
+    assert_eq!(audio_of(&ours).unwrap().ptime_ms, Some(30));
+    let wide = offer("m=audio 4000 RTP/AVP 9\n");
+    assert_eq!(LocalAudio::passing_on(&audio_of(&wide).unwrap(), here(), 30_002), None);
+}
+
+#[test]
+fn both_ends_of_a_relayed_call_agree_on_one_codec() {
+    let caller = offer("m=audio 4000 RTP/AVP 0 8 101\na=rtpmap:101 telephone-event/8000\n");
+    let to_agent = LocalAudio::passing_on(&audio_of(&caller).unwrap(), here(), 30_002).unwrap();
+    let our_offer = LocalSession::new(1).offer(&to_agent);
+    let mut agent = local();
+    agent.codecs = vec![Codec::pcma()];
+    let agent_answer = LocalSession::new(2).answer_to(&our_offer, &agent).unwrap();
+    let to_caller = LocalAudio::passing_on(&audio_of(&agent_answer).unwrap(), here(), 30_000).unwrap();
+    let our_answer = LocalSession::new(3).answer_to(&caller, &to_caller).unwrap();
+    assert_eq!(our_answer.media[0].formats, ["8", "101"]);
+}
+
+#[test]
+fn broken_descriptions_say_where() {
+    let kind = |body: &[u8]| SessionDescription::parse(body).map(|_| ()).unwrap_err();
+    assert_eq!(kind(b"").kind, SdpErrorKind::Empty);
+    assert_eq!(kind(b"\r\n\r\n").kind, SdpErrorKind::Empty);
+    assert_eq!(kind(b"v=1\r\n").kind, SdpErrorKind::Version);
+    let error = kind(b"v=0\r\nhello\r\n");
+    assert_eq!((error.offset, error.kind), (5, SdpErrorKind::NotALine));
+    for media in ["m=audio", "m=audio x RTP/AVP 8", "m=audio 65536 RTP/AVP 8", "m=audio 1/x RTP/AVP 8"] {
+        assert_eq!(kind(format!("v=0\r\n{media}\r\n").as_bytes()).kind, SdpErrorKind::Media, "{media}");
+    }
+    assert_eq!(kind(b"v=0\r\nc=IN IP4\r\n").kind, SdpErrorKind::Connection);
+    assert_eq!(kind(b"v=0\r\no=- 1\r\n").kind, SdpErrorKind::Origin);
+}
+
+#[test]
+fn sizes_are_bounded() {
+    let kind = |body: String| SessionDescription::parse(body.as_bytes()).map(|_| ()).unwrap_err().kind;
+    assert_eq!(kind(format!("v=0\r\na={}\r\n", "x".repeat(70_000))), SdpErrorKind::TooLarge);
+    assert_eq!(kind(format!("v=0\r\n{}", "a=x\r\n".repeat(3_000))), SdpErrorKind::TooLarge);
+    assert_eq!(kind(format!("v=0\r\n{}", "m=audio 1 RTP/AVP 8\r\n".repeat(100))), SdpErrorKind::TooLarge);
+    assert_eq!(kind(format!("v=0\r\nm=audio 1 RTP/AVP{}\r\n", " 8".repeat(200))), SdpErrorKind::TooLarge);
+}
+
+#[test]
+fn a_session_name_in_an_old_encoding_is_kept() {
+    let body = [&b"v=0\r\no=- 1 1 IN IP4 192.0.2.1\r\ns="[..], b"\xc0\xd2\xd1", b"\r\nt=0 0\r\n"].concat();
+    let description = SessionDescription::parse(&body).unwrap();
+    assert_eq!(description.name, b"\xc0\xd2\xd1");
+    assert_eq!(description.to_bytes(), body);
+}
+
+#[test]
+fn a_line_break_in_a_value_begins_no_line() {
+    let mut description = parse(HEAD);
+    description.name = b"x\r\nm=audio 1 RTP/AVP 8".to_vec();
+    description.attributes.push(Attribute::with("tool", "y\nm=audio 2 RTP/AVP 8"));
+    assert!(SessionDescription::parse(&description.to_bytes()).unwrap().media.is_empty());
+}
+
+fn word() -> impl Strategy<Value = String> {
+    "[!-~]{1,12}"
+}
+
+fn value() -> impl Strategy<Value = Vec<u8>> {
+    "[!-~]([ -~]{0,20}[!-~])?".prop_map(String::into_bytes)
+}
+
+fn connection() -> impl Strategy<Value = Connection> {
+    (word(), word(), word()).prop_map(|(network, kind, address)| Connection { network, kind, address })
+}
+
+fn bandwidth() -> impl Strategy<Value = Bandwidth> {
+    ("[!-9;-~]{1,8}", "[!-~]{1,8}").prop_map(|(kind, value)| Bandwidth { kind, value })
+}
+
+fn attribute() -> impl Strategy<Value = Attribute> {
+    ("[!-9;-~]{1,12}", proptest::option::of(value())).prop_map(|(name, value)| Attribute { name, value })
+}
+
+fn lines(letters: &'static str) -> impl Strategy<Value = Vec<Line>> {
+    vec((proptest::sample::select(letters.as_bytes()), value()), 0..4)
+        .prop_map(|lines| lines.into_iter().map(|(letter, value)| Line { letter, value }).collect())
+}
+
+fn media() -> impl Strategy<Value = Media> {
+    let head = (word(), any::<u16>(), proptest::option::of(any::<u16>()), word());
+    (
+        head,
+        vec(word(), 0..5),
+        vec(connection(), 0..2),
+        vec(bandwidth(), 0..2),
+        lines("xyk"),
+        vec(attribute(), 0..6),
+    )
+        .prop_map(
+            |((kind, port, port_count, protocol), formats, connections, bandwidths, lines, attributes)| {
+                Media {
+                    kind,
+                    port,
+                    port_count,
+                    protocol,
+                    formats,
+                    connections,
+                    bandwidths,
+                    lines,
+                    attributes,
+                }
+            },
+        )
+}
+
+fn description() -> impl Strategy<Value = SessionDescription> {
+    let origin =
+        (word(), word(), word(), connection()).prop_map(|(username, session_id, version, connection)| {
+            Origin { username, session_id, version, connection }
+        });
+    let lines = (lines("iuep"), lines("rz"), lines("kxyZ")).prop_map(|(before, times, after)| {
+        let time = Line { letter: b't', value: b"0 0".to_vec() };
+        [before, Vec::from([time]), times, after].concat()
+    });
+    (
+        origin,
+        value(),
+        proptest::option::of(connection()),
+        vec(bandwidth(), 0..3),
+        lines,
+        vec(attribute(), 0..5),
+        vec(media(), 0..4),
+    )
+        .prop_map(|(origin, name, connection, bandwidths, lines, attributes, media)| {
+            SessionDescription { origin, name, connection, bandwidths, lines, attributes, media }
+        })
+}
+
+proptest! {
+    #[test]
+    fn what_is_printed_reads_back_the_same(description in description()) {
+        let printed = description.to_bytes();
+        prop_assert_eq!(SessionDescription::parse(&printed).unwrap(), description);
+    }
+
+    #[test]
+    fn any_bytes_are_read_without_panic_and_round_trip(body in vec(any::<u8>(), 0..400)) {
+        if let Ok(description) = SessionDescription::parse(&body) {
+            prop_assert_eq!(SessionDescription::parse(&description.to_bytes()).unwrap(), description);
+        }
+    }
+
+    #[test]
+    fn any_lines_are_read_without_panic_and_round_trip(
+        body in "(([vosiuepcbtrzkamx]=([ -~]{0,6}|audio [0-9]{1,5}(/[0-9])? RTP/AVP( [0-9]{1,3}){0,3}|[a-z]{1,6}:[ -~]{0,9}|IN IP4 [0-9.]{1,9}| [\t]x )[ ]{0,2}(\r\n|\n|\r)){0,20})"
+    ) {
+        let text = format!("v=0\n{body}");
+        if let Ok(description) = SessionDescription::parse(text.as_bytes()) {
+            prop_assert_eq!(SessionDescription::parse(&description.to_bytes()).unwrap(), description.clone());
+            let mut session = LocalSession::new(1);
+            if let Ok(answer) = session.answer_to(&description, &local()) {
+                prop_assert_eq!(answer.media.len(), description.media.len());
+                prop_assert_eq!(answer.media.iter().filter(|media| media.port != 0).count(), 1);
+            }
+        }
+    }
+}
