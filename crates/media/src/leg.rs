@@ -1,0 +1,344 @@
+//! One leg of the relay: whom it believes, whether media flows, what it has counted.
+//!
+//! A leg judges packets; it neither sends nor stores them. RFC 3550 sections 5 and 6, RFC 3264 sections 5.1
+//! and 8.4 (hold), RFC 3605 (the `rtcp` attribute).
+
+use std::{
+    collections::VecDeque,
+    net::{IpAddr, SocketAddr},
+    time::{Duration, Instant},
+};
+
+use crate::{
+    rtcp,
+    rtp::{PayloadKind, PayloadMap, RtpPacket},
+    sequence::{Arrival, SequenceWindow},
+    source::{SourceGuard, SourceVerdict},
+};
+
+/// What the other side's SDP says of its media.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Remote {
+    /// Address of the `c=` and `m=` lines. Port 0 or an unspecified address: nothing is sent.
+    pub rtp: SocketAddr,
+    /// Address of the `rtcp` attribute; without it the RTP port plus one.
+    pub rtcp: Option<SocketAddr>,
+    /// Where its SIP messages come from: packets from there are believed too, once.
+    pub contact: Option<IpAddr>,
+    /// Payload type of `telephone-event`.
+    pub telephone_event: Option<u8>,
+    /// It is willing to receive: `sendrecv` or `recvonly` in its own SDP.
+    pub receives: bool,
+    /// It is going to send: `sendrecv` or `sendonly` in its own SDP.
+    pub sends: bool,
+}
+
+impl Remote {
+    /// Makes a two-way remote with the usual RTCP port and no event type.
+    #[must_use]
+    pub fn new(rtp: SocketAddr) -> Self {
+        Self { rtp, rtcp: None, contact: None, telephone_event: None, receives: true, sends: true }
+    }
+
+    fn rtcp_address(&self) -> SocketAddr {
+        let next = SocketAddr::new(self.rtp.ip(), self.rtp.port().saturating_add(1));
+        self.rtcp.unwrap_or(next)
+    }
+}
+
+/// What a leg is told.
+#[derive(Clone, Copy, Debug)]
+pub enum LegInput<'a> {
+    /// A datagram on the RTP port.
+    Rtp {
+        /// Its source.
+        from: SocketAddr,
+        /// Its content.
+        bytes: &'a [u8],
+    },
+    /// A datagram on the RTCP port.
+    Rtcp {
+        /// Its source.
+        from: SocketAddr,
+        /// Its content.
+        bytes: &'a [u8],
+    },
+    /// An SDP arrived: learning starts anew.
+    Remote(Remote),
+    /// Nothing but time.
+    Tick,
+}
+
+/// What becomes of a datagram.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// It is to be forwarded, and recorded if it is audio.
+    Forward(PayloadKind),
+    /// It is RTCP to be forwarded.
+    ForwardRtcp,
+    /// It goes nowhere.
+    Dropped(DropReason),
+    /// The input was no datagram.
+    Taken,
+}
+
+/// Why a datagram goes nowhere.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum DropReason {
+    /// It came from an address that is neither signalled nor learned.
+    UnknownSource,
+    /// It is no RTP or RTCP packet.
+    Malformed,
+}
+
+/// What a leg reports.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LegOutput {
+    /// The first packet came, or the first after a loss.
+    Flowing,
+    /// Media had been flowing and no RTP came for as long as configured.
+    Lost {
+        /// How long nothing came.
+        silent_ms: u64,
+    },
+    /// Nothing more to report before this instant.
+    Timeout {
+        /// When to come back.
+        at: Instant,
+        /// Why.
+        reason: LegTimer,
+    },
+    /// Nothing more to report and no timer.
+    Idle,
+}
+
+/// The timers of a leg.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LegTimer {
+    /// No RTP for the configured time.
+    Silence,
+}
+
+/// What a leg has counted.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct LegStatistics {
+    /// Valid RTP packets from a known source.
+    pub received: u64,
+    /// Packets that never came, by sequence number (RFC 3550 appendix A.3).
+    pub lost: u64,
+    /// Packets that came twice; forwarded all the same.
+    pub duplicates: u64,
+    /// Packets from an unknown source.
+    pub unknown_source: u64,
+    /// Datagrams that are no RTP or RTCP.
+    pub malformed: u64,
+    /// Packets of telephone events.
+    pub telephone_events: u64,
+    /// Valid RTCP compounds from a known source.
+    pub rtcp: u64,
+    /// Changes of the synchronisation source or restarts of its numbering.
+    pub restarts: u64,
+}
+
+/// Whether media flows.
+#[derive(Clone, Copy, Debug)]
+enum Flow {
+    /// Nothing has come since the last SDP.
+    Waiting,
+    /// Media flows.
+    Flowing { last: Instant },
+    /// Nothing comes any more.
+    Lost,
+    /// The other side has said that it sends nothing.
+    Paused,
+}
+
+/// The current numbering of a leg's sender.
+#[derive(Clone, Copy, Debug)]
+struct Run {
+    ssrc: u32,
+    first: i64,
+    window: SequenceWindow,
+    fresh: u64,
+}
+
+impl Run {
+    fn start(packet: &RtpPacket<'_>) -> Self {
+        let window = SequenceWindow::start(packet.sequence());
+        Self { ssrc: packet.ssrc(), first: window.highest(), window, fresh: 1 }
+    }
+
+    fn lost(&self) -> u64 {
+        let expected = u64::try_from(self.window.highest() - self.first + 1).unwrap_or_default();
+        expected.saturating_sub(self.fresh)
+    }
+}
+
+/// One party's media.
+#[derive(Debug)]
+pub struct RelayLeg {
+    rtp: SourceGuard,
+    rtcp: SourceGuard,
+    payloads: PayloadMap,
+    receives: bool,
+    flow: Flow,
+    run: Option<Run>,
+    counted: LegStatistics,
+    outputs: VecDeque<LegOutput>,
+    timeout: Duration,
+}
+
+impl RelayLeg {
+    /// Makes a leg that knows nobody yet. `timeout` is how long RTP may stay away before the leg is lost.
+    #[must_use]
+    pub fn new(timeout: Duration) -> Self {
+        Self {
+            rtp: SourceGuard::default(),
+            rtcp: SourceGuard::default(),
+            payloads: PayloadMap::default(),
+            receives: false,
+            flow: Flow::Waiting,
+            run: None,
+            counted: LegStatistics::default(),
+            outputs: VecDeque::new(),
+            timeout,
+        }
+    }
+
+    /// Takes an input and says what becomes of it.
+    pub fn handle_input(&mut self, input: LegInput<'_>, now: Instant) -> Verdict {
+        match input {
+            LegInput::Rtp { from, bytes } => self.take_rtp(from, bytes, now),
+            LegInput::Rtcp { from, bytes } => self.take_rtcp(from, bytes),
+            LegInput::Remote(remote) => {
+                self.take_remote(&remote);
+                Verdict::Taken
+            }
+            LegInput::Tick => {
+                self.watch_silence(now);
+                Verdict::Taken
+            }
+        }
+    }
+
+    /// Returns the next report; `Timeout` or `Idle` means there is no more for now.
+    pub fn poll_output(&mut self) -> LegOutput {
+        if let Some(output) = self.outputs.pop_front() {
+            return output;
+        }
+        match self.flow {
+            Flow::Flowing { last } => {
+                LegOutput::Timeout { at: last + self.timeout, reason: LegTimer::Silence }
+            }
+            Flow::Waiting | Flow::Lost | Flow::Paused => LegOutput::Idle,
+        }
+    }
+
+    /// Returns where this leg's party wants RTP, if it wants any.
+    #[must_use]
+    pub fn rtp_target(&self) -> Option<SocketAddr> {
+        self.rtp.target().filter(|_| self.receives)
+    }
+
+    /// Returns where this leg's party wants RTCP, on hold too (RFC 3264 section 5.1).
+    #[must_use]
+    pub fn rtcp_target(&self) -> Option<SocketAddr> {
+        self.rtcp.target()
+    }
+
+    /// Returns what was counted so far.
+    #[must_use]
+    pub fn statistics(&self) -> LegStatistics {
+        let running = self.run.map_or(0, |run| run.lost());
+        LegStatistics { lost: self.counted.lost + running, ..self.counted }
+    }
+
+    fn take_remote(&mut self, remote: &Remote) {
+        self.rtp.expect(remote.rtp, remote.contact);
+        self.rtcp.expect(remote.rtcp_address(), remote.contact);
+        self.payloads = PayloadMap::new(remote.telephone_event);
+        self.receives = remote.receives;
+        self.flow = match (self.flow, remote.sends) {
+            (_, false) => Flow::Paused,
+            (Flow::Paused, true) => Flow::Waiting,
+            (flow, true) => flow,
+        };
+    }
+
+    fn take_rtp(&mut self, from: SocketAddr, bytes: &[u8], now: Instant) -> Verdict {
+        // Parsed first: a stray datagram must not be what a NAT's port is learned from.
+        let Ok(packet) = RtpPacket::parse(bytes) else {
+            return self.drop_malformed();
+        };
+        if self.rtp.judge(from) == SourceVerdict::Unknown {
+            self.counted.unknown_source += 1;
+            return Verdict::Dropped(DropReason::UnknownSource);
+        }
+        self.counted.received += 1;
+        self.count_sequence(&packet);
+        self.note_flow(now);
+        let kind = self.payloads.kind(packet.payload_type());
+        if kind == PayloadKind::TelephoneEvent {
+            self.counted.telephone_events += 1;
+        }
+        Verdict::Forward(kind)
+    }
+
+    fn take_rtcp(&mut self, from: SocketAddr, bytes: &[u8]) -> Verdict {
+        if rtcp::check(bytes).is_err() {
+            return self.drop_malformed();
+        }
+        if self.rtcp.judge(from) == SourceVerdict::Unknown {
+            self.counted.unknown_source += 1;
+            return Verdict::Dropped(DropReason::UnknownSource);
+        }
+        self.counted.rtcp += 1;
+        Verdict::ForwardRtcp
+    }
+
+    fn drop_malformed(&mut self) -> Verdict {
+        self.counted.malformed += 1;
+        Verdict::Dropped(DropReason::Malformed)
+    }
+
+    fn count_sequence(&mut self, packet: &RtpPacket<'_>) {
+        let Some(run) = self.run.as_mut().filter(|run| run.ssrc == packet.ssrc()) else {
+            return self.start_run(packet);
+        };
+        match run.window.observe(packet.sequence()) {
+            Arrival::Fresh { extended, .. } => {
+                run.first = run.first.min(extended);
+                run.fresh += 1;
+            }
+            Arrival::Duplicate | Arrival::Stale => self.counted.duplicates += 1,
+            Arrival::Restarted => self.start_run(packet),
+        }
+    }
+
+    fn start_run(&mut self, packet: &RtpPacket<'_>) {
+        if let Some(ended) = self.run.replace(Run::start(packet)) {
+            self.counted.lost += ended.lost();
+            self.counted.restarts += 1;
+        }
+    }
+
+    fn note_flow(&mut self, now: Instant) {
+        match self.flow {
+            Flow::Flowing { .. } => {}
+            // A held party's last packets are under way when its re-INVITE arrives.
+            Flow::Paused => return,
+            Flow::Waiting | Flow::Lost => self.outputs.push_back(LegOutput::Flowing),
+        }
+        self.flow = Flow::Flowing { last: now };
+    }
+
+    fn watch_silence(&mut self, now: Instant) {
+        let Flow::Flowing { last } = self.flow else { return };
+        let silent = now.saturating_duration_since(last);
+        if silent >= self.timeout {
+            self.flow = Flow::Lost;
+            let silent_ms = u64::try_from(silent.as_millis()).unwrap_or(u64::MAX);
+            self.outputs.push_back(LegOutput::Lost { silent_ms });
+        }
+    }
+}

@@ -1,0 +1,295 @@
+//! The media relay: RTP ports, one epoll thread that forwards, and the recorder beside it.
+//!
+//! Forwarding first: a packet is read, judged by its leg and sent on at once, header and payload untouched; a
+//! copy goes to the recorder's queue and never waits for it. Nothing here knows SIP: the reactor opens legs,
+//! says where their parties are, bridges and closes them. RFC 3550, RFC 3264 (directions), RFC 3605.
+
+mod ports;
+mod relay;
+
+use std::io;
+use std::net::{IpAddr, SocketAddr};
+use std::panic::{self, AssertUnwindSafe};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::mpsc::{self, Sender};
+use std::thread::{self, JoinHandle};
+use std::time::{Duration, Instant};
+
+pub use linecard_media::{LegStatistics, Remote, Span, SpanKind};
+use mio::{Poll, Waker};
+pub use ports::{Lease, LentPorts, PortError, PortPool};
+use thiserror::Error;
+use tokio::sync::mpsc::UnboundedSender;
+
+use self::relay::{Command, Relay};
+use crate::recorder::{Recorder, RecorderError, RecorderSink, RecordingEvent, RecordingId, RecordingStore};
+
+/// What the relay needs to start.
+#[derive(Clone, Debug)]
+pub struct RelayOptions {
+    /// Lowest RTP port.
+    pub port_min: u16,
+    /// Highest RTP or RTCP port.
+    pub port_max: u16,
+    /// How long RTP may stay away before a leg that had media is reported lost.
+    pub rtp_timeout: Duration,
+    /// Recorder threads.
+    pub writers: usize,
+    /// Decides the order of ports.
+    pub seed: u64,
+}
+
+impl Default for RelayOptions {
+    fn default() -> Self {
+        let rtp_timeout = Duration::from_secs(30);
+        Self { port_min: 16_384, port_max: 32_766, rtp_timeout, writers: 1, seed: 0 }
+    }
+}
+
+/// A leg of the relay, unique within a run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct LegId(u64);
+
+impl std::fmt::Display for LegId {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}", self.0)
+    }
+}
+
+/// A leg whose ports are bound: what its SDP may promise.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct OpenLeg {
+    /// Which leg.
+    pub id: LegId,
+    /// Local RTP address; the IP is the one asked for, be it unspecified.
+    pub rtp: SocketAddr,
+    /// Local RTCP address, one port above.
+    pub rtcp: SocketAddr,
+}
+
+/// What a leg has counted and what became of its packets.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct LegTotals {
+    /// What was received.
+    pub heard: LegStatistics,
+    /// RTP packets of this leg that were sent to its peer.
+    pub forwarded: u64,
+    /// RTP packets that had no peer yet, whose peer does not receive, or that the system refused.
+    pub unforwarded: u64,
+}
+
+/// Two legs to be connected.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Bridge {
+    /// The party on the left channel.
+    pub customer: LegId,
+    /// The party on the right channel.
+    pub agent: LegId,
+    /// Recording to begin at `at`, or to go on with this agent if it has begun.
+    pub recording: Option<RecordingId>,
+    /// When the talk begins: the first sample of the recording.
+    pub at: Instant,
+}
+
+/// What the relay reports.
+#[derive(Clone, Debug, PartialEq)]
+pub enum MediaEvent {
+    /// The first RTP of a leg came, or the first after a loss.
+    Flowing {
+        /// Which leg.
+        leg: LegId,
+    },
+    /// A leg had media and nothing came for the configured time.
+    Lost {
+        /// Which leg.
+        leg: LegId,
+        /// For how long.
+        silent_ms: u64,
+    },
+    /// A leg was closed; its ports are free again.
+    LegClosed {
+        /// Which leg.
+        leg: LegId,
+        /// What it has counted.
+        totals: LegTotals,
+    },
+    /// A recording has something to report.
+    Recording(RecordingEvent),
+    /// A thread of the media path has ended by itself: no talk is relayed or recorded from here on.
+    Broken {
+        /// What has ended.
+        part: MediaPart,
+    },
+}
+
+/// The threads of the media path.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum MediaPart {
+    /// The forwarding thread.
+    Relay,
+    /// A recorder thread.
+    Recorder,
+}
+
+/// Why the relay could not start.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum MediaStartError {
+    /// There is no pair of ports in the range.
+    #[error(
+        "media.port_min = {port_min} and media.port_max = {port_max} leave no pair of an even and an odd port"
+    )]
+    Range {
+        /// As configured.
+        port_min: u16,
+        /// As configured.
+        port_max: u16,
+    },
+    /// The folder of recordings cannot be used.
+    #[error(transparent)]
+    Recorder(#[from] RecorderError),
+    /// The system gives no epoll instance or thread.
+    #[error("the media threads cannot start: {0}")]
+    System(#[from] io::Error),
+}
+
+/// The running relay and recorder; owns their threads.
+pub struct Media {
+    handle: MediaHandle,
+    relay: JoinHandle<()>,
+    recorder: Recorder,
+}
+
+impl Media {
+    /// Starts the relay and the recorder. Events come until [`Media::shutdown`].
+    ///
+    /// # Errors
+    /// [`MediaStartError`].
+    pub fn start(
+        options: &RelayOptions,
+        store: &RecordingStore,
+        events: UnboundedSender<MediaEvent>,
+    ) -> Result<Self, MediaStartError> {
+        let pool = PortPool::new(options.port_min, options.port_max, options.seed);
+        if pool.free() == 0 {
+            let RelayOptions { port_min, port_max, .. } = *options;
+            return Err(MediaStartError::Range { port_min, port_max });
+        }
+        let poll = Poll::new()?;
+        let waker = Arc::new(Waker::new(poll.registry(), relay::WAKE)?);
+        let (commands, inbox) = mpsc::channel();
+        let reports = events.clone();
+        let sink: RecorderSink = Arc::new(move |event| {
+            // Nobody listens any more once the server has let go of the relay.
+            let _ = reports.send(MediaEvent::Recording(event));
+        });
+        let (recorder, lanes) = Recorder::start(store, options.writers, &sink)?;
+        let alarm = events.clone();
+        let relay = Relay::new(poll, inbox, lanes, events, options.rtp_timeout);
+        let relay = thread::Builder::new().name("relay".to_owned()).spawn(move || {
+            if panic::catch_unwind(AssertUnwindSafe(|| relay.run())).is_err() {
+                let _ = alarm.send(MediaEvent::Broken { part: MediaPart::Relay });
+            }
+        })?;
+        let handle = MediaHandle { pool, commands, waker, next: Arc::new(AtomicU64::new(1)) };
+        Ok(Self { handle, relay, recorder })
+    }
+
+    /// Returns a handle to give commands with.
+    #[must_use]
+    pub fn handle(&self) -> MediaHandle {
+        self.handle.clone()
+    }
+
+    /// Closes every leg and recording and waits until the files are in their place. Blocks: not for a task.
+    pub fn shutdown(self) {
+        self.handle.send(Command::Shutdown { at: Instant::now() });
+        if self.relay.join().is_err() {
+            tracing::error!("the relay thread has panicked");
+        }
+        self.recorder.join();
+    }
+}
+
+/// Gives commands to the relay. Cheap to clone; no call waits for the relay.
+///
+/// Commands about legs or recordings that do not exist (any more) do nothing.
+#[derive(Clone)]
+pub struct MediaHandle {
+    pool: PortPool,
+    commands: Sender<Command>,
+    waker: Arc<Waker>,
+    next: Arc<AtomicU64>,
+}
+
+impl MediaHandle {
+    /// Opens a leg: binds its ports on a local address now and answers with what the SDP may say.
+    ///
+    /// # Errors
+    /// [`PortError`]: the call is to be refused.
+    pub fn open_leg(&self, local: IpAddr) -> Result<OpenLeg, PortError> {
+        let ports = self.pool.lend(local)?;
+        let id = LegId(self.next.fetch_add(1, Ordering::Relaxed));
+        let port = ports.lease.port();
+        let [rtp, rtcp] = [port, port.saturating_add(1)].map(|port| SocketAddr::new(local, port));
+        self.send(Command::Open { leg: id, ports });
+        Ok(OpenLeg { id, rtp, rtcp })
+    }
+
+    /// Says where a leg's party is and what it is willing to do: after each SDP from it.
+    pub fn set_remote(&self, leg: LegId, remote: Remote) {
+        self.send(Command::Remote { leg, remote });
+    }
+
+    /// Connects two legs, taking them from whomever they were connected to.
+    pub fn bridge(&self, bridge: Bridge) {
+        self.send(Command::Bridge(bridge));
+    }
+
+    /// Disconnects a leg from its peer. Its recording goes on: marks say why nothing is heard.
+    pub fn unbridge(&self, leg: LegId) {
+        self.send(Command::Unbridge { leg });
+    }
+
+    /// Begins a recording of a leg and of whoever is or will be bridged to it.
+    pub fn start_recording(&self, recording: RecordingId, customer: LegId, at: Instant) {
+        self.send(Command::StartRecording { recording, customer, at });
+    }
+
+    /// Begins a marked span. [`SpanKind::Masked`] silences both sides: a paused recording.
+    pub fn begin_span(&self, recording: RecordingId, kind: SpanKind, at: Instant) {
+        self.send(Command::Mark { recording, kind, edge: crate::recorder::Edge::Begin, at });
+    }
+
+    /// Ends a marked span.
+    pub fn end_span(&self, recording: RecordingId, kind: SpanKind, at: Instant) {
+        self.send(Command::Mark { recording, kind, edge: crate::recorder::Edge::End, at });
+    }
+
+    /// Ends a recording at `at`: its length is the wall time since its start. `Closed` follows.
+    pub fn stop_recording(&self, recording: RecordingId, at: Instant) {
+        self.send(Command::StopRecording { recording, at });
+    }
+
+    /// Closes a leg and frees its ports; a recording of which it is the customer ends at `at`.
+    /// [`MediaEvent::LegClosed`] follows.
+    pub fn close_leg(&self, leg: LegId, at: Instant) {
+        self.send(Command::Close { leg, at });
+    }
+
+    /// Returns how many further legs could be opened.
+    #[must_use]
+    pub fn free_legs(&self) -> usize {
+        self.pool.free()
+    }
+
+    fn send(&self, command: Command) {
+        // Without a relay there is nothing to command: `Broken` was reported or the server is going down.
+        if self.commands.send(command).is_ok()
+            && let Err(error) = self.waker.wake()
+        {
+            tracing::error!(%error, "the relay cannot be woken");
+        }
+    }
+}

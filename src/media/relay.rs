@@ -1,0 +1,500 @@
+//! The forwarding thread: an epoll loop over the sockets of all legs.
+//!
+//! One packet's way: `recv_from`, its leg's verdict, `send_to` its peer's party, a copy to the recorder. No
+//! allocation on that way once the recorder's batches have their size.
+
+use std::collections::HashMap;
+use std::io;
+use std::net::SocketAddr;
+use std::sync::mpsc::{Receiver, TryRecvError};
+use std::time::{Duration, Instant};
+
+use linecard_media::{LegInput, LegOutput, RelayLeg, Remote, Side, SpanKind, Verdict};
+use mio::net::UdpSocket;
+use mio::{Events, Interest, Poll, Token};
+use tokio::sync::mpsc::UnboundedSender;
+
+use super::ports::{Lease, LentPorts};
+use super::{Bridge, LegId, LegTotals, MediaEvent, MediaPart};
+use crate::recorder::{Edge, Lane, LaneState, RecordingId, Slot, Tap};
+
+/// The token of the waker.
+pub(super) const WAKE: Token = Token(usize::MAX);
+
+/// Datagrams read from one socket before others have their turn.
+const TURN: usize = 32;
+/// Longer datagrams than this are no telephony.
+const DATAGRAM_LEN: usize = 2_048;
+/// How often legs are asked for silence.
+const TICK: Duration = Duration::from_millis(500);
+
+/// What the relay is told.
+pub(super) enum Command {
+    Open { leg: LegId, ports: LentPorts },
+    Remote { leg: LegId, remote: Remote },
+    Bridge(Bridge),
+    Unbridge { leg: LegId },
+    StartRecording { recording: RecordingId, customer: LegId, at: Instant },
+    Mark { recording: RecordingId, kind: SpanKind, edge: Edge, at: Instant },
+    StopRecording { recording: RecordingId, at: Instant },
+    Close { leg: LegId, at: Instant },
+    Shutdown { at: Instant },
+}
+
+/// A leg with its sockets.
+struct Line {
+    id: LegId,
+    leg: RelayLeg,
+    rtp: UdpSocket,
+    rtcp: UdpSocket,
+    /// Index of the line it is bridged with.
+    peer: Option<usize>,
+    tap: Option<(Slot, Side)>,
+    forwarded: u64,
+    unforwarded: u64,
+    /// Dropped after the sockets: fields drop in order.
+    _lease: Lease,
+}
+
+/// Which of a line's sockets.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Channel {
+    Rtp,
+    Rtcp,
+}
+
+/// Whether the loop goes on.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Course {
+    Running,
+    Ending,
+}
+
+/// The thread's state. Lines lie at the index that their tokens name.
+pub(super) struct Relay {
+    poll: Poll,
+    inbox: Receiver<Command>,
+    /// `None` where a recorder thread has ended.
+    lanes: Vec<Option<Lane>>,
+    events: UnboundedSender<MediaEvent>,
+    rtp_timeout: Duration,
+    lines: Vec<Option<Line>>,
+    vacant: Vec<usize>,
+    indices: HashMap<LegId, usize>,
+    recordings: HashMap<RecordingId, Slot>,
+    next_slot: u64,
+    /// Sockets that had more than one turn's worth of datagrams.
+    unread: Vec<(usize, Channel)>,
+    buffer: Vec<u8>,
+    ticked_at: Instant,
+}
+
+fn token(index: usize, channel: Channel) -> Token {
+    Token(index * 2 + usize::from(channel == Channel::Rtcp))
+}
+
+fn origin(token: Token) -> (usize, Channel) {
+    (token.0 / 2, if token.0.is_multiple_of(2) { Channel::Rtp } else { Channel::Rtcp })
+}
+
+impl Relay {
+    pub(super) fn new(
+        poll: Poll,
+        inbox: Receiver<Command>,
+        lanes: Vec<Lane>,
+        events: UnboundedSender<MediaEvent>,
+        rtp_timeout: Duration,
+    ) -> Self {
+        Self {
+            poll,
+            inbox,
+            lanes: lanes.into_iter().map(Some).collect(),
+            events,
+            rtp_timeout,
+            lines: Vec::new(),
+            vacant: Vec::new(),
+            indices: HashMap::new(),
+            recordings: HashMap::new(),
+            next_slot: 0,
+            unread: Vec::new(),
+            buffer: vec![0; DATAGRAM_LEN],
+            ticked_at: Instant::now(),
+        }
+    }
+
+    pub(super) fn run(mut self) {
+        let mut ready = Events::with_capacity(1_024);
+        let mut wait = TICK;
+        loop {
+            if let Err(error) = self.poll.poll(&mut ready, Some(wait))
+                && error.kind() != io::ErrorKind::Interrupted
+            {
+                tracing::error!(%error, "epoll has failed");
+                self.report(MediaEvent::Broken { part: MediaPart::Relay });
+                break;
+            }
+            // Before the sockets: a packet that follows a bridge must find it.
+            if self.take_commands() == Course::Ending {
+                break;
+            }
+            for (index, channel) in std::mem::take(&mut self.unread) {
+                self.read(index, channel);
+            }
+            for event in ready.iter().filter(|event| event.token() != WAKE) {
+                let (index, channel) = origin(event.token());
+                self.read(index, channel);
+            }
+            let now = Instant::now();
+            self.tick(now);
+            wait = self.flush(now);
+        }
+        self.end();
+    }
+
+    fn report(&self, event: MediaEvent) {
+        // The server may have stopped listening before it stops the relay.
+        let _ = self.events.send(event);
+    }
+
+    /// Reads what a socket has, up to one turn.
+    fn read(&mut self, index: usize, channel: Channel) {
+        let mut buffer = std::mem::take(&mut self.buffer);
+        let mut turns = 0..TURN;
+        let more = loop {
+            let Some(line) = self.lines.get(index).and_then(Option::as_ref) else {
+                break false;
+            };
+            let socket = match channel {
+                Channel::Rtp => &line.rtp,
+                Channel::Rtcp => &line.rtcp,
+            };
+            let Ok((len, from)) = socket.recv_from(&mut buffer) else {
+                break false;
+            };
+            // A datagram that fills the buffer may have been cut.
+            if let Some(bytes) = buffer.get(..len).filter(|_| len < DATAGRAM_LEN) {
+                match channel {
+                    Channel::Rtp => self.take_rtp(index, from, bytes),
+                    Channel::Rtcp => self.take_rtcp(index, from, bytes),
+                }
+            }
+            if turns.next().is_none() {
+                break true;
+            }
+        };
+        self.buffer = buffer;
+        if more {
+            self.unread.push((index, channel));
+        }
+    }
+
+    fn take_rtp(&mut self, index: usize, from: SocketAddr, bytes: &[u8]) {
+        let now = Instant::now();
+        let Some(line) = self.line_mut(index) else { return };
+        let Verdict::Forward(kind) = line.leg.handle_input(LegInput::Rtp { from, bytes }, now) else {
+            return;
+        };
+        let (peer, tap, id) = (line.peer, line.tap, line.id);
+        // The first packet of a leg makes an output; later ones find only the timer.
+        let output = line.leg.poll_output();
+        let sent = peer.and_then(|peer| self.line_mut(peer)).is_some_and(|peer| {
+            peer.leg.rtp_target().is_some_and(|target| peer.rtp.send_to(bytes, target).is_ok())
+        });
+        if let Some(line) = self.line_mut(index) {
+            *(if sent { &mut line.forwarded } else { &mut line.unforwarded }) += 1;
+        }
+        if let (Some((slot, side)), Some(_)) = (tap, peer) {
+            self.record(Tap { slot, side, kind, at: now }, bytes);
+        }
+        self.report_leg(id, output);
+    }
+
+    fn take_rtcp(&mut self, index: usize, from: SocketAddr, bytes: &[u8]) {
+        let Some(line) = self.line_mut(index) else { return };
+        if line.leg.handle_input(LegInput::Rtcp { from, bytes }, Instant::now()) != Verdict::ForwardRtcp {
+            return;
+        }
+        let peer = line.peer;
+        if let Some(peer) = peer.and_then(|peer| self.line_mut(peer))
+            && let Some(target) = peer.leg.rtcp_target()
+        {
+            // Lost like any datagram: reports are repeated.
+            let _ = peer.rtcp.send_to(bytes, target);
+        }
+    }
+
+    fn line_mut(&mut self, index: usize) -> Option<&mut Line> {
+        self.lines.get_mut(index).and_then(Option::as_mut)
+    }
+
+    fn line_of(&mut self, leg: LegId) -> Option<(usize, &mut Line)> {
+        let index = *self.indices.get(&leg)?;
+        self.line_mut(index).map(|line| (index, line))
+    }
+
+    fn record(&mut self, tap: Tap, bytes: &[u8]) {
+        if let Some(lane) = self.lane(tap.slot) {
+            lane.record(tap, bytes);
+        }
+    }
+
+    /// Returns the writer that a recording belongs to.
+    fn lane(&mut self, slot: Slot) -> Option<&mut Lane> {
+        let lanes = u64::try_from(self.lanes.len()).unwrap_or(1).max(1);
+        let index = usize::try_from(slot.0 % lanes).unwrap_or_default();
+        self.lanes.get_mut(index).and_then(Option::as_mut)
+    }
+
+    fn report_leg(&self, leg: LegId, output: LegOutput) {
+        match output {
+            LegOutput::Flowing => self.report(MediaEvent::Flowing { leg }),
+            LegOutput::Lost { silent_ms } => self.report(MediaEvent::Lost { leg, silent_ms }),
+            LegOutput::Timeout { .. } | LegOutput::Idle => {}
+        }
+    }
+
+    /// Asks every leg whether its media has gone.
+    fn tick(&mut self, now: Instant) {
+        if now.saturating_duration_since(self.ticked_at) < TICK {
+            return;
+        }
+        self.ticked_at = now;
+        let mut outputs = Vec::new();
+        for line in self.lines.iter_mut().flatten() {
+            line.leg.handle_input(LegInput::Tick, now);
+            outputs.push((line.id, line.leg.poll_output()));
+        }
+        outputs.into_iter().for_each(|(leg, output)| self.report_leg(leg, output));
+    }
+
+    /// Hands packets to the recorder; returns how long the loop may sleep.
+    fn flush(&mut self, now: Instant) -> Duration {
+        let mut wait = if self.unread.is_empty() { TICK } else { Duration::ZERO };
+        let mut gone = false;
+        for seat in &mut self.lanes {
+            match seat.as_mut().map(|lane| lane.flush(now)) {
+                Some(LaneState::Waiting(pause)) => wait = wait.min(pause),
+                Some(LaneState::Gone) => {
+                    *seat = None;
+                    gone = true;
+                }
+                Some(LaneState::Idle) | None => {}
+            }
+        }
+        if gone {
+            self.report(MediaEvent::Broken { part: MediaPart::Recorder });
+        }
+        wait
+    }
+
+    fn take_commands(&mut self) -> Course {
+        loop {
+            match self.inbox.try_recv() {
+                Ok(Command::Shutdown { at }) => {
+                    let legs: Vec<LegId> = self.indices.keys().copied().collect();
+                    legs.into_iter().for_each(|leg| self.close(leg, at));
+                    return Course::Ending;
+                }
+                Ok(command) => self.obey(command),
+                Err(TryRecvError::Empty) => return Course::Running,
+                Err(TryRecvError::Disconnected) => return Course::Ending,
+            }
+        }
+    }
+
+    fn obey(&mut self, command: Command) {
+        match command {
+            Command::Open { leg, ports } => self.open(leg, ports),
+            Command::Remote { leg, remote } => {
+                if let Some((_, line)) = self.line_of(leg) {
+                    line.leg.handle_input(LegInput::Remote(remote), Instant::now());
+                }
+            }
+            Command::Bridge(bridge) => self.bridge(bridge),
+            Command::Unbridge { leg } => self.unbridge(leg),
+            Command::StartRecording { recording, customer, at } => {
+                self.start_recording(recording, customer, at);
+            }
+            Command::Mark { recording, kind, edge, at } => {
+                if let Some(slot) = self.recordings.get(&recording).copied()
+                    && let Some(lane) = self.lane(slot)
+                {
+                    lane.mark(slot, kind, edge, at);
+                }
+            }
+            Command::StopRecording { recording, at } => self.stop_recording(&recording, at),
+            Command::Close { leg, at } => self.close(leg, at),
+            Command::Shutdown { .. } => {}
+        }
+    }
+
+    fn open(&mut self, leg: LegId, ports: LentPorts) {
+        let LentPorts { rtp, rtcp, lease } = ports;
+        let mut line = Line {
+            id: leg,
+            leg: RelayLeg::new(self.rtp_timeout),
+            rtp: UdpSocket::from_std(rtp),
+            rtcp: UdpSocket::from_std(rtcp),
+            peer: None,
+            tap: None,
+            forwarded: 0,
+            unforwarded: 0,
+            _lease: lease,
+        };
+        let index = self.vacant.pop().unwrap_or(self.lines.len());
+        let registry = self.poll.registry();
+        let registered =
+            registry.register(&mut line.rtp, token(index, Channel::Rtp), Interest::READABLE).and_then(|()| {
+                registry.register(&mut line.rtcp, token(index, Channel::Rtcp), Interest::READABLE)
+            });
+        if let Err(error) = registered {
+            tracing::error!(%error, %leg, "epoll refuses the sockets of a leg");
+            self.vacant.extend((index < self.lines.len()).then_some(index));
+            return self.report(MediaEvent::LegClosed { leg, totals: LegTotals::default() });
+        }
+        match self.lines.get_mut(index) {
+            Some(vacant) => *vacant = Some(line),
+            None => self.lines.push(Some(line)),
+        }
+        self.indices.insert(leg, index);
+    }
+
+    fn bridge(&mut self, bridge: Bridge) {
+        let Bridge { customer, agent, recording, at } = bridge;
+        let indices = [customer, agent].map(|leg| self.line_of(leg).map(|(index, _)| index));
+        let [Some(left), Some(right)] = indices else {
+            return;
+        };
+        // Bridged as they are already: a repeated command must not tear the talk.
+        if self.line_mut(left).is_some_and(|line| line.peer != Some(right)) {
+            self.unbridge(customer);
+            self.unbridge(agent);
+        }
+        for (index, peer) in [(left, right), (right, left)] {
+            if let Some(line) = self.line_mut(index) {
+                line.peer = Some(peer);
+            }
+        }
+        self.tap_agent(left);
+        if let Some(recording) = recording {
+            self.start_recording(recording, customer, at);
+        }
+    }
+
+    /// Lets the peer of a recorded customer be the recording's other side.
+    fn tap_agent(&mut self, customer: usize) {
+        let Some(line) = self.line_mut(customer) else {
+            return;
+        };
+        let (Some((slot, Side::Customer)), Some(peer)) = (line.tap, line.peer) else {
+            return;
+        };
+        if let Some(agent) = self.line_mut(peer) {
+            agent.tap = Some((slot, Side::Agent));
+        }
+    }
+
+    fn unbridge(&mut self, leg: LegId) {
+        self.read_leg(leg);
+        let Some((index, line)) = self.line_of(leg) else {
+            return;
+        };
+        let Some(peer) = line.peer.take() else { return };
+        if let Some(peer) = self.line_mut(peer) {
+            peer.peer = None;
+        }
+        for index in [index, peer] {
+            if let Some(line) = self.line_mut(index) {
+                line.tap = line.tap.filter(|(_, side)| *side == Side::Customer);
+            }
+        }
+    }
+
+    fn start_recording(&mut self, recording: RecordingId, customer: LegId, at: Instant) {
+        let Some((index, line)) = self.line_of(customer) else {
+            return;
+        };
+        // A leg has one recording at a time; the running one goes on.
+        if let Some((_, Side::Customer)) = line.tap {
+            return;
+        }
+        let slot = match self.recordings.get(&recording) {
+            Some(slot) => *slot,
+            None => {
+                let slot = Slot(self.next_slot);
+                self.next_slot += 1;
+                self.recordings.insert(recording.clone(), slot);
+                if let Some(lane) = self.lane(slot) {
+                    lane.start(slot, recording, at);
+                }
+                slot
+            }
+        };
+        if let Some(line) = self.line_mut(index) {
+            line.tap = Some((slot, Side::Customer));
+        }
+        self.tap_agent(index);
+    }
+
+    /// Takes what has come for a bridged leg before its bridge changes.
+    fn read_leg(&mut self, leg: LegId) {
+        let Some((index, line)) = self.line_of(leg) else {
+            return;
+        };
+        if let Some(peer) = line.peer {
+            self.read(index, Channel::Rtp);
+            self.read(peer, Channel::Rtp);
+        }
+    }
+
+    fn stop_recording(&mut self, recording: &RecordingId, at: Instant) {
+        let Some(slot) = self.recordings.get(recording).copied() else {
+            return;
+        };
+        let customer = self.lines.iter().flatten().find(|line| line.tap == Some((slot, Side::Customer)));
+        if let Some(customer) = customer.map(|line| line.id) {
+            self.read_leg(customer);
+        }
+        self.recordings.remove(recording);
+        for line in self.lines.iter_mut().flatten() {
+            line.tap = line.tap.filter(|(tapped, _)| *tapped != slot);
+        }
+        if let Some(lane) = self.lane(slot) {
+            lane.stop(slot, at);
+        }
+    }
+
+    fn close(&mut self, leg: LegId, at: Instant) {
+        self.read_leg(leg);
+        let Some((index, line)) = self.line_of(leg) else {
+            return;
+        };
+        let slot = line.tap.filter(|(_, side)| *side == Side::Customer).map(|(slot, _)| slot);
+        let recording = self.recordings.iter().find(|(_, open)| Some(**open) == slot);
+        if let Some(recording) = recording.map(|(recording, _)| recording.clone()) {
+            self.stop_recording(&recording, at);
+        }
+        self.unbridge(leg);
+        self.indices.remove(&leg);
+        let Some(mut line) = self.lines.get_mut(index).and_then(Option::take) else {
+            return;
+        };
+        self.vacant.push(index);
+        let registry = self.poll.registry();
+        for socket in [&mut line.rtp, &mut line.rtcp] {
+            if let Err(error) = registry.deregister(socket) {
+                tracing::debug!(%error, %leg, "epoll did not know a socket");
+            }
+        }
+        let heard = line.leg.statistics();
+        let totals = LegTotals { heard, forwarded: line.forwarded, unforwarded: line.unforwarded };
+        // The ports are free before anybody hears of it.
+        drop(line);
+        self.report(MediaEvent::LegClosed { leg, totals });
+    }
+
+    /// Lets the recorder have everything and go.
+    fn end(self) {
+        self.lanes.into_iter().flatten().for_each(Lane::drain);
+    }
+}
