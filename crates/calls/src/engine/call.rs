@@ -1,0 +1,363 @@
+//! A call as the engine holds it: one state that carries its data, and the views made of it.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::time::Instant;
+
+use super::outbox::Outbox;
+use crate::candidate::settled_contact;
+use crate::event::{AgentState, CallState, CallView, LegView};
+use crate::id::{CallId, ContactId, LegId, RecordingId, SignalId, UserId};
+use crate::interaction::{Direction, LegState, Party};
+use crate::io::{Output, TimerReason};
+use crate::pop::Pop;
+use crate::rules::{Refusal, refusal};
+use crate::signal::{
+    CancelCause, EndCause, Lookup, Offer, Ring, Route, RoutedDevice, Signal, SignalBody, Source,
+};
+use crate::time::UtcMillis;
+use linecard_crm::matching::Candidate;
+
+/// A live call, or one that is over and not yet forgotten.
+#[derive(Debug)]
+pub(super) struct Call {
+    pub(super) id: CallId,
+    pub(super) offer: Offer,
+    /// The signal that opened the call: 180 waits for it.
+    pub(super) opened_by: SignalId,
+    /// The two clocks at the INVITE; a later jump of the wall clock changes no duration.
+    anchor: (Instant, UtcMillis),
+    pub(super) stage: Stage,
+    /// Every device leg, in the order of dialling.
+    pub(super) devices: BTreeMap<LegId, DeviceLeg>,
+    pub(super) lookup: Lookup,
+    pub(super) candidates: Vec<Candidate>,
+    /// What a user chose; outranks the match.
+    contact_chosen: Option<Option<ContactId>>,
+    pub(super) pops: Vec<Pop>,
+    pub(super) recording: RecordingStage,
+    /// All evidence but the dialogs' records, for the fold at the end.
+    pub(super) signals: Vec<Signal>,
+}
+
+/// How far the call has come.
+#[derive(Debug)]
+pub(super) enum Stage {
+    /// The route is asked for.
+    Routing { deadline: Instant },
+    /// Devices are dialled.
+    Ringing(Ringing),
+    /// A device answered; the customer's 200 waits for the ledger.
+    Answering { user: UserId, agent: LegId, deadline: Instant },
+    /// Customer and agent are connected.
+    Talking(Talking),
+    /// The customer's leg is over.
+    Ended { user: Option<UserId>, answered_at: Option<UtcMillis>, saved: Saved },
+}
+
+/// Devices ring.
+#[derive(Debug)]
+pub(super) struct Ringing {
+    pub(super) user: UserId,
+    /// Devices not dialled yet; empty when they ring together.
+    pub(super) pending: VecDeque<RoutedDevice>,
+    pub(super) timeout_ms: u32,
+    pub(super) deadline: Instant,
+    pub(super) heard: Heard,
+}
+
+/// Whether a device has been heard to ring, and so the customer got 180.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Heard {
+    Nothing,
+    Ringing,
+}
+
+/// Customer and agent talk.
+#[derive(Debug)]
+pub(super) struct Talking {
+    pub(super) user: UserId,
+    pub(super) agent: LegId,
+    pub(super) since: UtcMillis,
+    pub(super) holders: BTreeSet<LegId>,
+    pub(super) ack: Ack,
+}
+
+/// The customer's ACK of our 200.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Ack {
+    Awaited,
+    Seen,
+}
+
+/// Whether the interaction has been given out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Saved {
+    /// The recording or the contacts are waited for.
+    Waiting { deadline: Instant },
+    /// Given out; what is recorded now amends it.
+    Done,
+}
+
+/// One device's leg.
+#[derive(Debug)]
+pub(super) struct DeviceLeg {
+    pub(super) state: DeviceState,
+}
+
+/// How a device's leg stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum DeviceState {
+    Dialled,
+    Ringing,
+    /// CANCEL is on its way; a 200 may still cross it.
+    Cancelling {
+        cause: CancelCause,
+        deadline: Instant,
+    },
+    Answered,
+    Over(DeviceEnd),
+}
+
+/// How a device's leg came to its end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum DeviceEnd {
+    Rejected(u16),
+    Cancelled(CancelCause),
+    Ended(EndCause),
+}
+
+impl DeviceLeg {
+    /// Why the device did not answer; `None` when it had no say in it.
+    fn refusal(&self) -> Option<Refusal> {
+        match self.state {
+            DeviceState::Cancelling { cause, .. } | DeviceState::Over(DeviceEnd::Cancelled(cause)) => {
+                (cause == CancelCause::RingTimeout).then_some(Refusal::RangOut)
+            }
+            DeviceState::Over(DeviceEnd::Rejected(status)) => Some(refusal(status)),
+            DeviceState::Over(DeviceEnd::Ended(EndCause::Remote)) => Some(Refusal::Declined),
+            DeviceState::Over(DeviceEnd::Ended(EndCause::System)) => Some(Refusal::Fault),
+            DeviceState::Over(DeviceEnd::Ended(_))
+            | DeviceState::Dialled
+            | DeviceState::Ringing
+            | DeviceState::Answered => None,
+        }
+    }
+}
+
+/// How the call's recording stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum RecordingStage {
+    Nothing,
+    Open(RecordingId),
+    Closing(RecordingId),
+    Done,
+}
+
+/// Evidence of one call past which hold, progress and dialog records are no longer written: a peer that
+/// sends re-INVITEs without end fills neither memory nor disk.
+const SIGNALS_MAX: usize = 2_000;
+
+impl Call {
+    pub(super) fn new(
+        id: CallId,
+        offer: Offer,
+        opening: Signal,
+        lookup: Lookup,
+        deadline: Instant,
+        out: &Outbox,
+    ) -> Self {
+        Self {
+            id,
+            offer,
+            opened_by: opening.id,
+            anchor: (out.now, out.at),
+            stage: Stage::Routing { deadline },
+            devices: BTreeMap::new(),
+            lookup,
+            candidates: Vec::new(),
+            contact_chosen: None,
+            pops: Vec::new(),
+            recording: RecordingStage::Nothing,
+            signals: vec![opening],
+        }
+    }
+
+    /// The wall-clock time of this call: it runs with the monotonic clock from the INVITE on.
+    pub(super) fn clock(&self, out: &Outbox) -> UtcMillis {
+        let (now, at) = self.anchor;
+        let elapsed = out.now.saturating_duration_since(now).as_millis();
+        at.plus_ms(i64::try_from(elapsed).unwrap_or(i64::MAX))
+    }
+
+    /// Writes evidence down and keeps it for the fold.
+    pub(super) fn record(&mut self, source: Source, body: SignalBody, out: &mut Outbox) -> SignalId {
+        let signal = out.record(self.id, source, self.clock(out), body);
+        let id = signal.id;
+        self.signals.push(signal);
+        if let Stage::Ended { saved: Saved::Done, .. } = self.stage {
+            out.queue.push_back(Output::CallAmended { call_id: self.id });
+        }
+        id
+    }
+
+    /// Whether there is room for evidence that a peer can produce without end.
+    pub(super) fn has_room(&self) -> bool {
+        self.signals.len() < SIGNALS_MAX
+    }
+
+    pub(super) fn customer(&self) -> LegId {
+        self.offer.leg
+    }
+
+    /// Whose call it is: who talks, else who is rung, else the line's user.
+    pub(super) fn user(&self) -> Option<UserId> {
+        match &self.stage {
+            Stage::Routing { .. } => self.offer.user,
+            Stage::Ringing(ringing) => Some(ringing.user),
+            Stage::Answering { user, .. } => Some(*user),
+            Stage::Talking(talking) => Some(talking.user),
+            Stage::Ended { user, .. } => *user,
+        }
+    }
+
+    pub(super) fn is_live(&self) -> bool {
+        !matches!(self.stage, Stage::Ended { .. })
+    }
+
+    pub(super) fn is_routing(&self) -> bool {
+        matches!(self.stage, Stage::Routing { .. })
+    }
+
+    /// Nothing is expected any more and the interaction has been given out.
+    pub(super) fn is_forgettable(&self) -> bool {
+        let cancelling = |leg: &DeviceLeg| matches!(leg.state, DeviceState::Cancelling { .. });
+        matches!(self.stage, Stage::Ended { saved: Saved::Done, .. })
+            && !self.devices.values().any(cancelling)
+    }
+
+    /// The refusal that decides, of all devices.
+    pub(super) fn decisive_refusal(&self) -> Option<Refusal> {
+        self.devices.values().filter_map(DeviceLeg::refusal).max()
+    }
+
+    /// The next timer.
+    pub(super) fn deadline(&self) -> Option<(Instant, TimerReason)> {
+        let stage = match &self.stage {
+            Stage::Routing { deadline } => Some((*deadline, TimerReason::RouteLate)),
+            Stage::Ringing(ringing) => Some((ringing.deadline, TimerReason::RingOver)),
+            Stage::Answering { deadline, .. } => Some((*deadline, TimerReason::AnswerLate)),
+            Stage::Talking(_) => None,
+            Stage::Ended { saved: Saved::Waiting { deadline }, .. } => {
+                Some((*deadline, TimerReason::SaveLate))
+            }
+            Stage::Ended { saved: Saved::Done, .. } => None,
+        };
+        let cancels = self.devices.values().filter_map(|leg| match leg.state {
+            DeviceState::Cancelling { deadline, .. } => Some((deadline, TimerReason::CancelLate)),
+            _ => None,
+        });
+        cancels.chain(stage).min()
+    }
+
+    pub(super) fn choose_contact(&mut self, contact: Option<ContactId>) {
+        self.contact_chosen = Some(contact);
+    }
+
+    pub(super) fn contact(&self) -> Option<ContactId> {
+        match self.contact_chosen {
+            Some(chosen) => chosen,
+            None => settled_contact(&self.candidates),
+        }
+    }
+
+    fn state(&self) -> CallState {
+        match &self.stage {
+            Stage::Routing { .. } => CallState::Created,
+            Stage::Ringing(Ringing { heard: Heard::Nothing, .. }) => CallState::Created,
+            Stage::Ringing(_) | Stage::Answering { .. } => CallState::Ringing,
+            Stage::Talking(talking) if talking.holders.is_empty() => CallState::Answered,
+            Stage::Talking(_) => CallState::Held,
+            Stage::Ended { .. } => CallState::Ended,
+        }
+    }
+
+    /// What the call makes of its user's state.
+    pub(super) fn agent_state(&self) -> AgentState {
+        match self.stage {
+            Stage::Routing { .. } | Stage::Ended { .. } => AgentState::Available,
+            Stage::Ringing(_) => AgentState::Ringing,
+            Stage::Answering { .. } | Stage::Talking(_) => AgentState::Busy,
+        }
+    }
+
+    pub(super) fn answered_at(&self) -> Option<UtcMillis> {
+        match &self.stage {
+            Stage::Talking(talking) => Some(talking.since),
+            Stage::Ended { answered_at, .. } => *answered_at,
+            _ => None,
+        }
+    }
+
+    fn customer_leg_state(&self) -> LegState {
+        match &self.stage {
+            Stage::Routing { .. } | Stage::Ringing(Ringing { heard: Heard::Nothing, .. }) => {
+                LegState::Offered
+            }
+            Stage::Ringing(_) | Stage::Answering { .. } => LegState::Ringing,
+            Stage::Talking(talking) if talking.holders.contains(&self.offer.leg) => LegState::Held,
+            Stage::Talking(_) => LegState::Answered,
+            Stage::Ended { .. } => LegState::Ended,
+        }
+    }
+
+    fn device_leg_state(&self, leg: LegId, device: &DeviceLeg) -> LegState {
+        match device.state {
+            DeviceState::Dialled => LegState::Offered,
+            DeviceState::Ringing => LegState::Ringing,
+            DeviceState::Cancelling { .. } | DeviceState::Over(DeviceEnd::Cancelled(_)) => {
+                LegState::Cancelled
+            }
+            DeviceState::Answered => match &self.stage {
+                Stage::Talking(talking) if talking.holders.contains(&leg) => LegState::Held,
+                _ => LegState::Answered,
+            },
+            DeviceState::Over(DeviceEnd::Rejected(_)) => LegState::Rejected,
+            DeviceState::Over(DeviceEnd::Ended(_)) => LegState::Ended,
+        }
+    }
+
+    pub(super) fn view(&self) -> CallView {
+        let customer =
+            LegView { leg_id: self.offer.leg, party: Party::Customer, state: self.customer_leg_state() };
+        let devices = self.devices.iter().map(|(leg, device)| LegView {
+            leg_id: *leg,
+            party: Party::Agent,
+            state: self.device_leg_state(*leg, device),
+        });
+        CallView {
+            call_id: self.id,
+            interaction_id: self.offer.interaction,
+            direction: Direction::Inbound,
+            state: self.state(),
+            user_id: self.user(),
+            line_id: self.offer.line,
+            number: self.offer.caller.number.clone(),
+            contact_id: self.contact(),
+            started_at: self.anchor.1,
+            answered_at: self.answered_at(),
+            legs: std::iter::once(customer).chain(devices).collect(),
+        }
+    }
+}
+
+/// Splits a route's devices into those dialled now and those that wait for their turn.
+pub(super) fn first_to_ring(route: &Route) -> (Vec<RoutedDevice>, VecDeque<RoutedDevice>) {
+    let mut devices: VecDeque<RoutedDevice> = route.devices.iter().take(DEVICES_MAX).cloned().collect();
+    match route.ring {
+        Ring::Together => (devices.into(), VecDeque::new()),
+        Ring::InOrder => (devices.pop_front().into_iter().collect(), devices),
+    }
+}
+
+/// More devices than this of one user are not rung.
+const DEVICES_MAX: usize = 32;

@@ -1,0 +1,439 @@
+//! The engine: live calls, one state machine each, and the effects that follow from what happens.
+//!
+//! Sans-IO: `handle_input(input, now, at)`, then `poll_output()` until it yields `Timeout` or `Idle`. It acts
+//! in order of arrival; what a call comes to is the [fold](crate::fold)'s to say. Not here: SIP, media,
+//! the database, the numbering of events.
+//!
+//! A user is in a call from the moment a device of theirs rings (or would, once the route is read)
+//! until the customer's leg ends, as a telephone line is.
+
+mod call;
+mod finish;
+mod outbox;
+mod recover;
+mod ring;
+mod talk;
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::time::{Duration, Instant};
+
+use call::{Call, Saved, Stage};
+use finish::edit_body;
+use outbox::{Outbox, RecordingOwner};
+
+use crate::event::{
+    AgentState, AgentView, AlarmKind, AlarmView, CallView, Event, RecordingView, Snapshot, Viewer,
+};
+use crate::fold::fold;
+use crate::id::{CallId, IdSource, InteractionId, LegId, RecordingId, SignalId, UserId};
+use crate::interaction::Interaction;
+use crate::io::{Effect, EngineConfig, Input, Output, TimerReason};
+use crate::signal::{EndCause, Lookup, Offer, Reason, RecordingClosed, RecordingState, SignalBody, Source};
+use crate::time::UtcMillis;
+
+/// How long the route may take; it is read from memory.
+const ROUTE_WAIT: Duration = Duration::from_secs(2);
+/// 482 Loop Detected: the same INVITE came by another way (RFC 3261 section 8.2.2.2).
+const MERGED: u16 = 482;
+
+/// All live calls of this process.
+#[derive(Debug)]
+pub struct Engine {
+    config: EngineConfig,
+    calls: HashMap<CallId, Call>,
+    /// The live calls of each user.
+    calls_of: BTreeMap<UserId, BTreeSet<CallId>>,
+    /// The users that calls have shown, as last published.
+    agents: BTreeMap<UserId, AgentView>,
+    timers: BTreeSet<(Instant, TimerReason, CallId)>,
+    /// The live calls by Call-ID and From tag, against the same INVITE by two ways.
+    dialogs: HashMap<(String, String), CallId>,
+    out: Outbox,
+}
+
+impl Engine {
+    /// Begins without calls; `ids` brings the seed of all randomness.
+    pub fn new(config: EngineConfig, ids: IdSource, now: Instant, at: UtcMillis) -> Self {
+        Self {
+            config,
+            calls: HashMap::new(),
+            calls_of: BTreeMap::new(),
+            agents: BTreeMap::new(),
+            timers: BTreeSet::new(),
+            dialogs: HashMap::new(),
+            out: Outbox::new(ids, now, at),
+        }
+    }
+
+    /// Names a leg for [`Input::LegOffered`].
+    pub fn make_leg(&mut self, at: UtcMillis) -> LegId {
+        self.out.ids.make(at)
+    }
+
+    /// Names an interaction for [`Input::LegOffered`].
+    pub fn make_interaction(&mut self, at: UtcMillis) -> InteractionId {
+        self.out.ids.make(at)
+    }
+
+    /// Takes in what happened; `at` is the wall clock, which may jump.
+    pub fn handle_input(&mut self, input: Input, now: Instant, at: UtcMillis) {
+        self.out.now = now;
+        self.out.at = at;
+        match input {
+            Input::LegOffered(offer) => self.leg_offered(offer),
+            Input::LegProgressed { leg, status } => {
+                self.on_leg(leg, |call, out| call.device_progressed(leg, status, out));
+            }
+            Input::LegAnswered { leg } => self.leg_answered(leg),
+            Input::LegConfirmed { leg } => self.on_customer(leg, Call::customer_confirmed),
+            Input::LegRejected { leg, status, reasons } => {
+                self.on_leg(leg, |call, out| call.device_rejected(leg, status, reasons, out));
+            }
+            Input::LegCancelled { leg, reasons } => {
+                self.on_customer(leg, |call, out| call.customer_cancelled(reasons, out));
+            }
+            Input::LegEnded { leg, by, reasons } => self.leg_ended(leg, by, reasons),
+            Input::LegHeld { leg } => self.on_leg(leg, |call, out| call.held(leg, out)),
+            Input::LegRetrieved { leg } => self.on_leg(leg, |call, out| call.retrieved(leg, out)),
+            Input::DialogChanged { leg, dialog } => self.dialog_changed(leg, dialog),
+            Input::MediaLost { leg } => self.on_leg(leg, |call, out| call.media_lost(leg, out)),
+            Input::Timeout => self.timeout(),
+            other => self.handle_answer(other),
+        }
+    }
+
+    fn handle_answer(&mut self, input: Input) {
+        match input {
+            Input::MediaUnavailable { call } => {
+                self.on_call(call, Call::media_unavailable);
+            }
+            Input::RouteFound { call, route } => {
+                let busy_with = route.user.and_then(|user| self.other_call(user, call));
+                self.on_call(call, |call, out| call.route_found(route, busy_with, out));
+            }
+            Input::RouteUnavailable { call } => {
+                self.on_call(call, Call::route_unavailable);
+            }
+            Input::ContactFound { call, candidates } => self.contact_found(call, candidates),
+            Input::LookupUnavailable { call } => {
+                self.on_call(call, Call::lookup_unavailable);
+            }
+            Input::RecordingOpened { recording, path } => self.recording_opened(recording, path),
+            Input::RecordingClosed(closed) => self.recording_closed(closed),
+            Input::RecordingFailed { recording, why } => self.recording_failed(recording, why),
+            Input::SignalLate { call, signal } => self.signal_late(call, signal),
+            Input::HangUp { call, user } => {
+                self.on_call(call, |call, out| call.hang_up(user, out));
+            }
+            Input::Edited { call, edit } => {
+                if self.calls.contains_key(&call) {
+                    self.on_call(call, |call, out| call.edited(edit, out));
+                } else {
+                    self.amend(call, Source::User, edit_body(edit));
+                }
+            }
+            _ => {}
+        }
+    }
+
+    /// Yields the next output; after `Timeout` or `Idle` there is none until the next input.
+    pub fn poll_output(&mut self) -> Output {
+        if let Some(output) = self.out.queue.pop_front() {
+            return output;
+        }
+        match self.timers.first() {
+            Some((at, reason, _)) => Output::Timeout { at: *at, reason: *reason },
+            None => Output::Idle,
+        }
+    }
+
+    fn leg_offered(&mut self, offer: Offer) {
+        if self.out.legs.contains_key(&offer.leg) {
+            return;
+        }
+        let dialog = (offer.sip_call_id.clone(), offer.from_tag.clone());
+        if self.dialogs.contains_key(&dialog) {
+            self.out.effect(Effect::RejectLeg { leg: offer.leg, status: MERGED });
+            return;
+        }
+        let id: CallId = self.out.ids.make(self.out.at);
+        self.dialogs.insert(dialog, id);
+        self.out.legs.insert(offer.leg, id);
+        let number = offer.caller.number.clone();
+        let (line, user) = (offer.line, offer.user);
+        let free = user.filter(|user| self.other_call(*user, id).is_none());
+        let opening = self.out.record(id, Source::Anchor, self.out.at, SignalBody::LegOffered(offer.clone()));
+        let lookup = if number.is_some() { Lookup::Pending } else { Lookup::Done };
+        let deadline = self.out.now + ROUTE_WAIT;
+        let mut call = Call::new(id, offer, opening, lookup, deadline, &self.out);
+        self.out.publish(Event::CallCreated(call.view()));
+        if let Some(user) = free {
+            call.show_pop(user, &mut self.out);
+        }
+        self.out.effect(Effect::FindRoute { call: id, line });
+        if let Some(number) = number {
+            self.out.effect(Effect::FindContact { call: id, number });
+        }
+        self.settle(call, None, None);
+    }
+
+    /// The user's other call: one that rings or talks, or an earlier one whose route is not read yet.
+    fn other_call(&self, user: UserId, id: CallId) -> Option<CallId> {
+        let others = self.calls_of.get(&user)?.iter().filter(|other| **other != id);
+        others
+            .filter_map(|other| self.calls.get(other))
+            .find(|other| !other.is_routing() || other.id < id)
+            .map(|other| other.id)
+    }
+
+    fn on_call(&mut self, id: CallId, act: impl FnOnce(&mut Call, &mut Outbox)) {
+        let Some(mut call) = self.calls.remove(&id) else {
+            return;
+        };
+        let before = call.deadline();
+        let user = call.is_live().then(|| call.user()).flatten();
+        act(&mut call, &mut self.out);
+        self.settle(call, before, user);
+    }
+
+    fn on_leg(&mut self, leg: LegId, act: impl FnOnce(&mut Call, &mut Outbox)) {
+        if let Some(id) = self.out.legs.get(&leg).copied() {
+            self.on_call(id, act);
+        }
+    }
+
+    fn on_customer(&mut self, leg: LegId, act: impl FnOnce(&mut Call, &mut Outbox)) {
+        self.on_leg(leg, |call, out| {
+            if call.customer() == leg {
+                act(call, out);
+            }
+        });
+    }
+
+    /// Brings the indexes in step with a call and keeps or forgets it.
+    fn settle(&mut self, call: Call, before: Option<(Instant, TimerReason)>, user: Option<UserId>) {
+        let id = call.id;
+        let after = call.deadline();
+        if before != after {
+            if let Some((at, reason)) = before {
+                self.timers.remove(&(at, reason, id));
+            }
+            if let Some((at, reason)) = after {
+                self.timers.insert((at, reason, id));
+            }
+        }
+        let live_user = call.is_live().then(|| call.user()).flatten();
+        if user != live_user
+            && let Some(calls) = user.and_then(|user| self.calls_of.get_mut(&user))
+        {
+            calls.remove(&id);
+        }
+        if let Some(user) = live_user {
+            self.calls_of.entry(user).or_default().insert(id);
+        }
+        if !call.is_live() {
+            self.dialogs.remove(&(call.offer.sip_call_id.clone(), call.offer.from_tag.clone()));
+        }
+        if !call.is_forgettable() {
+            self.calls.insert(id, call);
+        }
+        for user in [user, live_user].into_iter().flatten() {
+            self.refresh_agent(user);
+        }
+    }
+
+    fn refresh_agent(&mut self, user: UserId) {
+        let calls = self.calls_of.get(&user).into_iter().flatten();
+        let states = calls.filter_map(|id| self.calls.get(id)).map(|call| (call.agent_state(), call.id));
+        let busiest = states.max_by_key(|(state, _)| match state {
+            AgentState::Available => 0,
+            AgentState::Ringing => 1,
+            AgentState::Busy => 2,
+        });
+        let (state, call_id) = match busiest {
+            Some((state, call)) if state != AgentState::Available => (state, Some(call)),
+            _ => (AgentState::Available, None),
+        };
+        let view = AgentView { user_id: user, state, call_id };
+        let known = self.agents.insert(user, view.clone());
+        let known = known.map_or((AgentState::Available, None), |known| (known.state, known.call_id));
+        if known != (view.state, view.call_id) {
+            self.out.publish(Event::AgentStateChanged(view));
+        }
+        if self.calls_of.get(&user).is_some_and(BTreeSet::is_empty) {
+            self.calls_of.remove(&user);
+        }
+    }
+
+    fn leg_answered(&mut self, leg: LegId) {
+        let config = self.config;
+        self.on_leg(leg, |call, out| {
+            if call.customer() == leg {
+                call.customer_answered(&config, out);
+            } else {
+                call.device_answered(leg, out);
+            }
+        });
+    }
+
+    fn leg_ended(&mut self, leg: LegId, by: EndCause, reasons: Vec<Reason>) {
+        self.on_leg(leg, |call, out| {
+            if call.customer() == leg {
+                call.customer_ended(by, reasons, out);
+            } else {
+                call.device_ended(leg, by, reasons, out);
+            }
+        });
+    }
+
+    fn dialog_changed(&mut self, leg: LegId, dialog: serde_json::Value) {
+        self.on_leg(leg, |call, out| {
+            if call.has_room() {
+                let at = call.clock(out);
+                out.record(call.id, Source::Anchor, at, SignalBody::DialogRecorded { leg, dialog });
+            }
+        });
+    }
+
+    fn contact_found(&mut self, call: CallId, candidates: Vec<linecard_crm::matching::Candidate>) {
+        if self.calls.contains_key(&call) {
+            self.on_call(call, |call, out| call.contact_found(candidates, out));
+        } else {
+            let lookup = Lookup::Done;
+            self.amend(call, Source::Crm, SignalBody::ContactLookedUp { number: None, candidates, lookup });
+        }
+    }
+
+    /// Records evidence about a call that is over and forgotten.
+    fn amend(&mut self, call_id: CallId, source: Source, body: SignalBody) {
+        self.out.record(call_id, source, self.out.at, body);
+        self.out.queue.push_back(Output::CallAmended { call_id });
+    }
+
+    fn recording_opened(&mut self, recording: RecordingId, path: String) {
+        let Some(owner) = self.out.recordings.get(&recording).copied() else {
+            return;
+        };
+        let body = SignalBody::RecordingOpened { recording, path };
+        if self.calls.contains_key(&owner.call) {
+            self.on_call(owner.call, |call, out| {
+                call.record(Source::Media, body, out);
+            });
+        } else {
+            self.amend(owner.call, Source::Media, body);
+        }
+        let view = recording_view(recording, owner, RecordingState::Recording);
+        self.out.publish(Event::RecordingStarted(view));
+    }
+
+    fn recording_closed(&mut self, closed: RecordingClosed) {
+        let (recording, state) = (closed.recording, closed.state);
+        match state {
+            RecordingState::Finished | RecordingState::Repaired => self.clear_recording_alarm(),
+            _ => self.raise_recording_alarm(recording, "a recording is incomplete"),
+        }
+        self.recording_over(recording, state, SignalBody::RecordingClosed(closed));
+    }
+
+    fn recording_failed(&mut self, recording: RecordingId, why: String) {
+        self.raise_recording_alarm(recording, &why);
+        let body = SignalBody::RecordingFailed { recording, why };
+        self.recording_over(recording, RecordingState::Failed, body);
+    }
+
+    fn recording_over(&mut self, recording: RecordingId, state: RecordingState, body: SignalBody) {
+        let Some(owner) = self.out.recordings.remove(&recording) else {
+            return;
+        };
+        self.out.publish(Event::RecordingFinished(recording_view(recording, owner, state)));
+        if self.calls.contains_key(&owner.call) {
+            self.on_call(owner.call, |call, out| call.recording_done(body, out));
+        } else {
+            self.amend(owner.call, Source::Media, body);
+        }
+    }
+
+    fn raise_recording_alarm(&mut self, recording: RecordingId, text: &str) {
+        if self.out.recordings.contains_key(&recording) && self.out.recording_alarm.is_none() {
+            let subject = Some(recording.to_string());
+            let alarm = AlarmView { alarm: AlarmKind::RecordingFailed, subject, text: text.to_owned() };
+            self.out.recording_alarm = Some(alarm.clone());
+            self.out.publish(Event::AlarmRaised(alarm));
+        }
+    }
+
+    fn clear_recording_alarm(&mut self) {
+        if let Some(alarm) = self.out.recording_alarm.take() {
+            self.out.publish(Event::AlarmCleared(alarm));
+        }
+    }
+
+    fn signal_late(&mut self, call: CallId, signal: SignalId) {
+        let body = SignalBody::LateDurable { signal };
+        if self.calls.contains_key(&call) {
+            self.on_call(call, |call, out| {
+                call.record(Source::Engine, body, out);
+            });
+        } else {
+            self.out.record(call, Source::Engine, self.out.at, body);
+        }
+    }
+
+    fn timeout(&mut self) {
+        while let Some((at, reason, id)) = self.timers.first().copied() {
+            if at > self.out.now {
+                return;
+            }
+            self.timers.remove(&(at, reason, id));
+            self.on_call(id, |call, out| match reason {
+                TimerReason::RouteLate => call.route_unavailable(out),
+                TimerReason::RingOver => call.ring_over(out),
+                TimerReason::AnswerLate => call.answer_late(out),
+                TimerReason::SaveLate => call.save(out),
+                TimerReason::CancelLate => call.cancel_late(out),
+            });
+        }
+    }
+
+    /// Shows a live call.
+    pub fn call(&self, id: CallId) -> Option<CallView> {
+        self.calls.get(&id).filter(|call| call.is_live()).map(Call::view)
+    }
+
+    /// Shows the live calls that `viewer` may see, oldest first.
+    pub fn calls(&self, viewer: &Viewer) -> Vec<CallView> {
+        let live = self.calls.values().filter(|call| call.is_live() && viewer.sees(call.user()));
+        let mut views: Vec<CallView> = live.map(Call::view).collect();
+        views.sort_by_key(|view| view.call_id);
+        views
+    }
+
+    /// Folds the interactions that are not saved yet and that `viewer` may see, oldest first.
+    pub fn live_interactions(&self, viewer: &Viewer) -> Vec<Interaction> {
+        let unsaved = |call: &&Call| !matches!(call.stage, Stage::Ended { saved: Saved::Done, .. });
+        let calls = self.calls.values().filter(unsaved).filter(|call| viewer.sees(call.user()));
+        let mut interactions: Vec<Interaction> = calls.filter_map(|call| fold(&call.signals)).collect();
+        interactions.sort_by_key(|interaction| interaction.id);
+        interactions
+    }
+
+    /// Shows everything that `viewer` may see, as of now; `missed_open` is counted by the database.
+    pub fn snapshot(&self, viewer: &Viewer, missed_open: u64) -> Snapshot {
+        let pops = self.calls.values().flat_map(|call| &call.pops);
+        let mut pops: Vec<_> =
+            pops.filter(|pop| !pop.state.is_over() && viewer.sees(Some(pop.user_id))).cloned().collect();
+        pops.sort_by_key(|pop| pop.pop_id);
+        let agents = self.agents.values().filter(|agent| viewer.sees(Some(agent.user_id)));
+        Snapshot { calls: self.calls(viewer), pops, agents: agents.cloned().collect(), missed_open }
+    }
+}
+
+fn recording_view(recording: RecordingId, owner: RecordingOwner, state: RecordingState) -> RecordingView {
+    RecordingView {
+        recording_id: recording,
+        interaction_id: owner.interaction,
+        call_id: owner.call,
+        user_id: Some(owner.user),
+        state,
+    }
+}

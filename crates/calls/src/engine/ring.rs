@@ -1,0 +1,268 @@
+//! From the INVITE to the first answer: pop, route, devices, refusals, ring time.
+
+use std::time::Duration;
+
+use super::call::{Call, DeviceEnd, DeviceLeg, DeviceState, Heard, Ringing, Stage, first_to_ring};
+use super::finish::Ending;
+use super::outbox::Outbox;
+use crate::event::Event;
+use crate::id::{CallId, LegId, UserId};
+use crate::interaction::Outcome;
+use crate::io::{Effect, HangUpReason};
+use crate::rules::{OUT_OF_MEANS, final_status, refuses_everywhere, unanswered};
+use crate::signal::{CancelCause, EndCause, Reason, Route, RoutedDevice, SignalBody, Source};
+
+/// How long a CANCEL may stay without final response: 64*T1 (RFC 3261 section 9.1) and some.
+const CANCEL_WAIT: Duration = Duration::from_secs(40);
+/// How long the customer's 200 may wait to be sent; durability takes 100 ms of it.
+const ANSWER_WAIT: Duration = Duration::from_secs(5);
+/// What a ring time is kept within.
+const RING_MS: std::ops::RangeInclusive<u32> = 1_000..=600_000;
+
+impl Call {
+    /// The route is known: rings the user, or says why not. `busy_with` is the user's other call.
+    pub(super) fn route_found(&mut self, route: Route, busy_with: Option<CallId>, out: &mut Outbox) {
+        if !self.is_routing() {
+            return;
+        }
+        self.record(Source::Crm, SignalBody::Routed(route.clone()), out);
+        let Some(user) = route.user.filter(|_| !route.devices.is_empty()) else {
+            self.offer_to(route.user);
+            self.reject(Outcome::NoAnswer, final_status(Outcome::NoAnswer), out);
+            return;
+        };
+        if let Some(other) = busy_with.filter(|_| !route.allow_call_waiting) {
+            self.offer_to(route.user);
+            self.record(Source::Engine, SignalBody::UserInCall { user, other }, out);
+            self.reject(Outcome::Busy, final_status(Outcome::Busy), out);
+            return;
+        }
+        self.withdraw_pops_but(user, out);
+        self.show_pop(user, out);
+        self.ring(user, &route, out);
+    }
+
+    /// Keeps the engine's idea of whose call it is in step with the route.
+    fn offer_to(&mut self, user: Option<UserId>) {
+        self.offer.user = user;
+    }
+
+    pub(super) fn route_unavailable(&mut self, out: &mut Outbox) {
+        if self.is_routing() {
+            self.record(Source::Crm, SignalBody::RouteUnavailable {}, out);
+            self.reject(Outcome::Failed, OUT_OF_MEANS, out);
+        }
+    }
+
+    pub(super) fn media_unavailable(&mut self, out: &mut Outbox) {
+        if matches!(self.stage, Stage::Routing { .. } | Stage::Ringing(_) | Stage::Answering { .. }) {
+            self.record(Source::Media, SignalBody::MediaUnavailable {}, out);
+            self.release_devices(CancelCause::System, EndCause::Local, HangUpReason::System, out);
+            self.reject(Outcome::Failed, OUT_OF_MEANS, out);
+        }
+    }
+
+    fn ring(&mut self, user: UserId, route: &Route, out: &mut Outbox) {
+        let (first, pending) = first_to_ring(route);
+        let timeout_ms = route.ring_timeout_ms.clamp(*RING_MS.start(), *RING_MS.end());
+        let deadline = out.now + Duration::from_millis(u64::from(timeout_ms));
+        self.stage = Stage::Ringing(Ringing { user, pending, timeout_ms, deadline, heard: Heard::Nothing });
+        for device in first {
+            self.dial(user, device, out);
+        }
+    }
+
+    fn dial(&mut self, user: UserId, device: RoutedDevice, out: &mut Outbox) {
+        let leg: LegId = out.ids.make(out.at);
+        out.legs.insert(leg, self.id);
+        self.devices.insert(leg, DeviceLeg { state: DeviceState::Dialled });
+        self.record(Source::Engine, SignalBody::LegDialled { leg, user, device: device.device }, out);
+        out.effect(Effect::DialDevice {
+            leg,
+            call: self.id,
+            line: self.offer.line,
+            device,
+            caller: self.offer.caller.clone(),
+        });
+    }
+
+    pub(super) fn device_progressed(&mut self, leg: LegId, status: u16, out: &mut Outbox) {
+        let Some(device) = self.devices.get_mut(&leg) else {
+            return;
+        };
+        if device.state != DeviceState::Dialled || status < 180 {
+            return;
+        }
+        device.state = DeviceState::Ringing;
+        self.record(Source::Anchor, SignalBody::LegProgressed { leg, status }, out);
+        if let Stage::Ringing(ringing) = &mut self.stage
+            && ringing.heard == Heard::Nothing
+        {
+            ringing.heard = Heard::Ringing;
+            out.effect_after(Effect::RingBack { leg: self.offer.leg }, self.opened_by);
+            out.publish(Event::CallRinging(self.view()));
+        }
+    }
+
+    pub(super) fn device_answered(&mut self, leg: LegId, out: &mut Outbox) {
+        let Some(device) = self.devices.get_mut(&leg) else {
+            return;
+        };
+        match (device.state, &self.stage) {
+            (DeviceState::Dialled | DeviceState::Ringing, Stage::Ringing(ringing)) => {
+                let user = ringing.user;
+                device.state = DeviceState::Answered;
+                let answered = self.record(Source::Anchor, SignalBody::LegAnswered { leg }, out);
+                self.cancel_devices(CancelCause::AnsweredElsewhere, out);
+                self.stage = Stage::Answering { user, agent: leg, deadline: out.now + ANSWER_WAIT };
+                out.effect(Effect::BridgeMedia { customer: self.offer.leg, agent: leg });
+                out.effect_after(Effect::AnswerLeg { leg: self.offer.leg }, answered);
+            }
+            (DeviceState::Dialled | DeviceState::Ringing | DeviceState::Cancelling { .. }, _) => {
+                self.record(Source::Anchor, SignalBody::LegAnswered { leg }, out);
+                self.hang_up_device(leg, EndCause::Local, HangUpReason::AnsweredElsewhere, out);
+            }
+            (DeviceState::Answered | DeviceState::Over(_), _) => {}
+        }
+    }
+
+    pub(super) fn device_rejected(
+        &mut self,
+        leg: LegId,
+        status: u16,
+        reasons: Vec<Reason>,
+        out: &mut Outbox,
+    ) {
+        let Some(device) = self.devices.get_mut(&leg) else {
+            return;
+        };
+        match device.state {
+            DeviceState::Cancelling { cause, .. } => {
+                device.state = DeviceState::Over(DeviceEnd::Cancelled(cause));
+                out.legs.remove(&leg);
+            }
+            DeviceState::Dialled | DeviceState::Ringing => {
+                device.state = DeviceState::Over(DeviceEnd::Rejected(status));
+                out.legs.remove(&leg);
+                self.record(Source::Anchor, SignalBody::LegRejected { leg, status, reasons }, out);
+                if refuses_everywhere(status) {
+                    self.cancel_devices(CancelCause::DeclinedElsewhere, out);
+                    self.give_up(out);
+                } else {
+                    self.ring_on(out);
+                }
+            }
+            DeviceState::Answered | DeviceState::Over(_) => {}
+        }
+    }
+
+    /// A device's leg was lost before its answer.
+    pub(super) fn device_lost(&mut self, leg: LegId, by: EndCause, reasons: Vec<Reason>, out: &mut Outbox) {
+        let Some(device) = self.devices.get_mut(&leg) else {
+            return;
+        };
+        match device.state {
+            DeviceState::Cancelling { cause, .. } => {
+                device.state = DeviceState::Over(DeviceEnd::Cancelled(cause));
+                out.legs.remove(&leg);
+            }
+            DeviceState::Dialled | DeviceState::Ringing => {
+                self.device_over(leg, by, reasons, out);
+                self.ring_on(out);
+            }
+            DeviceState::Answered | DeviceState::Over(_) => {}
+        }
+    }
+
+    /// The ring time of those who ring is over.
+    pub(super) fn ring_over(&mut self, out: &mut Outbox) {
+        self.cancel_devices(CancelCause::RingTimeout, out);
+        self.ring_on(out);
+    }
+
+    /// Rings the next device when none rings; gives up when there is none.
+    fn ring_on(&mut self, out: &mut Outbox) {
+        let rings = |leg: &DeviceLeg| matches!(leg.state, DeviceState::Dialled | DeviceState::Ringing);
+        if self.devices.values().any(rings) {
+            return;
+        }
+        let Stage::Ringing(ringing) = &mut self.stage else {
+            return;
+        };
+        let Some(device) = ringing.pending.pop_front() else {
+            self.give_up(out);
+            return;
+        };
+        ringing.deadline = out.now + Duration::from_millis(u64::from(ringing.timeout_ms));
+        let user = ringing.user;
+        self.dial(user, device, out);
+    }
+
+    /// Tells the PBX what the devices' refusals come to.
+    pub(super) fn give_up(&mut self, out: &mut Outbox) {
+        let outcome = unanswered(self.decisive_refusal());
+        self.reject(outcome, final_status(outcome), out);
+    }
+
+    fn reject(&mut self, outcome: Outcome, status: u16, out: &mut Outbox) {
+        self.finish(Ending::Refused { outcome, status }, out);
+    }
+
+    /// Cancels every device that was dialled and has not answered.
+    pub(super) fn cancel_devices(&mut self, cause: CancelCause, out: &mut Outbox) {
+        let mut cancelled = Vec::new();
+        for (leg, device) in &mut self.devices {
+            if let DeviceState::Dialled | DeviceState::Ringing = device.state {
+                device.state = DeviceState::Cancelling { cause, deadline: out.now + CANCEL_WAIT };
+                cancelled.push(*leg);
+            }
+        }
+        for leg in cancelled {
+            let body = SignalBody::LegCancelled { leg, by: cause, reasons: Vec::new() };
+            self.record(Source::Engine, body, out);
+            out.effect(Effect::CancelLeg { leg });
+        }
+    }
+
+    /// Cancels the devices that ring and hangs up on those that answered.
+    pub(super) fn release_devices(
+        &mut self,
+        cause: CancelCause,
+        by: EndCause,
+        reason: HangUpReason,
+        out: &mut Outbox,
+    ) {
+        self.cancel_devices(cause, out);
+        let answered = |leg: &DeviceLeg| leg.state == DeviceState::Answered;
+        let legs: Vec<LegId> =
+            self.devices.iter().filter(|(_, leg)| answered(leg)).map(|(leg, _)| *leg).collect();
+        for leg in legs {
+            self.hang_up_device(leg, by, reason, out);
+        }
+    }
+
+    fn hang_up_device(&mut self, leg: LegId, by: EndCause, reason: HangUpReason, out: &mut Outbox) {
+        self.device_over(leg, by, Vec::new(), out);
+        out.effect(Effect::HangUpLeg { leg, reason });
+    }
+
+    pub(super) fn device_over(&mut self, leg: LegId, by: EndCause, reasons: Vec<Reason>, out: &mut Outbox) {
+        if let Some(device) = self.devices.get_mut(&leg) {
+            device.state = DeviceState::Over(DeviceEnd::Ended(by));
+            out.legs.remove(&leg);
+            self.record(Source::Anchor, SignalBody::LegEnded { leg, by, reasons }, out);
+        }
+    }
+
+    /// Forgets the legs whose CANCEL was never answered.
+    pub(super) fn cancel_late(&mut self, out: &mut Outbox) {
+        for (leg, device) in &mut self.devices {
+            if let DeviceState::Cancelling { cause, deadline } = device.state
+                && deadline <= out.now
+            {
+                device.state = DeviceState::Over(DeviceEnd::Cancelled(cause));
+                out.legs.remove(leg);
+            }
+        }
+    }
+}

@@ -1,0 +1,169 @@
+//! From the customer's 200 to the first BYE: connection, hold, hang-up.
+
+use std::collections::BTreeSet;
+
+use super::call::{Ack, Call, RecordingStage, Stage, Talking};
+use super::finish::Ending;
+use super::outbox::{Outbox, RecordingOwner};
+use crate::event::Event;
+use crate::id::{LegId, RecordingId, UserId};
+use crate::interaction::Outcome;
+use crate::io::{Effect, EngineConfig, HangUpReason, RecordingPolicy};
+use crate::rules::final_status;
+use crate::signal::{CancelCause, EndCause, Reason, SignalBody, Source};
+
+impl Call {
+    /// Our 200 left for the customer: the two are connected.
+    pub(super) fn customer_answered(&mut self, config: &EngineConfig, out: &mut Outbox) {
+        let customer = self.customer();
+        let Stage::Answering { user, agent, .. } = self.stage else {
+            return;
+        };
+        self.record(Source::Anchor, SignalBody::LegAnswered { leg: customer }, out);
+        self.record(Source::Engine, SignalBody::Bridged { customer, agent }, out);
+        let since = self.clock(out);
+        let holders = BTreeSet::new();
+        self.stage = Stage::Talking(Talking { user, agent, since, holders, ack: Ack::Awaited });
+        if config.recording == RecordingPolicy::All {
+            self.open_recording(user, out);
+        }
+        out.publish(Event::CallAnswered(self.view()));
+        self.pop_answered_by(user, out);
+    }
+
+    fn open_recording(&mut self, user: UserId, out: &mut Outbox) {
+        let recording: RecordingId = out.ids.make(out.at);
+        let owner = RecordingOwner { call: self.id, interaction: self.offer.interaction, user };
+        out.recordings.insert(recording, owner);
+        self.recording = RecordingStage::Open(recording);
+        out.effect(Effect::OpenRecording { recording, call: self.id });
+    }
+
+    pub(super) fn customer_confirmed(&mut self, out: &mut Outbox) {
+        let leg = self.customer();
+        if let Stage::Talking(talking) = &mut self.stage
+            && talking.ack == Ack::Awaited
+        {
+            talking.ack = Ack::Seen;
+            self.record(Source::Anchor, SignalBody::LegConfirmed { leg }, out);
+        }
+    }
+
+    /// The customer gave up before the answer; the SIP layer has sent 487.
+    pub(super) fn customer_cancelled(&mut self, reasons: Vec<Reason>, out: &mut Outbox) {
+        if matches!(self.stage, Stage::Routing { .. } | Stage::Ringing(_) | Stage::Answering { .. }) {
+            let leg = self.customer();
+            let body = SignalBody::LegCancelled { leg, by: CancelCause::Remote, reasons };
+            self.record(Source::Anchor, body, out);
+            self.customer_gone(Outcome::Abandoned, out);
+        }
+    }
+
+    pub(super) fn customer_ended(&mut self, by: EndCause, reasons: Vec<Reason>, out: &mut Outbox) {
+        let leg = self.customer();
+        match self.stage {
+            Stage::Routing { .. } | Stage::Ringing(_) | Stage::Answering { .. } => {
+                self.record(Source::Anchor, SignalBody::LegEnded { leg, by, reasons }, out);
+                let outcome = if by == EndCause::Remote { Outcome::Abandoned } else { Outcome::Failed };
+                self.customer_gone(outcome, out);
+            }
+            Stage::Talking(_) => {
+                self.record(Source::Anchor, SignalBody::LegEnded { leg, by, reasons }, out);
+                self.customer_gone(Outcome::Answered, out);
+            }
+            Stage::Ended { .. } => {}
+        }
+    }
+
+    fn customer_gone(&mut self, outcome: Outcome, out: &mut Outbox) {
+        let reason = HangUpReason::OtherPartyGone;
+        self.release_devices(CancelCause::CallerGone, EndCause::Local, reason, out);
+        self.finish(Ending::Gone { outcome }, out);
+    }
+
+    /// A device's leg ended by itself.
+    pub(super) fn device_ended(&mut self, leg: LegId, by: EndCause, reasons: Vec<Reason>, out: &mut Outbox) {
+        match self.stage {
+            Stage::Answering { agent, .. } if agent == leg => {
+                self.device_over(leg, by, reasons, out);
+                self.give_up(out);
+            }
+            Stage::Talking(Talking { agent, .. }) if agent == leg => {
+                self.device_over(leg, by, reasons, out);
+                self.hang_up_customer(EndCause::Local, HangUpReason::OtherPartyGone, out);
+            }
+            _ => self.device_lost(leg, by, reasons, out),
+        }
+    }
+
+    fn hang_up_customer(&mut self, by: EndCause, reason: HangUpReason, out: &mut Outbox) {
+        let leg = self.customer();
+        self.record(Source::Engine, SignalBody::LegEnded { leg, by, reasons: Vec::new() }, out);
+        out.effect(Effect::HangUpLeg { leg, reason });
+        self.finish(Ending::Gone { outcome: Outcome::Answered }, out);
+    }
+
+    pub(super) fn held(&mut self, leg: LegId, out: &mut Outbox) {
+        let customer = self.customer();
+        let room = self.has_room();
+        let Stage::Talking(talking) = &mut self.stage else {
+            return;
+        };
+        let belongs = leg == customer || leg == talking.agent;
+        if !belongs || !room || !talking.holders.insert(leg) {
+            return;
+        }
+        let first = talking.holders.len() == 1;
+        self.record(Source::Anchor, SignalBody::Held { leg }, out);
+        if first {
+            out.publish(Event::CallHeld(self.view()));
+        }
+    }
+
+    pub(super) fn retrieved(&mut self, leg: LegId, out: &mut Outbox) {
+        let Stage::Talking(talking) = &mut self.stage else {
+            return;
+        };
+        if !talking.holders.remove(&leg) {
+            return;
+        }
+        let last = talking.holders.is_empty();
+        self.record(Source::Anchor, SignalBody::Retrieved { leg }, out);
+        if last {
+            out.publish(Event::CallRetrieved(self.view()));
+        }
+    }
+
+    /// The leg's party counts as dead: both legs are hung up.
+    pub(super) fn media_lost(&mut self, leg: LegId, out: &mut Outbox) {
+        if let Stage::Talking(_) = self.stage {
+            self.record(Source::Media, SignalBody::MediaLost { leg }, out);
+            let reason = HangUpReason::MediaLost;
+            self.release_devices(CancelCause::System, EndCause::System, reason, out);
+            self.hang_up_customer(EndCause::System, reason, out);
+        }
+    }
+
+    /// A user hangs up in the interface: declines what rings, ends what talks.
+    pub(super) fn hang_up(&mut self, user: UserId, out: &mut Outbox) {
+        if !self.is_live() {
+            return;
+        }
+        self.record(Source::User, SignalBody::HangUpRequested { user }, out);
+        let reason = HangUpReason::Requested;
+        let talking = matches!(self.stage, Stage::Talking(_));
+        self.release_devices(CancelCause::HungUp, EndCause::HungUp, reason, out);
+        if talking {
+            self.hang_up_customer(EndCause::HungUp, reason, out);
+        } else {
+            let outcome = Outcome::Rejected;
+            self.finish(Ending::Refused { outcome, status: final_status(outcome) }, out);
+        }
+    }
+
+    /// The customer's 200 was never sent.
+    pub(super) fn answer_late(&mut self, out: &mut Outbox) {
+        self.release_devices(CancelCause::System, EndCause::System, HangUpReason::System, out);
+        self.give_up(out);
+    }
+}

@@ -1,0 +1,301 @@
+//! Says in dated sentences what the signals of a call show, and which rule decided its outcome.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use super::facts::{gather, in_order};
+use super::verdict::{Rule, judge};
+use crate::id::{CallId, InteractionId, LegId};
+use crate::interaction::Outcome;
+use crate::signal::{CancelCause, EndCause, Lookup, Reason, Signal, SignalBody, Source};
+use crate::time::{UtcMillis, rfc3339};
+
+/// Why an interaction is what it is.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Explanation {
+    /// The interaction.
+    pub interaction_id: InteractionId,
+    /// Its call.
+    pub call_id: CallId,
+    /// What was seen, in the fold's order, duplicates left out.
+    pub sentences: Vec<Sentence>,
+    /// The outcome; `None` while the call is open.
+    pub outcome: Option<Outcome>,
+    /// The rule that decided it.
+    pub rule: Rule,
+    /// The rule in English.
+    pub verdict: String,
+}
+
+/// One dated sentence; a reader in another language translates `key` with `params`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Sentence {
+    /// When it was seen.
+    #[serde(with = "rfc3339")]
+    pub at: UtcMillis,
+    /// Who saw it.
+    pub source: Source,
+    /// The leg it is about.
+    pub leg_id: Option<LegId>,
+    /// What kind of sentence it is.
+    pub key: String,
+    /// What fills it.
+    pub params: BTreeMap<String, String>,
+    /// The sentence in English.
+    pub text: String,
+}
+
+/// Explains the signals of one call; `None` when the signal that opens it is missing.
+pub fn explain(signals: &[Signal]) -> Option<Explanation> {
+    let facts = gather(signals)?;
+    let verdict = judge(&facts);
+    Some(Explanation {
+        interaction_id: facts.offer.interaction,
+        call_id: facts.call_id,
+        sentences: in_order(signals).into_iter().map(sentence).collect(),
+        outcome: verdict.outcome,
+        rule: verdict.rule,
+        verdict: rule_text(verdict.rule).to_owned(),
+    })
+}
+
+/// A sentence before it is dated.
+struct Said {
+    key: &'static str,
+    leg: Option<LegId>,
+    params: BTreeMap<String, String>,
+    text: String,
+}
+
+fn said(key: &'static str, leg: Option<LegId>, params: &[(&str, String)], text: impl Into<String>) -> Said {
+    let params = params.iter().map(|(name, value)| ((*name).to_owned(), value.clone())).collect();
+    Said { key, leg, params, text: text.into() }
+}
+
+fn sentence(signal: &Signal) -> Sentence {
+    let said = of_call(&signal.body)
+        .or_else(|| of_turn(&signal.body))
+        .or_else(|| of_leg(&signal.body))
+        .or_else(|| of_leg_end(&signal.body))
+        .or_else(|| of_recording(&signal.body))
+        .unwrap_or_else(|| of_edit(&signal.body));
+    Sentence {
+        at: signal.observed_at,
+        source: signal.source,
+        leg_id: said.leg,
+        key: said.key.to_owned(),
+        params: said.params,
+        text: said.text,
+    }
+}
+
+fn of_call(body: &SignalBody) -> Option<Said> {
+    Some(match body {
+        SignalBody::LegOffered(offer) => {
+            let number = offer.caller.number.clone().unwrap_or_else(|| "withheld".to_owned());
+            let text = format!("The line was called; the caller's number is {number}.");
+            said(
+                "leg_offered",
+                Some(offer.leg),
+                &[("number", number), ("line", offer.line.to_string())],
+                text,
+            )
+        }
+        SignalBody::Routed(route) => {
+            let devices = route.devices.len();
+            let user = route.user.map(|user| user.to_string()).unwrap_or_default();
+            let text = route_text(route);
+            said("routed", None, &[("user", user), ("devices", devices.to_string())], text)
+        }
+        SignalBody::RouteUnavailable {} => {
+            said("route_unavailable", None, &[], "It could not be read in time whose line it is.")
+        }
+        SignalBody::UserInCall { user, other } => {
+            let text = format!("The user was in call {other} and takes one call at a time.");
+            said("user_in_call", None, &[("user", user.to_string()), ("other", other.to_string())], text)
+        }
+        SignalBody::MediaUnavailable {} => said("media_unavailable", None, &[], "No RTP port was free."),
+        SignalBody::ContactLookedUp { candidates, lookup, .. } => {
+            let count = candidates.len();
+            let text = match (lookup, count) {
+                (Lookup::Done, 0) => "Nobody is known by this number.".to_owned(),
+                (Lookup::Done, _) => format!("The number fits {count} contact(s)."),
+                _ => "The contacts could not be read.".to_owned(),
+            };
+            said("contact_looked_up", None, &[("candidates", count.to_string())], text)
+        }
+        _ => return None,
+    })
+}
+
+fn route_text(route: &crate::signal::Route) -> String {
+    let how = match route.ring {
+        crate::signal::Ring::Together => "together",
+        crate::signal::Ring::InOrder => "in order, each",
+    };
+    let devices = route.devices.len();
+    match route.user {
+        None => "The line belongs to nobody.".to_owned(),
+        Some(_) => format!(
+            "The line's user has {devices} device(s); they ring {how} for {} ms.",
+            route.ring_timeout_ms
+        ),
+    }
+}
+
+fn of_turn(body: &SignalBody) -> Option<Said> {
+    Some(match body {
+        SignalBody::Bridged { agent, .. } => {
+            said("bridged", Some(*agent), &[], "Customer and agent were connected.")
+        }
+        SignalBody::HangUpRequested { user } => {
+            let text = "A user hung up in the interface.";
+            said("hang_up_requested", None, &[("user", user.to_string())], text)
+        }
+        SignalBody::Interrupted { alive_until } => {
+            let text = format!("The server had died with the call open; it was last alive at {alive_until}.");
+            said("interrupted", None, &[("alive_until", alive_until.to_string())], text)
+        }
+        SignalBody::LateDurable { signal } => {
+            let text = format!("Signal {signal} was not safe within 100 ms; the call went on.");
+            said("late_durable", None, &[("signal", signal.to_string())], text)
+        }
+        _ => return None,
+    })
+}
+
+fn of_leg(body: &SignalBody) -> Option<Said> {
+    Some(match body {
+        SignalBody::LegDialled { leg, user, device } => {
+            let params = [("user", user.to_string()), ("device", device.to_string())];
+            said("leg_dialled", Some(*leg), &params, format!("Device {device} was dialled."))
+        }
+        SignalBody::LegProgressed { leg, status } => {
+            let text = format!("The device rings ({status}).");
+            said("leg_progressed", Some(*leg), &[("status", status.to_string())], text)
+        }
+        SignalBody::LegAnswered { leg } => said("leg_answered", Some(*leg), &[], "The leg was answered."),
+        SignalBody::LegConfirmed { leg } => {
+            said("leg_confirmed", Some(*leg), &[], "The customer's side confirmed the answer.")
+        }
+        SignalBody::DialogRecorded { leg, .. } => {
+            said("dialog_recorded", Some(*leg), &[], "The dialog's state was written down.")
+        }
+        SignalBody::Held { leg } => said("held", Some(*leg), &[], "This party put the other on hold."),
+        SignalBody::Retrieved { leg } => {
+            said("retrieved", Some(*leg), &[], "This party came back from hold.")
+        }
+        SignalBody::MediaLost { leg } => {
+            said("media_lost", Some(*leg), &[], "No media came any more and the party did not respond.")
+        }
+        _ => return None,
+    })
+}
+
+fn of_leg_end(body: &SignalBody) -> Option<Said> {
+    Some(match body {
+        SignalBody::LegRejected { leg, status, reasons } => {
+            let text = format!("The leg was refused with {status}{}.", reason_text(reasons));
+            said("leg_rejected", Some(*leg), &[("status", status.to_string())], text)
+        }
+        SignalBody::LegCancelled { leg, by, reasons } => {
+            let why = match by {
+                CancelCause::Remote => "the caller gave up",
+                CancelCause::AnsweredElsewhere => "another device was answered",
+                CancelCause::RingTimeout => "the ring time was over",
+                CancelCause::DeclinedElsewhere => "the user declined on another device",
+                CancelCause::CallerGone => "the caller had gone",
+                CancelCause::HungUp => "a user hung up in the interface",
+                CancelCause::System => "a fault",
+            };
+            let text = format!("The leg was cancelled: {why}{}.", reason_text(reasons));
+            said("leg_cancelled", Some(*leg), &[("by", why.to_owned())], text)
+        }
+        SignalBody::LegEnded { leg, by, reasons } => {
+            let why = match by {
+                EndCause::Remote => "its party hung up",
+                EndCause::Local => "the server ended it",
+                EndCause::HungUp => "a user hung up in the interface",
+                EndCause::System => "a fault",
+            };
+            let text = format!("The leg ended: {why}{}.", reason_text(reasons));
+            said("leg_ended", Some(*leg), &[("by", why.to_owned())], text)
+        }
+        _ => return None,
+    })
+}
+
+fn of_recording(body: &SignalBody) -> Option<Said> {
+    Some(match body {
+        SignalBody::RecordingOpened { recording, .. } => {
+            said("recording_opened", None, &[("recording", recording.to_string())], "The recording began.")
+        }
+        SignalBody::RecordingClosed(closed) => {
+            let text = format!("The recording is complete, {} ms long.", closed.duration_ms);
+            let params = [
+                ("recording", closed.recording.to_string()),
+                ("duration_ms", closed.duration_ms.to_string()),
+            ];
+            said("recording_closed", None, &params, text)
+        }
+        SignalBody::RecordingFailed { recording, why } => {
+            let params = [("recording", recording.to_string()), ("why", why.clone())];
+            said("recording_failed", None, &params, format!("The recording failed: {why}."))
+        }
+        _ => return None,
+    })
+}
+
+fn of_edit(body: &SignalBody) -> Said {
+    match body {
+        SignalBody::NoteEdited { user, .. } => {
+            said("note_edited", None, &[("user", user.to_string())], "Notes were written.")
+        }
+        SignalBody::DispositionChosen { disposition, user } => {
+            let chosen = disposition.clone().unwrap_or_default();
+            let params = [("user", user.to_string()), ("disposition", chosen)];
+            said("disposition_chosen", None, &params, "A disposition was chosen.")
+        }
+        SignalBody::ContactChosen { contact, user } => {
+            let chosen = contact.map(|contact| contact.to_string()).unwrap_or_default();
+            let params = [("user", user.to_string()), ("contact", chosen)];
+            said("contact_chosen", None, &params, "A user said who the customer is.")
+        }
+        _ => said("seen", None, &[], "Something else was seen."),
+    }
+}
+
+fn reason_text(reasons: &[Reason]) -> String {
+    let one = |reason: &Reason| match (reason.cause, reason.text.as_deref()) {
+        (Some(cause), Some(text)) => format!("{} {cause} {text}", reason.protocol),
+        (Some(cause), None) => format!("{} {cause}", reason.protocol),
+        (None, Some(text)) => format!("{} {text}", reason.protocol),
+        (None, None) => reason.protocol.clone(),
+    };
+    if reasons.is_empty() {
+        return String::new();
+    }
+    format!(" ({})", reasons.iter().map(one).collect::<Vec<_>>().join(", "))
+}
+
+fn rule_text(rule: Rule) -> &'static str {
+    match rule {
+        Rule::StillOpen => "The customer's leg is open, so there is no outcome yet.",
+        Rule::Connected => "Answered: customer and agent were connected.",
+        Rule::CutByCrash => "Interrupted: the server died before the customer's leg ended.",
+        Rule::CallerLeft => "Abandoned: the caller left before anybody was connected.",
+        Rule::CallerLost => "Failed: the caller's leg was lost before anybody was connected.",
+        Rule::UserInCall => "Busy: the user had another call and takes one at a time; no device rang.",
+        Rule::NoMedia => "Failed: no RTP port was free.",
+        Rule::NoRoute => "Failed: it could not be read whose line it is.",
+        Rule::DeclinedInInterface => "Rejected: a user hung up in the interface before the answer.",
+        Rule::NobodyToRing => "No answer: the line has no user, or the user no device.",
+        Rule::DeclinedOnDevice => "Rejected: the user declined, or hung up before the caller was connected.",
+        Rule::RangOut => "No answer: the ring time was over and nobody had declined.",
+        Rule::DevicesBusy => "Busy: no device rang to the end, and a device was busy.",
+        Rule::DevicesAbsent => "No answer: no device could be reached.",
+        Rule::DevicesFaulty => "Failed: every device answered with a fault.",
+        Rule::StatusOnly => "Judged by the final status alone: nothing else was seen.",
+    }
+}

@@ -1,0 +1,245 @@
+//! Gathers a call's signals into facts that no longer depend on their order.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::candidate::settled_contact;
+use crate::id::{CallId, ContactId, DeviceId, LegId, RecordingId, UserId};
+use crate::rules::{Refusal, refusal};
+use crate::signal::{
+    CancelCause, EndCause, Lookup, Offer, RecordingClosed, RecordingState, Route, Signal, SignalBody,
+};
+use crate::time::UtcMillis;
+use linecard_crm::matching::Candidate;
+
+/// What is known of one leg.
+#[derive(Debug, Clone, Default)]
+pub(super) struct LegFacts {
+    pub(super) dialled: Option<(UtcMillis, UserId, DeviceId)>,
+    pub(super) progressed: Option<UtcMillis>,
+    pub(super) answered: Option<UtcMillis>,
+    pub(super) rejected: Option<(UtcMillis, u16)>,
+    pub(super) cancelled: Option<(UtcMillis, CancelCause)>,
+    pub(super) ended: Option<(UtcMillis, EndCause)>,
+    pub(super) first_seen: Option<UtcMillis>,
+}
+
+impl LegFacts {
+    /// When it was over, if it is.
+    pub(super) fn over_at(&self) -> Option<UtcMillis> {
+        if let Some((at, _)) = self.ended {
+            return Some(at);
+        }
+        if self.answered.is_some() {
+            return None;
+        }
+        match (self.cancelled, self.rejected) {
+            (Some((cancelled, _)), Some((rejected, _))) => Some(cancelled.min(rejected)),
+            (Some((at, _)), None) | (None, Some((at, _))) => Some(at),
+            (None, None) => None,
+        }
+    }
+
+    /// Why its device did not answer; `None` when the device had no say in it.
+    pub(super) fn refusal(&self) -> Option<Refusal> {
+        if let Some((_, cause)) = self.cancelled {
+            return (cause == CancelCause::RingTimeout).then_some(Refusal::RangOut);
+        }
+        match (self.rejected, self.ended) {
+            (Some((_, status)), _) => Some(refusal(status)),
+            (None, Some((_, EndCause::Remote))) if self.answered.is_some() => Some(Refusal::Declined),
+            (None, Some((_, EndCause::System))) => Some(Refusal::Fault),
+            _ => None,
+        }
+    }
+}
+
+/// What is known of one recording.
+#[derive(Debug, Clone, Default)]
+pub(super) struct RecordingFacts {
+    pub(super) path: Option<String>,
+    pub(super) closed: Option<RecordingClosed>,
+    pub(super) state: Option<RecordingState>,
+}
+
+/// What is known of one call.
+#[derive(Debug, Clone)]
+pub(super) struct Facts {
+    pub(super) call_id: CallId,
+    pub(super) started_at: UtcMillis,
+    pub(super) offer: Offer,
+    pub(super) route: Option<Route>,
+    pub(super) route_unavailable: bool,
+    pub(super) media_unavailable: bool,
+    pub(super) user_in_call: Option<CallId>,
+    pub(super) hang_up_requested: Option<UtcMillis>,
+    pub(super) bridged: Option<(UtcMillis, LegId)>,
+    pub(super) interrupted: Option<UtcMillis>,
+    pub(super) legs: BTreeMap<LegId, LegFacts>,
+    pub(super) holds: Vec<(UtcMillis, LegId, Hold)>,
+    pub(super) looked_up: Option<Vec<Candidate>>,
+    pub(super) contact_chosen: Option<Option<ContactId>>,
+    pub(super) recordings: BTreeMap<RecordingId, RecordingFacts>,
+    pub(super) notes: Option<String>,
+    pub(super) disposition: Option<String>,
+}
+
+/// A change of hold by one leg.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Hold {
+    Held,
+    Retrieved,
+}
+
+/// Orders the signals of one call and drops duplicates; empty when the call's opening is missing.
+pub(super) fn in_order(signals: &[Signal]) -> Vec<&Signal> {
+    let mut ordered: Vec<&Signal> = signals.iter().collect();
+    ordered.sort_by_key(|signal| signal.key());
+    let opening = ordered.iter().find(|signal| matches!(signal.body, SignalBody::LegOffered(_)));
+    let Some(call_id) = opening.map(|signal| signal.call_id) else {
+        return Vec::new();
+    };
+    let mut seen = BTreeSet::new();
+    ordered.retain(|signal| signal.call_id == call_id && seen.insert(signal.id));
+    ordered
+}
+
+/// Gathers what the signals say; `None` when the call's opening is missing.
+pub(super) fn gather(signals: &[Signal]) -> Option<Facts> {
+    let ordered = in_order(signals);
+    let (opening, offer) = ordered.iter().find_map(|signal| match &signal.body {
+        SignalBody::LegOffered(offer) => Some((signal, offer)),
+        _ => None,
+    })?;
+    let mut facts = Facts::new(opening.call_id, opening.observed_at, offer.clone());
+    for signal in ordered {
+        facts.take(signal);
+    }
+    Some(facts)
+}
+
+impl Facts {
+    fn new(call_id: CallId, started_at: UtcMillis, offer: Offer) -> Self {
+        Self {
+            call_id,
+            started_at,
+            legs: BTreeMap::from([(offer.leg, LegFacts::default())]),
+            offer,
+            route: None,
+            route_unavailable: false,
+            media_unavailable: false,
+            user_in_call: None,
+            hang_up_requested: None,
+            bridged: None,
+            interrupted: None,
+            holds: Vec::new(),
+            looked_up: None,
+            contact_chosen: None,
+            recordings: BTreeMap::new(),
+            notes: None,
+            disposition: None,
+        }
+    }
+
+    /// The customer's leg.
+    pub(super) fn customer(&self) -> LegFacts {
+        self.legs.get(&self.offer.leg).cloned().unwrap_or_default()
+    }
+
+    /// Everybody else's legs.
+    pub(super) fn agents(&self) -> impl Iterator<Item = (&LegId, &LegFacts)> {
+        self.legs.iter().filter(|(leg, _)| **leg != self.offer.leg)
+    }
+
+    /// Whose call it is: who was connected, else whom the route names, else the line's user.
+    pub(super) fn user(&self) -> Option<UserId> {
+        let connected = self.bridged.and_then(|(_, leg)| self.legs.get(&leg)?.dialled);
+        match (connected, &self.route) {
+            (Some((_, user, _)), _) => Some(user),
+            (None, Some(route)) => route.user,
+            (None, None) => self.offer.user,
+        }
+    }
+
+    /// Who the customer is: chosen by a user, else settled by the match.
+    pub(super) fn contact(&self) -> Option<ContactId> {
+        match self.contact_chosen {
+            Some(chosen) => chosen,
+            None => self.looked_up.as_deref().and_then(settled_contact),
+        }
+    }
+
+    fn leg(&mut self, leg: LegId, at: UtcMillis) -> &mut LegFacts {
+        let facts = self.legs.entry(leg).or_default();
+        facts.first_seen.get_or_insert(at);
+        facts
+    }
+
+    fn take(&mut self, signal: &Signal) {
+        let at = signal.observed_at;
+        match &signal.body {
+            SignalBody::Routed(route) => {
+                self.route.get_or_insert_with(|| route.clone());
+            }
+            SignalBody::RouteUnavailable {} => self.route_unavailable = true,
+            SignalBody::MediaUnavailable {} => self.media_unavailable = true,
+            SignalBody::UserInCall { other, .. } => {
+                self.user_in_call.get_or_insert(*other);
+            }
+            SignalBody::HangUpRequested { .. } => {
+                self.hang_up_requested.get_or_insert(at);
+            }
+            SignalBody::Bridged { agent, .. } => {
+                self.bridged.get_or_insert((at, *agent));
+            }
+            SignalBody::Interrupted { alive_until } => {
+                self.interrupted.get_or_insert(*alive_until);
+            }
+            SignalBody::ContactLookedUp { candidates, lookup: Lookup::Done, .. } => {
+                self.looked_up = Some(candidates.clone());
+            }
+            SignalBody::ContactChosen { contact, .. } => self.contact_chosen = Some(*contact),
+            SignalBody::NoteEdited { notes, .. } => self.notes = Some(notes.clone()),
+            SignalBody::DispositionChosen { disposition, .. } => self.disposition = disposition.clone(),
+            _ => self.take_media_or_leg(signal),
+        }
+    }
+
+    fn take_media_or_leg(&mut self, signal: &Signal) {
+        let at = signal.observed_at;
+        match &signal.body {
+            SignalBody::RecordingOpened { recording, path } => {
+                let facts = self.recordings.entry(*recording).or_default();
+                facts.path.get_or_insert_with(|| path.clone());
+            }
+            SignalBody::RecordingClosed(closed) => {
+                let facts = self.recordings.entry(closed.recording).or_default();
+                facts.state = Some(closed.state);
+                facts.closed = Some(closed.clone());
+            }
+            SignalBody::RecordingFailed { recording, .. } => {
+                self.recordings.entry(*recording).or_default().state = Some(RecordingState::Failed);
+            }
+            SignalBody::Held { leg } => self.holds.push((at, *leg, Hold::Held)),
+            SignalBody::Retrieved { leg } => self.holds.push((at, *leg, Hold::Retrieved)),
+            SignalBody::LegDialled { leg, user, device } => {
+                self.leg(*leg, at).dialled.get_or_insert((at, *user, *device));
+            }
+            SignalBody::LegProgressed { leg, .. } => {
+                self.leg(*leg, at).progressed.get_or_insert(at);
+            }
+            SignalBody::LegAnswered { leg } => {
+                self.leg(*leg, at).answered.get_or_insert(at);
+            }
+            SignalBody::LegRejected { leg, status, .. } => {
+                self.leg(*leg, at).rejected.get_or_insert((at, *status));
+            }
+            SignalBody::LegCancelled { leg, by, .. } => {
+                self.leg(*leg, at).cancelled.get_or_insert((at, *by));
+            }
+            SignalBody::LegEnded { leg, by, .. } => {
+                self.leg(*leg, at).ended.get_or_insert((at, *by));
+            }
+            _ => {}
+        }
+    }
+}

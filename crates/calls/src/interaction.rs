@@ -1,0 +1,203 @@
+//! The record that a call leaves with the customer, in the shape that REST shows.
+//!
+//! Interactions are made by the [fold](crate::fold) alone.
+
+use serde::{Deserialize, Serialize};
+
+use crate::id::{CallId, ContactId, DeviceId, InteractionId, LegId, LineId, RecordingId, UserId};
+use crate::signal::{RecordingState, Span};
+use crate::time::{UtcMillis, rfc3339};
+
+/// One interaction; every field is present, `null` when unknown.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Interaction {
+    /// Its name.
+    pub id: InteractionId,
+    /// The call it came from.
+    pub call_id: CallId,
+    /// Who called whom.
+    pub direction: Direction,
+    /// How it went; `None` while it is open.
+    pub outcome: Option<Outcome>,
+    /// Whether the customer's leg still lives.
+    pub state: InteractionState,
+    /// E.164, else digits; `None` when withheld.
+    pub caller_number: Option<String>,
+    /// The caller's number as received.
+    pub caller_dialled: Option<String>,
+    /// The number that was called, when known.
+    pub callee_number: Option<String>,
+    /// The customer.
+    pub contact_id: Option<ContactId>,
+    /// The user who answered, else the one it was meant for.
+    pub user_id: Option<UserId>,
+    /// The line.
+    pub line_id: LineId,
+    /// The INVITE.
+    #[serde(with = "rfc3339")]
+    pub started_at: UtcMillis,
+    /// When customer and agent were connected.
+    #[serde(with = "rfc3339::option")]
+    pub answered_at: Option<UtcMillis>,
+    /// The end of the customer's leg.
+    #[serde(with = "rfc3339::option")]
+    pub ended_at: Option<UtcMillis>,
+    /// From the INVITE to the answer or the end; `None` while it rings.
+    pub ringing_ms: Option<i64>,
+    /// Both connected until the first BYE, hold included; 0 when never answered, `None` while they talk.
+    pub talk_ms: Option<i64>,
+    /// The part of the talk on hold; `None` while they talk.
+    pub hold_ms: Option<i64>,
+    /// Who ended it; `None` while it is open.
+    pub hangup_by: Option<HangupBy>,
+    /// The final status on the customer's leg.
+    pub sip_status: Option<u16>,
+    /// Every leg, the customer's first.
+    pub legs: Vec<LegRecord>,
+    /// Its recordings.
+    pub recording_ids: Vec<RecordingId>,
+    /// What the user wrote.
+    pub notes: Option<String>,
+    /// What the user chose.
+    pub disposition: Option<String>,
+}
+
+/// Who called whom.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Direction {
+    /// A customer called.
+    Inbound,
+    /// A user called a customer.
+    Outbound,
+    /// A user called a user.
+    Internal,
+}
+
+/// How an interaction went.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Outcome {
+    /// Customer and agent were connected.
+    Answered,
+    /// The caller left first.
+    Abandoned,
+    /// The ring time was over, or nobody could be rung.
+    NoAnswer,
+    /// The user was in a call, or the devices were busy.
+    Busy,
+    /// The user declined.
+    Rejected,
+    /// A fault of ours or of a device.
+    Failed,
+    /// The user hung up before the customer answered (outbound).
+    Canceled,
+    /// Cut by a crash.
+    Interrupted,
+}
+
+/// Whether an interaction is open.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum InteractionState {
+    /// The customer's leg lives.
+    Live,
+    /// The customer's leg has ended.
+    Ended,
+}
+
+/// Who ended an interaction.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum HangupBy {
+    /// The customer who called.
+    Caller,
+    /// The customer who was called (outbound).
+    Callee,
+    /// The user, on a device or in the interface.
+    Agent,
+    /// The server.
+    System,
+    /// A crash.
+    Interrupted,
+}
+
+/// One party's side of the call.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct LegRecord {
+    /// Its name.
+    pub leg_id: LegId,
+    /// Whose side it is.
+    pub party: Party,
+    /// The user of an agent's leg.
+    pub user_id: Option<UserId>,
+    /// The device of an agent's leg.
+    pub device_id: Option<DeviceId>,
+    /// How it stands or ended.
+    pub state: LegState,
+    /// The INVITE.
+    #[serde(with = "rfc3339")]
+    pub started_at: UtcMillis,
+    /// Its answer.
+    #[serde(with = "rfc3339::option")]
+    pub answered_at: Option<UtcMillis>,
+    /// Its end.
+    #[serde(with = "rfc3339::option")]
+    pub ended_at: Option<UtcMillis>,
+    /// Its final status.
+    pub sip_status: Option<u16>,
+}
+
+/// Whose side of the call a leg is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Party {
+    /// The customer.
+    Customer,
+    /// A user's device.
+    Agent,
+}
+
+/// How a leg stands or ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum LegState {
+    /// INVITE sent or received, nothing heard.
+    Offered,
+    /// It rings.
+    Ringing,
+    /// It is answered.
+    Answered,
+    /// Its party holds the other.
+    Held,
+    /// It was cancelled before an answer.
+    Cancelled,
+    /// It got a final response other than 2xx.
+    Rejected,
+    /// It was answered and is over.
+    Ended,
+}
+
+/// A recording in the shape that REST shows.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Recording {
+    /// Its name.
+    pub id: RecordingId,
+    /// The interaction it belongs to.
+    pub interaction_id: InteractionId,
+    /// How it stands.
+    pub state: RecordingState,
+    /// Its length; `None` while it is written.
+    pub duration_ms: Option<u64>,
+    /// 2 for customer left and agent right.
+    pub channels: Option<u16>,
+    /// Samples per second.
+    pub sample_rate_hz: Option<u32>,
+    /// SHA-256 in hexadecimal.
+    pub sha256: Option<String>,
+    /// What is marked in it.
+    pub spans: Vec<Span>,
+    /// Its file under the recordings' root; never leaves the server.
+    #[serde(skip)]
+    pub path: Option<String>,
+}

@@ -1,0 +1,381 @@
+//! What goes into the engine and what comes out of it.
+//!
+//! The runtime translates: SIP events, answers of the database and commands of users become an
+//! [`Input`]; an [`Effect`] becomes a SIP request, a query or an order to the media. Nothing is decided there.
+
+use std::time::Instant;
+
+use serde_json::Value;
+
+use crate::event::Event;
+use crate::id::{CallId, ContactId, LegId, LineId, RecordingId, SignalId, UserId};
+use crate::interaction::{Interaction, Recording};
+use crate::signal::{Caller, EndCause, Offer, Reason, RecordingClosed, Route, RoutedDevice, Signal};
+use linecard_crm::matching::Candidate;
+
+/// Something that happened.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Input {
+    /// A customer's INVITE arrived on a line in anchor mode.
+    LegOffered(Offer),
+    /// A provisional response above 100 came from a device.
+    LegProgressed {
+        /// The device's leg.
+        leg: LegId,
+        /// 101 to 199.
+        status: u16,
+    },
+    /// A device sent its 2xx; or, for the customer's leg, [`Effect::AnswerLeg`] was carried out and the 200 left.
+    LegAnswered {
+        /// The leg.
+        leg: LegId,
+    },
+    /// The customer's ACK arrived.
+    LegConfirmed {
+        /// The customer's leg.
+        leg: LegId,
+    },
+    /// A device refused, could not be reached (408, 503) or confirmed a CANCEL (487).
+    LegRejected {
+        /// The device's leg.
+        leg: LegId,
+        /// 300 to 699.
+        status: u16,
+        /// The reasons given.
+        reasons: Vec<Reason>,
+    },
+    /// The customer gave up before the answer.
+    LegCancelled {
+        /// The customer's leg.
+        leg: LegId,
+        /// The reasons given.
+        reasons: Vec<Reason>,
+    },
+    /// A leg is over: its BYE came, or the SIP layer gave it up.
+    LegEnded {
+        /// The leg.
+        leg: LegId,
+        /// [`EndCause::Remote`] for a BYE, [`EndCause::System`] for all else.
+        by: EndCause,
+        /// The reasons given.
+        reasons: Vec<Reason>,
+    },
+    /// The leg's party put the other on hold.
+    LegHeld {
+        /// The leg.
+        leg: LegId,
+    },
+    /// The leg's party came back.
+    LegRetrieved {
+        /// The leg.
+        leg: LegId,
+    },
+    /// The SIP layer has a new record of a dialog.
+    DialogChanged {
+        /// The leg of that dialog.
+        leg: LegId,
+        /// All that a BYE after a restart needs; opaque here.
+        dialog: Value,
+    },
+    /// No media came on a leg for so long that it counts as dead.
+    MediaLost {
+        /// The leg.
+        leg: LegId,
+    },
+    /// There are no RTP ports for a call.
+    MediaUnavailable {
+        /// The call.
+        call: CallId,
+    },
+    /// Answers [`Effect::FindRoute`].
+    RouteFound {
+        /// The call.
+        call: CallId,
+        /// The route.
+        route: Route,
+    },
+    /// Answers [`Effect::FindRoute`]: it could not be read.
+    RouteUnavailable {
+        /// The call.
+        call: CallId,
+    },
+    /// Answers [`Effect::FindContact`].
+    ContactFound {
+        /// The call.
+        call: CallId,
+        /// Best first; empty when nobody is known by the number.
+        candidates: Vec<Candidate>,
+    },
+    /// Answers [`Effect::FindContact`]: the contacts could not be read; a later answer still counts.
+    LookupUnavailable {
+        /// The call.
+        call: CallId,
+    },
+    /// Answers [`Effect::OpenRecording`].
+    RecordingOpened {
+        /// The recording.
+        recording: RecordingId,
+        /// Its file under the recordings' root.
+        path: String,
+    },
+    /// Answers [`Effect::CloseRecording`], or the recorder ended early.
+    RecordingClosed(RecordingClosed),
+    /// The recording could not be made or went wrong.
+    RecordingFailed {
+        /// The recording.
+        recording: RecordingId,
+        /// What failed.
+        why: String,
+    },
+    /// A signal was not durable within 100 ms and the effect that waited for it was carried out.
+    SignalLate {
+        /// The signal's call.
+        call: CallId,
+        /// The signal.
+        signal: SignalId,
+    },
+    /// A user hangs up in the interface.
+    HangUp {
+        /// The call.
+        call: CallId,
+        /// Who does it.
+        user: UserId,
+    },
+    /// A user amends a call's interaction, live or over.
+    Edited {
+        /// The call.
+        call: CallId,
+        /// What is amended.
+        edit: Edit,
+    },
+    /// The time that [`Output::Timeout`] asked for has come.
+    Timeout,
+}
+
+/// What a user amends.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Edit {
+    /// The whole new text of the notes.
+    Notes {
+        /// The text.
+        notes: String,
+        /// The author.
+        user: UserId,
+    },
+    /// The disposition.
+    Disposition {
+        /// The disposition; `None` takes it back.
+        disposition: Option<String>,
+        /// Who chose.
+        user: UserId,
+    },
+    /// The contact.
+    Contact {
+        /// The contact; `None` says that no known one fits.
+        contact: Option<ContactId>,
+        /// Who chose.
+        user: UserId,
+    },
+}
+
+/// What the engine wants done next.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Output {
+    /// Append this to the ledger; it comes before the effects that it justifies.
+    Record(Signal),
+    /// Carry this out.
+    Effect {
+        /// What to do.
+        effect: Effect,
+        /// Wait until this signal is durable, at most 100 ms; drop the effect when its leg is gone by then.
+        after: Option<SignalId>,
+    },
+    /// Number this and send it to browsers.
+    Publish(Event),
+    /// Save this in one transaction; it comes once per call.
+    CallEnded {
+        /// The call.
+        call_id: CallId,
+        /// Its interaction with its legs.
+        interaction: Box<Interaction>,
+        /// Its recordings.
+        recordings: Vec<Recording>,
+    },
+    /// A signal was recorded after [`Output::CallEnded`]: fold the ledger's signals of the call and save again.
+    CallAmended {
+        /// The call.
+        call_id: CallId,
+    },
+    /// Nothing more now; give [`Input::Timeout`] at this moment.
+    Timeout {
+        /// When.
+        at: Instant,
+        /// Which timer.
+        reason: TimerReason,
+    },
+    /// Nothing more, and no timer runs.
+    Idle,
+}
+
+/// Which timer runs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum TimerReason {
+    /// [`Effect::FindRoute`] was not answered.
+    RouteLate,
+    /// The ring time of the devices is over.
+    RingOver,
+    /// [`Effect::AnswerLeg`] was not carried out.
+    AnswerLate,
+    /// The recording was not closed or the contacts did not answer; the interaction is saved without them.
+    SaveLate,
+    /// A cancelled leg gave no final response; it is forgotten.
+    CancelLate,
+}
+
+/// What the runtime is to do.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Effect {
+    /// Find out whose line it is and which devices may ring; from memory, so that a slow database delays nothing.
+    FindRoute {
+        /// The call.
+        call: CallId,
+        /// The line.
+        line: LineId,
+    },
+    /// Search the contacts for the caller.
+    FindContact {
+        /// The call.
+        call: CallId,
+        /// E.164 or digits.
+        number: String,
+    },
+    /// Send 180 on the customer's leg.
+    RingBack {
+        /// The customer's leg.
+        leg: LegId,
+    },
+    /// Send an INVITE to a device.
+    DialDevice {
+        /// The new leg.
+        leg: LegId,
+        /// The call.
+        call: CallId,
+        /// The line through which an extension is reached.
+        line: LineId,
+        /// The device.
+        device: RoutedDevice,
+        /// Who calls, to be shown on the device.
+        caller: Caller,
+    },
+    /// Cancel a device's leg; answer with [`Input::LegRejected`] or, when it was too late, [`Input::LegAnswered`].
+    CancelLeg {
+        /// The device's leg.
+        leg: LegId,
+    },
+    /// Send 200 with our SDP on the customer's leg and tell [`Input::LegAnswered`].
+    AnswerLeg {
+        /// The customer's leg.
+        leg: LegId,
+    },
+    /// Send a final response on the customer's leg.
+    RejectLeg {
+        /// The customer's leg.
+        leg: LegId,
+        /// 400 to 699.
+        status: u16,
+    },
+    /// Send a BYE; the engine takes the leg as over at once.
+    HangUpLeg {
+        /// The leg.
+        leg: LegId,
+        /// For the Reason header (RFC 3326).
+        reason: HangUpReason,
+    },
+    /// Send a BYE in a dialog of an earlier process.
+    HangUpDialog {
+        /// The leg of that dialog.
+        leg: LegId,
+        /// The record given with [`Input::DialogChanged`].
+        dialog: Value,
+    },
+    /// Forward media between two legs from now on.
+    BridgeMedia {
+        /// The customer's leg.
+        customer: LegId,
+        /// The agent's leg.
+        agent: LegId,
+    },
+    /// Begin a recording of a call.
+    OpenRecording {
+        /// The new recording.
+        recording: RecordingId,
+        /// The call.
+        call: CallId,
+    },
+    /// Finish a recording.
+    CloseRecording {
+        /// The recording.
+        recording: RecordingId,
+    },
+    /// Free the RTP ports of a call.
+    ReleaseMedia {
+        /// The call.
+        call: CallId,
+    },
+}
+
+/// Why a BYE is sent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum HangUpReason {
+    /// The other party hung up.
+    OtherPartyGone,
+    /// Another device was answered first.
+    AnsweredElsewhere,
+    /// A user hung up in the interface.
+    Requested,
+    /// No media.
+    MediaLost,
+    /// A fault or a restart.
+    System,
+}
+
+/// How the engine decides where the operator has a choice.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct EngineConfig {
+    /// Which calls are recorded from their first moment.
+    pub recording: RecordingPolicy,
+}
+
+/// Which calls are recorded from their first moment.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RecordingPolicy {
+    /// Every answered call.
+    All,
+    /// Those that a user asks for.
+    OnDemand,
+    /// None.
+    Nothing,
+}
+
+/// An open call of an earlier process, as the ledger holds it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct OpenCall {
+    /// Its signals, in any order.
+    pub signals: Vec<Signal>,
+    /// What was found of its recordings.
+    pub recordings: Vec<RecoveredRecording>,
+}
+
+/// A recording that the start after a crash found or missed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum RecoveredRecording {
+    /// Its file was repaired.
+    Repaired(RecordingClosed),
+    /// Its file is not there or not readable.
+    Lost {
+        /// The recording.
+        recording: RecordingId,
+        /// What is wrong.
+        why: String,
+    },
+}

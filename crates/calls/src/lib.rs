@@ -1,0 +1,48 @@
+//! The vocabulary and the rules of a call.
+//!
+//! Two kinds of fact are kept apart. A [`Signal`] is evidence and lives in the ledger; an [`Event`] is
+//! derived and goes to browsers. The engine acts on what happens now; the fold turns
+//! a call's signals into its [`Interaction`], whatever their order and however often they came.
+//!
+//! Sans-IO: no socket, no clock, no task, no SIP message. Not here: numbers and matching
+//! (`linecard_crm`), numbering and sending of events, the database.
+
+pub mod candidate;
+pub mod engine;
+mod error;
+pub mod event;
+pub mod fold;
+pub mod id;
+pub mod interaction;
+pub mod io;
+pub mod pop;
+mod rules;
+pub mod signal;
+pub mod time;
+
+pub use candidate::settled_contact;
+pub use engine::Engine;
+pub use error::Error;
+pub use event::{
+    AgentState, AgentView, AlarmKind, AlarmView, CallState, CallView, Cursor, Event, Frame, LegView,
+    LineState, MatchView, RecordingView, RegistrationView, Role, Snapshot, Viewer,
+};
+pub use fold::{Explanation, Rule, Sentence, explain, fold, fold_recordings};
+pub use id::{
+    CallId, ContactId, DeviceId, Id, IdSource, InteractionId, LegId, LineId, PopId, RecordingId, SignalId,
+    UserId,
+};
+pub use interaction::{
+    Direction, HangupBy, Interaction, InteractionState, LegRecord, LegState, Outcome, Party, Recording,
+};
+pub use io::{
+    Edit, Effect, EngineConfig, HangUpReason, Input, OpenCall, Output, RecordingPolicy, RecoveredRecording,
+    TimerReason,
+};
+pub use linecard_crm::matching::{Candidate, ContactRef, Level, Score};
+pub use pop::{Pop, PopState};
+pub use signal::{
+    Caller, CancelCause, DeviceAddress, EndCause, IdentitySource, Lookup, Offer, Reason, RecordingClosed,
+    RecordingState, Ring, Route, RoutedDevice, Signal, SignalBody, Source, Span, SpanKind,
+};
+pub use time::UtcMillis;

@@ -1,0 +1,69 @@
+//! The screen-pop: an object of the server with a version and a state, exactly one per call and user.
+//!
+//! A browser draws the highest version it has seen; it decides nothing.
+
+use serde::{Deserialize, Serialize};
+
+use crate::id::{CallId, InteractionId, LineId, PopId, UserId};
+use crate::interaction::Direction;
+use crate::signal::Lookup;
+use linecard_crm::matching::Candidate;
+
+/// A screen-pop as browsers see it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Pop {
+    /// Its name.
+    pub pop_id: PopId,
+    /// Rises by one with every change; 1 when shown.
+    pub version: u64,
+    /// The call it is about.
+    pub call_id: CallId,
+    /// The interaction that the call will leave.
+    pub interaction_id: InteractionId,
+    /// Whose screen it is on.
+    pub user_id: UserId,
+    /// How it stands.
+    pub state: PopState,
+    /// Who called whom.
+    pub direction: Direction,
+    /// E.164, else digits; `None` when withheld.
+    pub number: Option<String>,
+    /// The number as received.
+    pub number_dialled: Option<String>,
+    /// The caller's display name as received; text, never markup.
+    pub display_name: Option<String>,
+    /// The line that was called.
+    pub line_id: LineId,
+    /// The number that was dialled, when the PBX tells it.
+    pub did: Option<String>,
+    /// Who it may be, best first.
+    pub candidates: Vec<Candidate>,
+    /// How the search stands.
+    pub lookup: Lookup,
+}
+
+/// How a pop stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum PopState {
+    /// The call waits for an answer.
+    Ringing,
+    /// This user talks.
+    Mine,
+    /// Somebody else has it.
+    Elsewhere,
+    /// Nobody answered.
+    Missed,
+    /// This user talked; it is over.
+    Ended,
+}
+
+impl PopState {
+    /// Tells whether the pop is withdrawn for good.
+    pub fn is_over(self) -> bool {
+        match self {
+            PopState::Ringing | PopState::Mine => false,
+            PopState::Elsewhere | PopState::Missed | PopState::Ended => true,
+        }
+    }
+}

@@ -1,0 +1,71 @@
+//! What a device's refusal means and which one decides when several devices refused.
+//!
+//! The engine decides by these rules what the PBX is told, the fold what the interaction says.
+
+use crate::interaction::Outcome;
+
+/// Why a device did not answer; of several devices the greatest decides.
+///
+/// A person's own act counts above a timer, a phone that rang above one that could not.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Refusal {
+    /// A fault: 5xx, or a request the device would not take.
+    Fault,
+    /// Not there: 404, 408, 410, 430, 480, 487, a redirection.
+    Absent,
+    /// 486 or 600.
+    Busy,
+    /// It rang until the time was over.
+    RangOut,
+    /// The user declined: 403, 603, 607, 608.
+    Declined,
+}
+
+/// Reads a device's final status (RFC 3261 section 21, RFC 5628, RFC 8197, RFC 8688).
+pub(crate) fn refusal(status: u16) -> Refusal {
+    match status {
+        486 | 600 => Refusal::Busy,
+        403 | 603 | 607 | 608 => Refusal::Declined,
+        300..=399 | 404 | 408 | 410 | 430 | 480 | 487 | 604 => Refusal::Absent,
+        _ => Refusal::Fault,
+    }
+}
+
+/// Tells whether the refusal stands for every device of the user (RFC 3261 section 21.6).
+pub(crate) fn refuses_everywhere(status: u16) -> bool {
+    matches!(status, 600 | 603 | 607 | 608)
+}
+
+/// Names the outcome when no device answered; `None` when there was none to ring.
+pub(crate) fn unanswered(worst: Option<Refusal>) -> Outcome {
+    match worst {
+        None | Some(Refusal::RangOut | Refusal::Absent) => Outcome::NoAnswer,
+        Some(Refusal::Busy) => Outcome::Busy,
+        Some(Refusal::Declined) => Outcome::Rejected,
+        Some(Refusal::Fault) => Outcome::Failed,
+    }
+}
+
+/// Yields what the PBX is told: 480 for `no_answer`, 486 for `busy` and `rejected`, else 500.
+pub(crate) fn final_status(outcome: Outcome) -> u16 {
+    match outcome {
+        Outcome::NoAnswer => 480,
+        Outcome::Busy | Outcome::Rejected => 486,
+        _ => 500,
+    }
+}
+
+/// Told to the PBX when ports or the route are missing: it may try elsewhere.
+pub(crate) const OUT_OF_MEANS: u16 = 503;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_persons_decision_outranks_a_timer_and_a_timer_outranks_a_fault() {
+        let order = [500, 480, 486, 603].map(refusal);
+        assert!(order.is_sorted(), "{order:?}");
+        assert!(Refusal::RangOut > refusal(486) && Refusal::RangOut < refusal(603));
+    }
+}
