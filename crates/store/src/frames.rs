@@ -1,0 +1,105 @@
+//! The frames that browsers were sent, kept so that a reconnecting one can resume.
+
+use crate::{Store, StoreError};
+
+/// One numbered frame as it went over the socket.
+#[derive(Debug, Clone, PartialEq, Eq, sqlx::FromRow)]
+pub struct FrameRow {
+    /// Its place in its epoch.
+    pub seq: i64,
+    /// When it was published, UTC milliseconds.
+    pub at: i64,
+    /// The event as JSON, with what decides who may see it.
+    pub frame: String,
+}
+
+/// Where the numbering of frames stands.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Numbering {
+    /// The epoch; another one means that cursors of the old one get a snapshot.
+    pub epoch: String,
+    /// The number of the last frame.
+    pub last_seq: i64,
+}
+
+impl Store {
+    /// Continues the numbering where a clean stop left it, or starts `fresh_epoch`.
+    ///
+    /// A frame may have been seen without having been committed when the process died, so only a clean stop can be
+    /// continued without using a number twice. The mark of the clean stop is taken away here.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn take_numbering(&self, fresh_epoch: &str) -> Result<Numbering, StoreError> {
+        let mut tx = self.pool.begin().await?;
+        let clean: Option<String> =
+            sqlx::query_scalar("SELECT value FROM server_state WHERE name = 'frames_clean'")
+                .fetch_optional(&mut *tx)
+                .await?;
+        sqlx::query("DELETE FROM server_state WHERE name = 'frames_clean'").execute(&mut *tx).await?;
+        tx.commit().await?;
+        let continued = clean.as_deref().and_then(|mark| mark.rsplit_once(':')).and_then(|(epoch, seq)| {
+            Some(Numbering { epoch: epoch.to_owned(), last_seq: seq.parse().ok()? })
+        });
+        Ok(continued.unwrap_or_else(|| Numbering { epoch: fresh_epoch.to_owned(), last_seq: 0 }))
+    }
+
+    /// Marks a clean stop, after which the numbering can be continued.
+    ///
+    /// # Errors
+    /// When the database fails; the next start then begins a new epoch.
+    pub async fn leave_numbering(&self, numbering: &Numbering) -> Result<(), StoreError> {
+        sqlx::query(
+            "INSERT INTO server_state (name, value) VALUES ('frames_clean', $1) \
+             ON CONFLICT (name) DO UPDATE SET value = excluded.value",
+        )
+        .bind(format!("{}:{}", numbering.epoch, numbering.last_seq))
+        .execute(&self.pool)
+        .await?;
+        Ok(())
+    }
+
+    /// Returns at most `limit` frames of `epoch` after `seq` up to `until`, in order.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn frames_between(
+        &self,
+        epoch: &str,
+        seq: i64,
+        until: i64,
+        limit: u32,
+    ) -> Result<Vec<FrameRow>, StoreError> {
+        let rows = sqlx::query_as(
+            "SELECT seq, at, frame FROM frames WHERE epoch = $1 AND seq > $2 AND seq <= $3 ORDER BY seq LIMIT $4",
+        )
+        .bind(epoch)
+        .bind(seq)
+        .bind(until)
+        .bind(i64::from(limit))
+        .fetch_all(&self.pool)
+        .await?;
+        Ok(rows)
+    }
+
+    /// Returns the number before the oldest frame kept of `epoch`: an older cursor cannot be resumed.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn frames_floor(&self, epoch: &str) -> Result<Option<i64>, StoreError> {
+        let oldest: Option<i64> = sqlx::query_scalar("SELECT MIN(seq) FROM frames WHERE epoch = $1")
+            .bind(epoch)
+            .fetch_one(&self.pool)
+            .await?;
+        Ok(oldest.map(|seq| seq - 1))
+    }
+
+    /// Forgets the frames published before `before` (UTC milliseconds) and returns how many there were.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn forget_frames(&self, before: i64) -> Result<u64, StoreError> {
+        let done = sqlx::query("DELETE FROM frames WHERE at < $1").bind(before).execute(&self.pool).await?;
+        Ok(done.rows_affected())
+    }
+}

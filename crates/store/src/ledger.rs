@@ -1,0 +1,260 @@
+//! The ledger: signals in the order in which the server saw them, appended in groups.
+//!
+//! One writer calls `append`; what a batch holds becomes durable together (SQLite: WAL, `synchronous=FULL`).
+
+use std::collections::BTreeMap;
+
+use linecard_calls::{CallId, Interaction, Recording, Signal};
+use sqlx::sqlite::SqliteRow;
+use sqlx::{Row, Sqlite, Transaction};
+
+use crate::frames::FrameRow;
+use crate::row::{json, json_of, text_of};
+use crate::{Store, StoreError};
+
+/// A signal and its place in the ledger.
+#[derive(Debug, Clone, PartialEq)]
+pub struct LedgerEntry {
+    /// Its place: rises by one.
+    pub seq: i64,
+    /// Whether the call had to go on before the signal was safe.
+    pub late_durable: bool,
+    /// The evidence.
+    pub signal: Signal,
+}
+
+/// What the fold made of a call, to be saved with the recordings it names.
+#[derive(Debug, Clone, PartialEq)]
+pub struct SavedCall {
+    /// The interaction as it stands.
+    pub interaction: Interaction,
+    /// Its recordings as they stand.
+    pub recordings: Vec<Recording>,
+    /// Whether nothing more is expected: a restart need not look at the call again.
+    pub settled: bool,
+}
+
+/// What becomes durable in one commit.
+#[derive(Debug, Clone, Default)]
+pub struct Batch {
+    /// Evidence, in order.
+    pub signals: Vec<LedgerEntry>,
+    /// Interactions, the newest state of each.
+    pub saves: Vec<SavedCall>,
+    /// Frames of `epoch` that browsers may resume from.
+    pub frames: Vec<FrameRow>,
+    /// The epoch that the frames belong to.
+    pub epoch: String,
+    /// Frames up to this one can no longer be resumed from: some of them were never written.
+    pub frames_lost_until: Option<i64>,
+}
+
+impl Batch {
+    /// Tells whether there is nothing to write.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.signals.is_empty() && self.saves.is_empty() && self.frames.is_empty()
+    }
+}
+
+impl Store {
+    /// Makes a batch durable in one commit. A signal that is there already is left as it is.
+    ///
+    /// # Errors
+    /// When the database is busy, out of reach or full (`is_passing`), nothing of the batch was written.
+    pub async fn append(&self, batch: &Batch) -> Result<(), StoreError> {
+        let mut tx = self.ledger.begin_with("BEGIN IMMEDIATE").await?;
+        for entry in &batch.signals {
+            insert_signal(&mut tx, entry).await?;
+        }
+        for save in &batch.saves {
+            save_call(&mut tx, save).await?;
+        }
+        if let Some(seq) = batch.frames_lost_until {
+            sqlx::query("DELETE FROM frames WHERE epoch = $1 AND seq <= $2")
+                .bind(&batch.epoch)
+                .bind(seq)
+                .execute(&mut *tx)
+                .await?;
+        }
+        for frame in &batch.frames {
+            sqlx::query(
+                "INSERT INTO frames (epoch, seq, at, frame) VALUES ($1, $2, $3, $4) ON CONFLICT (epoch, seq) DO NOTHING",
+            )
+            .bind(&batch.epoch)
+            .bind(frame.seq)
+            .bind(frame.at)
+            .bind(&frame.frame)
+            .execute(&mut *tx)
+            .await?;
+        }
+        tx.commit().await?;
+        Ok(())
+    }
+
+    /// Returns the place of the last signal; 0 when the ledger is empty.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn last_signal_seq(&self) -> Result<i64, StoreError> {
+        let last: Option<i64> =
+            sqlx::query_scalar("SELECT MAX(seq) FROM signals").fetch_one(&self.pool).await?;
+        Ok(last.unwrap_or(0))
+    }
+
+    /// Returns a call's signals in the order of the ledger.
+    ///
+    /// # Errors
+    /// When the database fails, or a row cannot be read.
+    pub async fn signals_of(&self, call: CallId) -> Result<Vec<Signal>, StoreError> {
+        let rows =
+            sqlx::query("SELECT seq, late_durable, signal FROM signals WHERE call_id = $1 ORDER BY seq")
+                .bind(call.to_string())
+                .fetch_all(&self.pool)
+                .await?;
+        rows.iter().map(|row| json(row, "signals", "signal")).collect()
+    }
+
+    /// Returns at most `limit` signals after place `seq`, in order.
+    ///
+    /// # Errors
+    /// When the database fails, or a row cannot be read.
+    pub async fn signals_after(&self, seq: i64, limit: u32) -> Result<Vec<LedgerEntry>, StoreError> {
+        let rows =
+            sqlx::query("SELECT seq, late_durable, signal FROM signals WHERE seq > $1 ORDER BY seq LIMIT $2")
+                .bind(seq)
+                .bind(i64::from(limit))
+                .fetch_all(&self.pool)
+                .await?;
+        rows.iter().map(entry_of).collect()
+    }
+
+    /// Returns the calls that a restart has to look at, with their signals in order.
+    ///
+    /// # Errors
+    /// When the database fails, or a row cannot be read.
+    pub async fn unsettled_calls(&self) -> Result<BTreeMap<CallId, Vec<Signal>>, StoreError> {
+        let rows = sqlx::query(
+            "SELECT signal FROM signals WHERE call_id IN (SELECT id FROM calls WHERE NOT settled) ORDER BY seq",
+        )
+        .fetch_all(&self.pool)
+        .await?;
+        let mut calls: BTreeMap<CallId, Vec<Signal>> = BTreeMap::new();
+        for row in &rows {
+            let signal: Signal = json(row, "signals", "signal")?;
+            calls.entry(signal.call_id).or_default().push(signal);
+        }
+        Ok(calls)
+    }
+
+    /// Returns at most `limit` call ids after `after`, in order: every call that has a signal.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn calls_after(&self, after: Option<CallId>, limit: u32) -> Result<Vec<CallId>, StoreError> {
+        let rows = sqlx::query("SELECT id FROM calls WHERE id > $1 ORDER BY id LIMIT $2")
+            .bind(after.map(|id| id.to_string()).unwrap_or_default())
+            .bind(i64::from(limit))
+            .fetch_all(&self.pool)
+            .await?;
+        rows.iter().map(|row| crate::row::id(row, "calls", "id")).collect()
+    }
+}
+
+async fn insert_signal(tx: &mut Transaction<'_, Sqlite>, entry: &LedgerEntry) -> Result<(), StoreError> {
+    let signal = &entry.signal;
+    let call = signal.call_id.to_string();
+    sqlx::query("INSERT INTO calls (id, settled) VALUES ($1, FALSE) ON CONFLICT (id) DO NOTHING")
+        .bind(&call)
+        .execute(&mut **tx)
+        .await?;
+    sqlx::query(
+        "INSERT INTO signals (seq, id, call_id, observed_at, late_durable, signal) \
+         SELECT CAST($1 AS BIGINT), $2, $3, CAST($4 AS BIGINT), $5, $6 \
+         WHERE NOT EXISTS (SELECT 1 FROM signals WHERE id = $2)",
+    )
+    .bind(entry.seq)
+    .bind(signal.id.to_string())
+    .bind(call)
+    .bind(signal.observed_at.0)
+    .bind(entry.late_durable)
+    .bind(json_of(signal)?)
+    .execute(&mut **tx)
+    .await?;
+    Ok(())
+}
+
+async fn save_call(tx: &mut Transaction<'_, Sqlite>, save: &SavedCall) -> Result<(), StoreError> {
+    let it = &save.interaction;
+    sqlx::query(
+        "INSERT INTO interactions (id, call_id, direction, outcome, state, caller_number, callee_number, contact_id, \
+         user_id, line_id, started_at, recorded, interaction) \
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13) ON CONFLICT (id) DO UPDATE SET \
+         direction = excluded.direction, outcome = excluded.outcome, state = excluded.state, \
+         caller_number = excluded.caller_number, callee_number = excluded.callee_number, \
+         contact_id = excluded.contact_id, user_id = excluded.user_id, line_id = excluded.line_id, \
+         started_at = excluded.started_at, recorded = excluded.recorded, interaction = excluded.interaction",
+    )
+    .bind(it.id.to_string())
+    .bind(it.call_id.to_string())
+    .bind(text_of(&it.direction)?)
+    .bind(it.outcome.as_ref().map(text_of).transpose()?)
+    .bind(text_of(&it.state)?)
+    .bind(&it.caller_number)
+    .bind(&it.callee_number)
+    .bind(it.contact_id.map(|id| id.to_string()))
+    .bind(it.user_id.map(|id| id.to_string()))
+    .bind(it.line_id.to_string())
+    .bind(it.started_at.0)
+    .bind(!it.recording_ids.is_empty())
+    .bind(json_of(it)?)
+    .execute(&mut **tx)
+    .await?;
+    for recording in &save.recordings {
+        save_recording(tx, recording, it.started_at.0).await?;
+    }
+    sqlx::query(
+        "INSERT INTO calls (id, settled) VALUES ($1, $2) ON CONFLICT (id) DO UPDATE SET settled = excluded.settled",
+    )
+    .bind(it.call_id.to_string())
+    .bind(save.settled)
+    .execute(&mut **tx)
+    .await?;
+    Ok(())
+}
+
+async fn save_recording(
+    tx: &mut Transaction<'_, Sqlite>,
+    recording: &Recording,
+    started_at: i64,
+) -> Result<(), StoreError> {
+    let duration = recording.duration_ms.map(i64::try_from).transpose();
+    let duration =
+        duration.map_err(|_| StoreError::unreadable("recordings", "duration_ms is out of range"))?;
+    sqlx::query(
+        "INSERT INTO recordings (id, interaction_id, state, duration_ms, channels, sample_rate_hz, sha256, spans, \
+         started_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9) ON CONFLICT (id) DO UPDATE SET \
+         state = excluded.state, duration_ms = excluded.duration_ms, channels = excluded.channels, \
+         sample_rate_hz = excluded.sample_rate_hz, sha256 = excluded.sha256, spans = excluded.spans",
+    )
+    .bind(recording.id.to_string())
+    .bind(recording.interaction_id.to_string())
+    .bind(text_of(&recording.state)?)
+    .bind(duration)
+    .bind(recording.channels.map(i64::from))
+    .bind(recording.sample_rate_hz.map(i64::from))
+    .bind(&recording.sha256)
+    .bind(json_of(&recording.spans)?)
+    .bind(started_at)
+    .execute(&mut **tx)
+    .await?;
+    Ok(())
+}
+
+fn entry_of(row: &SqliteRow) -> Result<LedgerEntry, StoreError> {
+    Ok(LedgerEntry {
+        seq: row.try_get("seq")?,
+        late_durable: row.try_get("late_durable")?,
+        signal: json(row, "signals", "signal")?,
+    })
+}

@@ -1,0 +1,314 @@
+//! People who log in, and the devices they answer on.
+
+use linecard_calls::{DeviceAddress, DeviceId, Ring, Role, RoutedDevice, UserId, UtcMillis};
+use sqlx::Row;
+use sqlx::sqlite::SqliteRow;
+
+use crate::page::{Cursor, Page, PageRequest};
+use crate::row::{id, number, text_of, word};
+use crate::{Store, StoreError};
+
+/// The longest password that is hashed, in bytes.
+pub const PASSWORD_MAX: usize = 1024;
+
+/// A person who logs in. The password's hash stays in the database.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct User {
+    /// Its id.
+    pub id: UserId,
+    /// The log-in name.
+    pub login: String,
+    /// The name that others see.
+    pub name: String,
+    /// What the user may do.
+    pub role: Role,
+    /// The internal number under which colleagues reach the user.
+    pub extension: Option<String>,
+    /// Whether the devices ring together or one after the other.
+    pub ring: Ring,
+    /// How long they ring.
+    pub ring_timeout_ms: u32,
+    /// Whether a second call is offered during a talk.
+    pub allow_call_waiting: bool,
+    /// Rises with each change.
+    pub version: i64,
+}
+
+/// What an administrator gives of a user.
+#[derive(Debug, Clone)]
+pub struct UserDraft {
+    /// The log-in name; unique without regard to case.
+    pub login: String,
+    /// The name that others see.
+    pub name: String,
+    /// What the user may do.
+    pub role: Role,
+    /// The new password; `None` keeps the old one (not for a new user).
+    pub password: Option<String>,
+    /// The internal number.
+    pub extension: Option<String>,
+    /// Together or in order.
+    pub ring: Ring,
+    /// How long the devices ring.
+    pub ring_timeout_ms: u32,
+    /// Whether a second call is offered during a talk.
+    pub allow_call_waiting: bool,
+}
+
+/// A device of a user.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Device {
+    /// The device and where it is reached.
+    pub routed: RoutedDevice,
+    /// Whose it is.
+    pub user_id: UserId,
+}
+
+const SELECT: &str = "SELECT id, login, name, role, extension, ring, ring_timeout_ms, allow_call_waiting, version, \
+                      created_at FROM users";
+
+impl Store {
+    /// Adds a user.
+    ///
+    /// # Errors
+    /// `Taken { field: "login" }` when the log-in exists.
+    pub async fn add_user(&self, id: UserId, draft: &UserDraft, now: UtcMillis) -> Result<User, StoreError> {
+        let hash = hash_password(draft.password.clone().unwrap_or_default()).await?;
+        sqlx::query(
+            "INSERT INTO users (id, login, login_key, name, role, password_hash, extension, ring, ring_timeout_ms, \
+             allow_call_waiting, version, created_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, 1, $11)",
+        )
+        .bind(id.to_string())
+        .bind(&draft.login)
+        .bind(login_key(&draft.login))
+        .bind(&draft.name)
+        .bind(text_of(&draft.role)?)
+        .bind(hash)
+        .bind(&draft.extension)
+        .bind(text_of(&draft.ring)?)
+        .bind(i64::from(draft.ring_timeout_ms))
+        .bind(draft.allow_call_waiting)
+        .bind(now.0)
+        .execute(&self.pool)
+        .await
+        .map_err(|e| StoreError::constraint(e, "login", "user_id"))?;
+        self.user(&id.to_string())
+            .await?
+            .ok_or_else(|| StoreError::unreadable("users", "the new row is gone"))
+    }
+
+    /// Changes a user that is still at `version`.
+    ///
+    /// # Errors
+    /// `Stale` when it was changed or deleted meanwhile, `Taken` when the log-in exists.
+    pub async fn change_user(&self, id: UserId, draft: &UserDraft, version: i64) -> Result<User, StoreError> {
+        let hash = match &draft.password {
+            Some(password) => Some(hash_password(password.clone()).await?),
+            None => None,
+        };
+        let done = sqlx::query(
+            "UPDATE users SET login = $1, login_key = $2, name = $3, role = $4, \
+             password_hash = COALESCE($5, password_hash), extension = $6, ring = $7, ring_timeout_ms = $8, \
+             allow_call_waiting = $9, version = version + 1 WHERE id = $10 AND version = $11",
+        )
+        .bind(&draft.login)
+        .bind(login_key(&draft.login))
+        .bind(&draft.name)
+        .bind(text_of(&draft.role)?)
+        .bind(hash)
+        .bind(&draft.extension)
+        .bind(text_of(&draft.ring)?)
+        .bind(i64::from(draft.ring_timeout_ms))
+        .bind(draft.allow_call_waiting)
+        .bind(id.to_string())
+        .bind(version)
+        .execute(&self.pool)
+        .await
+        .map_err(|e| StoreError::constraint(e, "login", "user_id"))?;
+        if done.rows_affected() == 0 {
+            return Err(StoreError::Stale);
+        }
+        self.user(&id.to_string()).await?.ok_or(StoreError::Stale)
+    }
+
+    /// Deletes a user that is still at `version`, with devices and sessions.
+    ///
+    /// # Errors
+    /// `Stale` when it was changed or deleted meanwhile.
+    pub async fn delete_user(&self, id: UserId, version: i64) -> Result<(), StoreError> {
+        let done = sqlx::query("DELETE FROM users WHERE id = $1 AND version = $2")
+            .bind(id.to_string())
+            .bind(version)
+            .execute(&self.pool)
+            .await?;
+        if done.rows_affected() == 0 { Err(StoreError::Stale) } else { Ok(()) }
+    }
+
+    /// Returns a user.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn user(&self, id: &str) -> Result<Option<User>, StoreError> {
+        let text = sqlx::AssertSqlSafe(format!("{SELECT} WHERE id = $1"));
+        let row = sqlx::query(text).bind(id).fetch_optional(&self.pool).await?;
+        row.as_ref().map(user_of).transpose()
+    }
+
+    /// Returns the user of a log-in if the password is right. An unknown log-in takes as long as a wrong password.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn log_in(&self, login: &str, password: &str) -> Result<Option<User>, StoreError> {
+        let row: Option<(String, String)> =
+            sqlx::query_as("SELECT id, password_hash FROM users WHERE login_key = $1")
+                .bind(login_key(login))
+                .fetch_optional(&self.pool)
+                .await?;
+        let (user_id, hash) = match row {
+            Some((user_id, hash)) => (Some(user_id), hash),
+            None => (None, decoy_hash().await?),
+        };
+        let password: String = password.chars().take(PASSWORD_MAX).collect();
+        let right =
+            tokio::task::spawn_blocking(move || password_auth::verify_password(password, &hash).is_ok());
+        let right = right.await.map_err(|_| StoreError::Hash)?;
+        match user_id {
+            Some(user_id) if right => self.user(&user_id).await,
+            _ => Ok(None),
+        }
+    }
+
+    /// Lists the users, newest first.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn users(&self, page: &PageRequest) -> Result<Page<User>, StoreError> {
+        let from = page.cursor.clone().unwrap_or_else(Cursor::top);
+        let text = sqlx::AssertSqlSafe(format!(
+            "{SELECT} WHERE created_at < $1 OR (created_at = $1 AND id < $2) ORDER BY created_at DESC, id DESC LIMIT $3"
+        ));
+        let rows = sqlx::query(text)
+            .bind(from.key)
+            .bind(&from.id)
+            .bind(i64::from(page.limit) + 1)
+            .fetch_all(&self.pool)
+            .await?;
+        let total: i64 = sqlx::query_scalar("SELECT COUNT(*) FROM users").fetch_one(&self.pool).await?;
+        let users = rows
+            .iter()
+            .map(|row| Ok((user_of(row)?, row.try_get::<i64, _>("created_at")?)))
+            .collect::<Result<Vec<_>, StoreError>>()?;
+        let cut =
+            Page::cut(users, total, page.limit, |(user, at)| Cursor { key: *at, id: user.id.to_string() });
+        Ok(Page {
+            items: cut.items.into_iter().map(|(user, _)| user).collect(),
+            total: cut.total,
+            next: cut.next,
+        })
+    }
+
+    /// Returns a user's devices in the order in which they ring.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn devices(&self, user: UserId) -> Result<Vec<Device>, StoreError> {
+        let rows = sqlx::query(
+            "SELECT id, user_id, kind, uri FROM devices WHERE user_id = $1 ORDER BY position, id",
+        )
+        .bind(user.to_string())
+        .fetch_all(&self.pool)
+        .await?;
+        rows.iter().map(device_of).collect()
+    }
+
+    /// Returns every device of every user.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn all_devices(&self) -> Result<Vec<Device>, StoreError> {
+        let rows = sqlx::query("SELECT id, user_id, kind, uri FROM devices ORDER BY user_id, position, id")
+            .fetch_all(&self.pool)
+            .await?;
+        rows.iter().map(device_of).collect()
+    }
+
+    /// Adds a device as the last one of its user.
+    ///
+    /// # Errors
+    /// `Dangling { field: "user_id" }` when there is no such user.
+    pub async fn add_device(&self, device: &Device) -> Result<(), StoreError> {
+        let (kind, uri) = match &device.routed.address {
+            DeviceAddress::Sip { uri } => ("sip", Some(uri)),
+            DeviceAddress::Browser {} => ("browser", None),
+        };
+        sqlx::query(
+            "INSERT INTO devices (id, user_id, kind, uri, position) VALUES ($1, $2, $3, $4, \
+             (SELECT COALESCE(MAX(position), 0) + 1 FROM devices WHERE user_id = $2))",
+        )
+        .bind(device.routed.device.to_string())
+        .bind(device.user_id.to_string())
+        .bind(kind)
+        .bind(uri)
+        .execute(&self.pool)
+        .await
+        .map_err(|e| StoreError::constraint(e, "id", "user_id"))?;
+        Ok(())
+    }
+
+    /// Deletes a user's device and tells whether it was there.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn delete_device(&self, user: UserId, device: DeviceId) -> Result<bool, StoreError> {
+        let done = sqlx::query("DELETE FROM devices WHERE id = $1 AND user_id = $2")
+            .bind(device.to_string())
+            .bind(user.to_string())
+            .execute(&self.pool)
+            .await?;
+        Ok(done.rows_affected() > 0)
+    }
+}
+
+fn login_key(login: &str) -> String {
+    linecard_crm::sort_key(login.trim())
+}
+
+async fn hash_password(password: String) -> Result<String, StoreError> {
+    tokio::task::spawn_blocking(move || password_auth::generate_hash(password))
+        .await
+        .map_err(|_| StoreError::Hash)
+}
+
+/// A hash that no password fits, so that an unknown log-in costs what a wrong password costs.
+async fn decoy_hash() -> Result<String, StoreError> {
+    static DECOY: tokio::sync::OnceCell<String> = tokio::sync::OnceCell::const_new();
+    DECOY.get_or_try_init(|| hash_password("no password of anybody".to_owned())).await.cloned()
+}
+
+fn user_of(row: &SqliteRow) -> Result<User, StoreError> {
+    Ok(User {
+        id: id(row, "users", "id")?,
+        login: row.try_get("login")?,
+        name: row.try_get("name")?,
+        role: word(row, "users", "role")?,
+        extension: row.try_get("extension")?,
+        ring: word(row, "users", "ring")?,
+        ring_timeout_ms: number(row, "users", "ring_timeout_ms")?,
+        allow_call_waiting: row.try_get("allow_call_waiting")?,
+        version: row.try_get("version")?,
+    })
+}
+
+fn device_of(row: &SqliteRow) -> Result<Device, StoreError> {
+    let kind: String = row.try_get("kind")?;
+    let uri: Option<String> = row.try_get("uri")?;
+    let address = match (kind.as_str(), uri) {
+        ("sip", Some(uri)) => DeviceAddress::Sip { uri },
+        ("browser", _) => DeviceAddress::Browser {},
+        (kind, _) => return Err(StoreError::unreadable("devices", format!("kind {kind}"))),
+    };
+    Ok(Device {
+        routed: RoutedDevice { device: id(row, "devices", "id")?, address },
+        user_id: id(row, "devices", "user_id")?,
+    })
+}
