@@ -1,0 +1,136 @@
+//! `/companies`.
+
+use axum::Json;
+use axum::extract::{Path, Query, State};
+use axum::http::StatusCode;
+use linecard_calls::ContactId;
+use linecard_crm::Number;
+use linecard_store::contacts::{Company, CompanyDraft, CompanyFields};
+use serde::{Deserialize, Serialize};
+
+use crate::auth::Session;
+use crate::contacts::{NewNumber, SearchQuery, read_numbers};
+use crate::json::{Body, present};
+use crate::listing::Listing;
+use crate::users::check_text;
+use crate::version::IfMatch;
+use crate::{ApiError, App};
+
+/// A company as REST shows it.
+#[derive(Debug, Serialize)]
+pub(crate) struct CompanyShape {
+    id: String,
+    name: String,
+    numbers: Vec<Number>,
+    region: Option<String>,
+    industry: Option<String>,
+    notes: Option<String>,
+    custom: serde_json::Map<String, serde_json::Value>,
+    version: i64,
+}
+
+impl CompanyShape {
+    fn of(company: Company) -> Self {
+        let CompanyDraft { name, numbers, fields } = company.card;
+        Self {
+            id: company.id,
+            name,
+            numbers,
+            region: fields.region,
+            industry: fields.industry,
+            notes: fields.notes,
+            custom: fields.custom,
+            version: company.version,
+        }
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct CompanyPatch {
+    name: Option<String>,
+    numbers: Option<Vec<NewNumber>>,
+    #[serde(default, deserialize_with = "present")]
+    region: Option<Option<String>>,
+    #[serde(default, deserialize_with = "present")]
+    industry: Option<Option<String>>,
+    #[serde(default, deserialize_with = "present")]
+    notes: Option<Option<String>>,
+    custom: Option<serde_json::Map<String, serde_json::Value>>,
+}
+
+impl CompanyPatch {
+    fn onto(self, app: &App, old: CompanyDraft) -> Result<CompanyDraft, ApiError> {
+        let numbers = self.numbers.map(|numbers| read_numbers(app, &numbers)).transpose()?;
+        let draft = CompanyDraft {
+            name: self.name.unwrap_or(old.name),
+            numbers: numbers.unwrap_or(old.numbers),
+            fields: CompanyFields {
+                region: self.region.unwrap_or(old.fields.region),
+                industry: self.industry.unwrap_or(old.fields.industry),
+                notes: self.notes.unwrap_or(old.fields.notes),
+                custom: self.custom.unwrap_or(old.fields.custom),
+            },
+        };
+        check_text("name", &draft.name, 300)?;
+        Ok(draft)
+    }
+}
+
+/// `GET /companies`.
+pub(crate) async fn list(
+    State(app): State<App>,
+    _: Session,
+    Query(query): Query<SearchQuery>,
+) -> Result<Json<Listing<CompanyShape>>, ApiError> {
+    let page = app.store.companies(query.q(), &query.page()?).await?;
+    Ok(Json(Listing::of(page, CompanyShape::of)))
+}
+
+/// `POST /companies`.
+pub(crate) async fn create(
+    State(app): State<App>,
+    _: Session,
+    Body(new): Body<CompanyPatch>,
+) -> Result<(StatusCode, Json<CompanyShape>), ApiError> {
+    let empty = CompanyDraft { name: String::new(), numbers: Vec::new(), fields: CompanyFields::default() };
+    let draft = new.onto(&app, empty)?;
+    let id: ContactId = app.make_id();
+    let company = app.store.add_company(&id.to_string(), &draft, app.now()).await?;
+    Ok((StatusCode::CREATED, Json(CompanyShape::of(company))))
+}
+
+/// `GET /companies/{id}`.
+pub(crate) async fn show(
+    State(app): State<App>,
+    _: Session,
+    Path(id): Path<String>,
+) -> Result<Json<CompanyShape>, ApiError> {
+    let company = app.store.company(&id).await?.ok_or_else(|| ApiError::not_found("company"))?;
+    Ok(Json(CompanyShape::of(company)))
+}
+
+/// `PATCH /companies/{id}`.
+pub(crate) async fn change(
+    State(app): State<App>,
+    _: Session,
+    Path(id): Path<String>,
+    IfMatch(version): IfMatch,
+    Body(patch): Body<CompanyPatch>,
+) -> Result<Json<CompanyShape>, ApiError> {
+    let old = app.store.company(&id).await?.ok_or_else(|| ApiError::not_found("company"))?;
+    let draft = patch.onto(&app, old.card)?;
+    Ok(Json(CompanyShape::of(app.store.change_company(&id, &draft, version).await?)))
+}
+
+/// `DELETE /companies/{id}`.
+pub(crate) async fn delete(
+    State(app): State<App>,
+    _: Session,
+    Path(id): Path<String>,
+    IfMatch(version): IfMatch,
+) -> Result<StatusCode, ApiError> {
+    app.store.company(&id).await?.ok_or_else(|| ApiError::not_found("company"))?;
+    app.store.delete_company(&id, version).await?;
+    Ok(StatusCode::NO_CONTENT)
+}

@@ -1,0 +1,228 @@
+//! `/contacts`, with `/contacts/match`.
+
+use axum::Json;
+use axum::extract::{Path, Query, State};
+use axum::http::StatusCode;
+use linecard_calls::{Candidate, ContactId, UserId};
+use linecard_crm::Number;
+use linecard_store::contacts::{Contact, ContactDraft, ContactFields};
+use serde::{Deserialize, Serialize};
+
+use crate::auth::Session;
+use crate::json::{Body, present};
+use crate::listing::{ListQuery, Listing};
+use crate::users::check_text;
+use crate::version::IfMatch;
+use crate::{ApiError, App};
+
+/// The most numbers of one contact.
+const NUMBERS_MAX: usize = 50;
+
+/// A contact as REST shows it.
+#[derive(Debug, Serialize)]
+pub(crate) struct ContactShape {
+    id: ContactId,
+    name: String,
+    company_id: Option<String>,
+    responsible_id: Option<UserId>,
+    numbers: Vec<Number>,
+    emails: Vec<String>,
+    source: Option<String>,
+    region: Option<String>,
+    industry: Option<String>,
+    notes: Option<String>,
+    custom: serde_json::Map<String, serde_json::Value>,
+    version: i64,
+}
+
+impl ContactShape {
+    fn of(contact: Contact) -> Self {
+        let ContactDraft { name, company_id, responsible_id, numbers, fields } = contact.card;
+        Self {
+            id: contact.id,
+            name,
+            company_id,
+            responsible_id,
+            numbers,
+            emails: fields.emails,
+            source: fields.source,
+            region: fields.region,
+            industry: fields.industry,
+            notes: fields.notes,
+            custom: fields.custom,
+            version: contact.version,
+        }
+    }
+}
+
+/// A number as it is typed.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct NewNumber {
+    number: String,
+    label: Option<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct ContactPatch {
+    name: Option<String>,
+    #[serde(default, deserialize_with = "present")]
+    company_id: Option<Option<String>>,
+    #[serde(default, deserialize_with = "present")]
+    responsible_id: Option<Option<UserId>>,
+    numbers: Option<Vec<NewNumber>>,
+    emails: Option<Vec<String>>,
+    #[serde(default, deserialize_with = "present")]
+    source: Option<Option<String>>,
+    #[serde(default, deserialize_with = "present")]
+    region: Option<Option<String>>,
+    #[serde(default, deserialize_with = "present")]
+    industry: Option<Option<String>>,
+    #[serde(default, deserialize_with = "present")]
+    notes: Option<Option<String>>,
+    custom: Option<serde_json::Map<String, serde_json::Value>>,
+}
+
+impl ContactPatch {
+    fn onto(self, app: &App, old: ContactDraft) -> Result<ContactDraft, ApiError> {
+        let numbers = self.numbers.map(|numbers| read_numbers(app, &numbers)).transpose()?;
+        let draft = ContactDraft {
+            name: self.name.unwrap_or(old.name),
+            company_id: self.company_id.unwrap_or(old.company_id),
+            responsible_id: self.responsible_id.unwrap_or(old.responsible_id),
+            numbers: numbers.unwrap_or(old.numbers),
+            fields: ContactFields {
+                emails: self.emails.unwrap_or(old.fields.emails),
+                source: self.source.unwrap_or(old.fields.source),
+                region: self.region.unwrap_or(old.fields.region),
+                industry: self.industry.unwrap_or(old.fields.industry),
+                notes: self.notes.unwrap_or(old.fields.notes),
+                custom: self.custom.unwrap_or(old.fields.custom),
+            },
+        };
+        check_text("name", &draft.name, 300)?;
+        for email in &draft.fields.emails {
+            check_text("emails", email, 254)?;
+        }
+        Ok(draft)
+    }
+}
+
+/// The query of a list that can be searched.
+#[derive(Deserialize)]
+pub(crate) struct SearchQuery {
+    q: Option<String>,
+    limit: Option<u32>,
+    cursor: Option<String>,
+}
+
+impl SearchQuery {
+    pub(crate) fn q(&self) -> Option<&str> {
+        self.q.as_deref().map(str::trim).filter(|q| !q.is_empty())
+    }
+
+    pub(crate) fn page(&self) -> Result<linecard_store::page::PageRequest, ApiError> {
+        ListQuery::new(self.limit, self.cursor.clone()).page()
+    }
+}
+
+#[derive(Deserialize)]
+pub(crate) struct MatchQuery {
+    number: String,
+}
+
+#[derive(Serialize)]
+pub(crate) struct Matches {
+    candidates: Vec<Candidate>,
+}
+
+/// `GET /contacts`.
+pub(crate) async fn list(
+    State(app): State<App>,
+    _: Session,
+    Query(query): Query<SearchQuery>,
+) -> Result<Json<Listing<ContactShape>>, ApiError> {
+    let page = app.store.contacts(query.q(), &query.page()?).await?;
+    Ok(Json(Listing::of(page, ContactShape::of)))
+}
+
+/// `GET /contacts/match`: who a number may be, best first, with reasons.
+pub(crate) async fn find(
+    State(app): State<App>,
+    session: Session,
+    Query(MatchQuery { number }): Query<MatchQuery>,
+) -> Result<Json<Matches>, ApiError> {
+    let number = app.settings.dial_plan.number(&number);
+    let candidates = app.store.candidates(&number, Some(session.user.id), app.now()).await?;
+    Ok(Json(Matches { candidates }))
+}
+
+/// `POST /contacts`.
+pub(crate) async fn create(
+    State(app): State<App>,
+    _: Session,
+    Body(new): Body<ContactPatch>,
+) -> Result<(StatusCode, Json<ContactShape>), ApiError> {
+    let empty = ContactDraft {
+        name: String::new(),
+        company_id: None,
+        responsible_id: None,
+        numbers: Vec::new(),
+        fields: ContactFields::default(),
+    };
+    let draft = new.onto(&app, empty)?;
+    let contact = app.store.add_contact(app.make_id(), &draft, app.now()).await?;
+    Ok((StatusCode::CREATED, Json(ContactShape::of(contact))))
+}
+
+/// `GET /contacts/{id}`.
+pub(crate) async fn show(
+    State(app): State<App>,
+    _: Session,
+    Path(id): Path<ContactId>,
+) -> Result<Json<ContactShape>, ApiError> {
+    let contact = app.store.contact(id).await?.ok_or_else(|| ApiError::not_found("contact"))?;
+    Ok(Json(ContactShape::of(contact)))
+}
+
+/// `PATCH /contacts/{id}`.
+pub(crate) async fn change(
+    State(app): State<App>,
+    _: Session,
+    Path(id): Path<ContactId>,
+    IfMatch(version): IfMatch,
+    Body(patch): Body<ContactPatch>,
+) -> Result<Json<ContactShape>, ApiError> {
+    let old = app.store.contact(id).await?.ok_or_else(|| ApiError::not_found("contact"))?;
+    let draft = patch.onto(&app, old.card)?;
+    Ok(Json(ContactShape::of(app.store.change_contact(id, &draft, version).await?)))
+}
+
+/// `DELETE /contacts/{id}`.
+pub(crate) async fn delete(
+    State(app): State<App>,
+    _: Session,
+    Path(id): Path<ContactId>,
+    IfMatch(version): IfMatch,
+) -> Result<StatusCode, ApiError> {
+    app.store.contact(id).await?.ok_or_else(|| ApiError::not_found("contact"))?;
+    app.store.delete_contact(id, version).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// Reads typed numbers; one field may hold several, and each becomes a number of its own.
+pub(crate) fn read_numbers(app: &App, typed: &[NewNumber]) -> Result<Vec<Number>, ApiError> {
+    let mut numbers = Vec::new();
+    for NewNumber { number, label } in typed {
+        check_text("numbers", number, 200)?;
+        for mut read in app.settings.dial_plan.numbers(number) {
+            read.label = label.clone();
+            numbers.push(read);
+        }
+    }
+    if numbers.len() > NUMBERS_MAX {
+        return Err(ApiError::field("numbers", format!("write at most {NUMBERS_MAX} numbers")));
+    }
+    Ok(numbers)
+}

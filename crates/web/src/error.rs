@@ -1,0 +1,113 @@
+//! The one error of the interface: problem+json (RFC 9457), with `field` where one is to blame.
+
+use axum::Json;
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use linecard_store::StoreError;
+use serde::Serialize;
+
+use crate::port::Refusal;
+
+/// Why a request was not done, in words for the person who made it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ApiError {
+    status: StatusCode,
+    detail: String,
+    field: Option<String>,
+}
+
+#[derive(Serialize)]
+struct Problem<'a> {
+    r#type: &'static str,
+    title: &'static str,
+    status: u16,
+    detail: &'a str,
+    field: Option<&'a str>,
+}
+
+impl ApiError {
+    /// Makes an error without a field to blame.
+    pub(crate) fn new(status: StatusCode, detail: impl Into<String>) -> Self {
+        Self { status, detail: detail.into(), field: None }
+    }
+
+    /// A field holds something that cannot be used; `detail` says what to write.
+    pub(crate) fn field(field: impl Into<String>, detail: impl Into<String>) -> Self {
+        Self { status: StatusCode::UNPROCESSABLE_ENTITY, detail: detail.into(), field: Some(field.into()) }
+    }
+
+    /// There is no such object, or the asking user may not know of it.
+    pub(crate) fn not_found(what: &str) -> Self {
+        Self::new(StatusCode::NOT_FOUND, format!("there is no such {what}"))
+    }
+
+    /// The role does not allow it.
+    pub(crate) fn forbidden() -> Self {
+        Self::new(StatusCode::FORBIDDEN, "your role does not allow this")
+    }
+
+    /// Nobody is logged in.
+    pub(crate) fn no_login() -> Self {
+        Self::new(StatusCode::UNAUTHORIZED, "log in first")
+    }
+
+    /// Returns the status.
+    #[must_use]
+    pub fn status(&self) -> StatusCode {
+        self.status
+    }
+}
+
+impl From<StoreError> for ApiError {
+    fn from(error: StoreError) -> Self {
+        match error {
+            StoreError::Taken { field } => Self {
+                status: StatusCode::CONFLICT,
+                detail: format!("{field} is already in use; choose another"),
+                field: Some(field.to_owned()),
+            },
+            StoreError::Dangling { field } => {
+                Self::field(field, format!("{field} names nothing that exists"))
+            }
+            StoreError::Stale => {
+                Self::new(StatusCode::PRECONDITION_FAILED, "the object was changed meanwhile; read it again")
+            }
+            StoreError::Cursor => {
+                Self::field("cursor", "use the `next` of an earlier answer, or leave it out")
+            }
+            error if error.is_passing() => {
+                tracing::warn!(%error, "a request found the database busy");
+                Self::new(StatusCode::SERVICE_UNAVAILABLE, "the database is busy; try again in a moment")
+            }
+            error => {
+                tracing::error!(%error, "a request failed in the database");
+                Self::new(StatusCode::INTERNAL_SERVER_ERROR, "the database failed; the log says why")
+            }
+        }
+    }
+}
+
+impl From<Refusal> for ApiError {
+    fn from(refusal: Refusal) -> Self {
+        match refusal {
+            Refusal::NoSuchCall => Self::not_found("call"),
+            Refusal::Stopping => Self::new(StatusCode::SERVICE_UNAVAILABLE, "the server is stopping"),
+        }
+    }
+}
+
+impl IntoResponse for ApiError {
+    fn into_response(self) -> Response {
+        let problem = Problem {
+            r#type: "about:blank",
+            title: self.status.canonical_reason().unwrap_or("Error"),
+            status: self.status.as_u16(),
+            detail: &self.detail,
+            field: self.field.as_deref(),
+        };
+        let mut response = (self.status, Json(problem)).into_response();
+        let kind = HeaderValue::from_static("application/problem+json");
+        response.headers_mut().insert(header::CONTENT_TYPE, kind);
+        response
+    }
+}

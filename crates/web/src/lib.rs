@@ -1,0 +1,29 @@
+//! The outside contract over HTTP: REST under `/api/v1`, the events WebSocket, the embedded interface.
+//!
+//! Handlers read and write the store and ask the reactor through [`port`]; they decide nothing about calls.
+//! `router.rs` is the table of contents.
+
+pub mod auth;
+mod calls;
+mod companies;
+mod contacts;
+mod error;
+mod headers;
+mod health;
+mod interactions;
+mod json;
+mod lines;
+mod listing;
+pub mod port;
+mod recordings;
+mod router;
+mod session;
+mod state;
+mod ui;
+mod users;
+mod version;
+mod ws;
+
+pub use error::ApiError;
+pub use router::router;
+pub use state::{App, WebSettings};

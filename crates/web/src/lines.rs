@@ -1,0 +1,252 @@
+//! `/lines`: SIP accounts; administrators only, and a password never comes back.
+
+use axum::Json;
+use axum::extract::{Path, Query, State};
+use axum::http::StatusCode;
+use linecard_calls::{LineId, LineState, RegistrationView, UserId, UtcMillis, time::rfc3339};
+use linecard_store::lines::{DialFormat, Line, LineDraft, LineMode, LineTransport};
+use linecard_store::page::Page;
+use serde::{Deserialize, Serialize};
+
+use crate::auth::Admin;
+use crate::json::{Body, present};
+use crate::listing::{ListQuery, Listing};
+use crate::port::Command;
+use crate::users::check_text;
+use crate::version::IfMatch;
+use crate::{ApiError, App};
+
+/// A line as REST shows it.
+#[derive(Debug, Serialize)]
+pub(crate) struct LineShape {
+    id: LineId,
+    name: String,
+    server: String,
+    username: String,
+    auth_username: Option<String>,
+    outbound_proxy: Option<String>,
+    transport: Option<LineTransport>,
+    mode: LineMode,
+    user_id: Option<UserId>,
+    dial_format: DialFormat,
+    dial_prefix: Option<String>,
+    caller_id: Option<String>,
+    registration: RegistrationShape,
+    version: i64,
+}
+
+#[derive(Debug, Serialize)]
+struct RegistrationShape {
+    state: LineState,
+    reason: Option<String>,
+    #[serde(with = "rfc3339::option")]
+    expires_at: Option<UtcMillis>,
+    contacts: u32,
+}
+
+impl LineShape {
+    fn of(line: Line, registrations: &[RegistrationView]) -> Self {
+        let known = registrations.iter().find(|known| known.line_id == line.id);
+        let registration = match known {
+            Some(known) => RegistrationShape {
+                state: known.state,
+                reason: known.reason.clone(),
+                expires_at: known.expires_at,
+                contacts: known.contacts,
+            },
+            None => {
+                RegistrationShape { state: LineState::Trying, reason: None, expires_at: None, contacts: 0 }
+            }
+        };
+        let account = line.account;
+        Self {
+            id: line.id,
+            name: account.name,
+            server: account.server,
+            username: account.username,
+            auth_username: account.auth_username,
+            outbound_proxy: account.outbound_proxy,
+            transport: account.transport,
+            mode: account.mode,
+            user_id: account.user_id,
+            dial_format: account.dial_format,
+            dial_prefix: account.dial_prefix,
+            caller_id: account.caller_id,
+            registration,
+            version: line.version,
+        }
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct NewLine {
+    name: Option<String>,
+    server: String,
+    username: String,
+    password: String,
+    auth_username: Option<String>,
+    outbound_proxy: Option<String>,
+    transport: Option<LineTransport>,
+    mode: Option<LineMode>,
+    user_id: Option<UserId>,
+    dial_format: Option<DialFormat>,
+    dial_prefix: Option<String>,
+    caller_id: Option<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct LinePatch {
+    name: Option<String>,
+    server: Option<String>,
+    username: Option<String>,
+    password: Option<String>,
+    #[serde(default, deserialize_with = "present")]
+    auth_username: Option<Option<String>>,
+    #[serde(default, deserialize_with = "present")]
+    outbound_proxy: Option<Option<String>>,
+    #[serde(default, deserialize_with = "present")]
+    transport: Option<Option<LineTransport>>,
+    mode: Option<LineMode>,
+    #[serde(default, deserialize_with = "present")]
+    user_id: Option<Option<UserId>>,
+    dial_format: Option<DialFormat>,
+    #[serde(default, deserialize_with = "present")]
+    dial_prefix: Option<Option<String>>,
+    #[serde(default, deserialize_with = "present")]
+    caller_id: Option<Option<String>>,
+}
+
+/// `GET /lines`.
+pub(crate) async fn list(
+    State(app): State<App>,
+    _: Admin,
+    Query(query): Query<ListQuery>,
+) -> Result<Json<Listing<LineShape>>, ApiError> {
+    let page = query.page()?;
+    let lines: Page<Line> = app.store.lines_page(&page).await?;
+    let registrations = registrations(&app).await?;
+    Ok(Json(Listing::of(lines, |line| LineShape::of(line, &registrations))))
+}
+
+/// `POST /lines`.
+pub(crate) async fn create(
+    State(app): State<App>,
+    _: Admin,
+    Body(new): Body<NewLine>,
+) -> Result<(StatusCode, Json<LineShape>), ApiError> {
+    let draft = LineDraft {
+        name: new.name.unwrap_or_else(|| format!("{}@{}", new.username, new.server)),
+        server: new.server,
+        username: new.username,
+        password: new.password,
+        auth_username: new.auth_username,
+        outbound_proxy: new.outbound_proxy,
+        transport: new.transport,
+        mode: new.mode.unwrap_or(LineMode::Anchor),
+        user_id: new.user_id,
+        dial_format: new.dial_format.unwrap_or(DialFormat::Plus),
+        dial_prefix: new.dial_prefix,
+        caller_id: new.caller_id,
+    };
+    check(&draft)?;
+    let line = app.store.add_line(app.make_id(), &draft, app.now()).await?;
+    app.reactor.ask(|reply| Command::Reload { line: Some(line.id), reply }).await?;
+    Ok((StatusCode::CREATED, Json(LineShape::of(line, &registrations(&app).await?))))
+}
+
+/// `GET /lines/{id}`.
+pub(crate) async fn show(
+    State(app): State<App>,
+    _: Admin,
+    Path(id): Path<LineId>,
+) -> Result<Json<LineShape>, ApiError> {
+    let line = app.store.line(id).await?.ok_or_else(|| ApiError::not_found("line"))?;
+    Ok(Json(LineShape::of(line, &registrations(&app).await?)))
+}
+
+/// `PATCH /lines/{id}`.
+pub(crate) async fn change(
+    State(app): State<App>,
+    _: Admin,
+    Path(id): Path<LineId>,
+    IfMatch(version): IfMatch,
+    Body(patch): Body<LinePatch>,
+) -> Result<Json<LineShape>, ApiError> {
+    let old = app.store.line(id).await?.ok_or_else(|| ApiError::not_found("line"))?.account;
+    let draft = LineDraft {
+        name: patch.name.unwrap_or(old.name),
+        server: patch.server.unwrap_or(old.server),
+        username: patch.username.unwrap_or(old.username),
+        password: patch.password.unwrap_or(old.password),
+        auth_username: patch.auth_username.unwrap_or(old.auth_username),
+        outbound_proxy: patch.outbound_proxy.unwrap_or(old.outbound_proxy),
+        transport: patch.transport.unwrap_or(old.transport),
+        mode: patch.mode.unwrap_or(old.mode),
+        user_id: patch.user_id.unwrap_or(old.user_id),
+        dial_format: patch.dial_format.unwrap_or(old.dial_format),
+        dial_prefix: patch.dial_prefix.unwrap_or(old.dial_prefix),
+        caller_id: patch.caller_id.unwrap_or(old.caller_id),
+    };
+    check(&draft)?;
+    let line = app.store.change_line(id, &draft, version).await?;
+    app.reactor.ask(|reply| Command::Reload { line: Some(id), reply }).await?;
+    Ok(Json(LineShape::of(line, &registrations(&app).await?)))
+}
+
+/// `DELETE /lines/{id}`.
+pub(crate) async fn delete(
+    State(app): State<App>,
+    _: Admin,
+    Path(id): Path<LineId>,
+    IfMatch(version): IfMatch,
+) -> Result<StatusCode, ApiError> {
+    app.store.line(id).await?.ok_or_else(|| ApiError::not_found("line"))?;
+    app.store.delete_line(id, version).await?;
+    app.reactor.ask(|reply| Command::Reload { line: Some(id), reply }).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+async fn registrations(app: &App) -> Result<Vec<RegistrationView>, ApiError> {
+    Ok(app.reactor.ask(|reply| Command::Registrations { reply }).await?)
+}
+
+fn check(draft: &LineDraft) -> Result<(), ApiError> {
+    check_text("name", &draft.name, 200)?;
+    check_host("server", &draft.server)?;
+    check_text("username", &draft.username, 128)?;
+    check_text("password", &draft.password, 256)?;
+    for (field, value) in [("auth_username", &draft.auth_username), ("caller_id", &draft.caller_id)] {
+        if let Some(text) = value {
+            check_text(field, text, 128)?;
+        }
+    }
+    if let Some(proxy) = &draft.outbound_proxy {
+        check_host("outbound_proxy", proxy)?;
+    }
+    if let Some(prefix) = &draft.dial_prefix
+        && (prefix.len() > 16 || !prefix.bytes().all(|b| b.is_ascii_digit() || b"*#+".contains(&b)))
+    {
+        return Err(ApiError::field("dial_prefix", "write digits, *, # or +"));
+    }
+    if draft.mode != LineMode::Anchor {
+        return Err(ApiError::field("mode", "this version captures calls in mode \"anchor\" only"));
+    }
+    if draft.transport == Some(LineTransport::Tls) {
+        return Err(ApiError::field(
+            "transport",
+            "this version speaks \"udp\" and \"tcp\"; write one, or null",
+        ));
+    }
+    Ok(())
+}
+
+fn check_host(field: &str, text: &str) -> Result<(), ApiError> {
+    let advice = "write a host name or address, with :port if it is not 5060";
+    let sane = |b: u8| b.is_ascii_alphanumeric() || b"-._:[]".contains(&b);
+    if text.is_empty() || text.len() > 255 || !text.bytes().all(sane) {
+        return Err(ApiError::field(field, advice));
+    }
+    Ok(())
+}

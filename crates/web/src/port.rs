@@ -1,0 +1,162 @@
+//! The door to the reactor: what a handler may ask of it, and how a browser gets its frames.
+//!
+//! One owner decides about calls; a handler sends a command and waits for the answer. No call state lives in this crate.
+
+use std::sync::Arc;
+
+use linecard_calls::{
+    CallId, CallView, Cursor, Edit, Frame, Interaction, LineId, RegistrationView, Snapshot, UserId, Viewer,
+};
+use tokio::sync::{broadcast, mpsc, oneshot};
+
+/// A frame with its text as it goes over every socket.
+#[derive(Debug)]
+pub struct NumberedFrame {
+    /// The frame.
+    pub frame: Frame,
+    /// Its JSON.
+    pub text: String,
+}
+
+/// How a subscription starts.
+#[derive(Debug)]
+pub enum Start {
+    /// Everything there is, as of `cursor`.
+    Snapshot {
+        /// The state.
+        snapshot: Box<Snapshot>,
+        /// The place of the last frame it contains.
+        cursor: Cursor,
+    },
+    /// The frames after the browser's cursor, all at hand.
+    Recent(Vec<Arc<NumberedFrame>>),
+    /// Frames `after` up to `until` are read from the database first, then come these.
+    Stored {
+        /// The epoch of both numbers.
+        epoch: String,
+        /// The browser's place.
+        after: u64,
+        /// The last number to be read.
+        until: u64,
+        /// What follows.
+        recent: Vec<Arc<NumberedFrame>>,
+    },
+}
+
+/// A browser's stream: how it starts, and every frame published from that moment on.
+#[derive(Debug)]
+pub struct Subscription {
+    /// How it starts.
+    pub start: Start,
+    /// What follows; frames of others are to be left out by `Event::visible_to`.
+    pub stream: broadcast::Receiver<Arc<NumberedFrame>>,
+}
+
+/// Why the reactor did not do what it was asked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum Refusal {
+    /// There is no such call, or the asking user may not see it.
+    #[error("there is no such call")]
+    NoSuchCall,
+    /// The server is stopping.
+    #[error("the server is stopping")]
+    Stopping,
+}
+
+/// What a handler asks of the reactor.
+#[derive(Debug)]
+pub enum Command {
+    /// The live calls that `viewer` may see.
+    Calls {
+        /// Who asks.
+        viewer: Viewer,
+        /// The answer.
+        reply: oneshot::Sender<Vec<CallView>>,
+    },
+    /// Hang up a call.
+    HangUp {
+        /// The call.
+        call: CallId,
+        /// Who asks.
+        viewer: Viewer,
+        /// The call as it stood when it was told to end.
+        reply: oneshot::Sender<Result<CallView, Refusal>>,
+    },
+    /// Amend an interaction; the edits become signals.
+    Edit {
+        /// The call that left the interaction.
+        call: CallId,
+        /// What is amended.
+        edits: Vec<Edit>,
+        /// The amended interaction.
+        reply: oneshot::Sender<Result<Interaction, Refusal>>,
+    },
+    /// The live interaction of a call, newer than the store's.
+    LiveInteraction {
+        /// The call.
+        call: CallId,
+        /// The answer; none when the call is over.
+        reply: oneshot::Sender<Option<Interaction>>,
+    },
+    /// Subscribe to events.
+    Subscribe {
+        /// Who asks.
+        viewer: Viewer,
+        /// Where the browser left off.
+        cursor: Option<Cursor>,
+        /// The stream.
+        reply: oneshot::Sender<Subscription>,
+    },
+    /// A pop was drawn on a screen, for the record of how fast it was.
+    PopDrawn {
+        /// Whose screen.
+        user: UserId,
+        /// The pop.
+        pop_id: String,
+        /// The version drawn.
+        version: u64,
+        /// How long the browser took, from the frame to the screen.
+        rendered_ms: u64,
+    },
+    /// How the lines stand.
+    Registrations {
+        /// The answer.
+        reply: oneshot::Sender<Vec<RegistrationView>>,
+    },
+    /// Lines, users or devices changed in the store: read them again.
+    Reload {
+        /// The line that was changed; it is registered anew.
+        line: Option<LineId>,
+        /// Told when the change is in force.
+        reply: oneshot::Sender<()>,
+    },
+}
+
+/// The sending side of the door; cheap to clone.
+#[derive(Debug, Clone)]
+pub struct Reactor {
+    commands: mpsc::Sender<Command>,
+}
+
+impl Reactor {
+    /// Wraps the sending side.
+    #[must_use]
+    pub fn new(commands: mpsc::Sender<Command>) -> Self {
+        Self { commands }
+    }
+
+    /// Asks, and waits for the answer.
+    ///
+    /// # Errors
+    /// `Stopping` when the reactor is gone.
+    pub async fn ask<T>(&self, command: impl FnOnce(oneshot::Sender<T>) -> Command) -> Result<T, Refusal> {
+        let (reply, answer) = oneshot::channel();
+        self.commands.send(command(reply)).await.map_err(|_| Refusal::Stopping)?;
+        answer.await.map_err(|_| Refusal::Stopping)
+    }
+
+    /// Tells something that has no answer; dropped when the reactor is overloaded.
+    pub fn tell(&self, command: Command) {
+        let _ = self.commands.try_send(command);
+    }
+}

@@ -1,0 +1,159 @@
+//! `/recordings`: what was recorded, and the WAV itself with Range.
+
+use std::io::SeekFrom;
+use std::ops::RangeInclusive;
+
+use axum::Json;
+use axum::body::Body;
+use axum::extract::{Path, Query, State};
+use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use linecard_calls::{Recording, RecordingId, RecordingState, Role};
+use tokio::io::{AsyncReadExt, AsyncSeekExt};
+use tokio_util::io::ReaderStream;
+
+use crate::auth::Session;
+use crate::interactions::visible;
+use crate::listing::{ListQuery, Listing};
+use crate::{ApiError, App};
+
+/// `GET /recordings`.
+pub(crate) async fn list(
+    State(app): State<App>,
+    session: Session,
+    Query(query): Query<ListQuery>,
+) -> Result<Json<Listing<Recording>>, ApiError> {
+    let owner = match session.user.role {
+        Role::Agent => Some(session.user.id.to_string()),
+        Role::Supervisor | Role::Admin => None,
+    };
+    let page = app.store.recordings(owner.as_deref(), &query.page()?).await?;
+    Ok(Json(Listing::of(page, |recording| recording)))
+}
+
+/// `GET /recordings/{id}`.
+pub(crate) async fn show(
+    State(app): State<App>,
+    session: Session,
+    Path(id): Path<RecordingId>,
+) -> Result<Json<Recording>, ApiError> {
+    Ok(Json(allowed(&app, &session, id).await?))
+}
+
+/// `GET /recordings/{id}/media`: the WAV, whole or the one range asked for (RFC 9110 section 14).
+pub(crate) async fn media(
+    State(app): State<App>,
+    session: Session,
+    Path(id): Path<RecordingId>,
+    headers: HeaderMap,
+) -> Result<Response, ApiError> {
+    let recording = allowed(&app, &session, id).await?;
+    match recording.state {
+        RecordingState::Recording => {
+            return Err(ApiError::new(StatusCode::CONFLICT, "the recording is still being written"));
+        }
+        RecordingState::Failed => return Err(ApiError::not_found("file: this recording failed")),
+        RecordingState::Finished | RecordingState::Repaired | RecordingState::Truncated => {}
+    }
+    // The name is made of the id alone, so nothing from outside becomes a path.
+    let path = app.settings.recording_dir.join(format!("{id}.wav"));
+    let mut file = tokio::fs::File::open(&path).await.map_err(|error| {
+        tracing::error!(recording = %id, %error, "a recording's file cannot be opened");
+        ApiError::not_found("file: the recording's file is missing")
+    })?;
+    let failed = |_| ApiError::new(StatusCode::INTERNAL_SERVER_ERROR, "the recording's file cannot be read");
+    let length = file.metadata().await.map_err(failed)?.len();
+    let kind = (header::CONTENT_TYPE, HeaderValue::from_static("audio/wav"));
+    let ranges = (header::ACCEPT_RANGES, HeaderValue::from_static("bytes"));
+    match wanted_range(&headers, length) {
+        Wanted::Whole => {
+            let size = (header::CONTENT_LENGTH, HeaderValue::from(length));
+            Ok(([kind, ranges, size], Body::from_stream(ReaderStream::new(file))).into_response())
+        }
+        Wanted::Part(range) => {
+            let (first, last) = range.into_inner();
+            file.seek(SeekFrom::Start(first)).await.map_err(failed)?;
+            let size = last - first + 1;
+            let place = HeaderValue::try_from(format!("bytes {first}-{last}/{length}"))
+                .map_err(|_| ApiError::new(StatusCode::INTERNAL_SERVER_ERROR, "the range cannot be told"))?;
+            let part = [
+                kind,
+                ranges,
+                (header::CONTENT_LENGTH, HeaderValue::from(size)),
+                (header::CONTENT_RANGE, place),
+            ];
+            let body = Body::from_stream(ReaderStream::new(file.take(size)));
+            Ok((StatusCode::PARTIAL_CONTENT, part, body).into_response())
+        }
+        Wanted::Impossible => {
+            let place = HeaderValue::try_from(format!("bytes */{length}"))
+                .map_err(|_| ApiError::new(StatusCode::INTERNAL_SERVER_ERROR, "the range cannot be told"))?;
+            Ok((StatusCode::RANGE_NOT_SATISFIABLE, [(header::CONTENT_RANGE, place)]).into_response())
+        }
+    }
+}
+
+async fn allowed(app: &App, session: &Session, id: RecordingId) -> Result<Recording, ApiError> {
+    let recording = app.store.recording(id).await?.ok_or_else(|| ApiError::not_found("recording"))?;
+    match visible(app, session, recording.interaction_id).await {
+        Ok(_) => Ok(recording),
+        Err(error) if error.status() == StatusCode::NOT_FOUND => Err(ApiError::not_found("recording")),
+        Err(error) => Err(error),
+    }
+}
+
+#[derive(Debug, PartialEq, Eq)]
+enum Wanted {
+    Whole,
+    Part(RangeInclusive<u64>),
+    Impossible,
+}
+
+/// Reads a Range header of one range; several, or another unit, mean the whole (RFC 9110 section 14.2).
+fn wanted_range(headers: &HeaderMap, length: u64) -> Wanted {
+    let text = headers.get(header::RANGE).and_then(|value| value.to_str().ok());
+    let Some((first, last)) =
+        text.and_then(|text| text.strip_prefix("bytes=")).and_then(|set| set.split_once('-'))
+    else {
+        return Wanted::Whole;
+    };
+    let number = |text: &str| text.trim().parse::<u64>().ok();
+    let (first, last) = match (first.trim(), last.trim()) {
+        ("", last) => match number(last) {
+            Some(count) => (length.saturating_sub(count), length.saturating_sub(1)),
+            None => return Wanted::Whole,
+        },
+        (first, "") => match number(first) {
+            Some(first) => (first, length.saturating_sub(1)),
+            None => return Wanted::Whole,
+        },
+        (first, last) => match (number(first), number(last)) {
+            (Some(first), Some(last)) if first <= last => (first, last.min(length.saturating_sub(1))),
+            _ => return Wanted::Whole,
+        },
+    };
+    if first >= length { Wanted::Impossible } else { Wanted::Part(first..=last) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn asked(range: &str) -> Wanted {
+        let mut headers = HeaderMap::new();
+        headers.insert(header::RANGE, HeaderValue::try_from(range).unwrap());
+        wanted_range(&headers, 100)
+    }
+
+    #[test]
+    fn a_range_is_read_as_http_says() {
+        assert_eq!(asked("bytes=0-9"), Wanted::Part(0..=9));
+        assert_eq!(asked("bytes=90-"), Wanted::Part(90..=99));
+        assert_eq!(asked("bytes=-10"), Wanted::Part(90..=99));
+        assert_eq!(asked("bytes=50-500"), Wanted::Part(50..=99));
+        assert_eq!(asked("bytes=100-"), Wanted::Impossible);
+        for whole in ["bytes=9-5", "bytes=a-b", "items=0-1", "bytes=0-1,5-6", "bytes"] {
+            assert_eq!(asked(whole), Wanted::Whole, "{whole}");
+        }
+    }
+}

@@ -1,0 +1,51 @@
+//! The table of contents: every path and who answers it.
+
+use axum::Router;
+use axum::http::StatusCode;
+use axum::middleware::from_fn;
+use axum::routing::{delete, get, post};
+
+use crate::{
+    ApiError, App, calls, companies, contacts, headers, health, interactions, lines, recordings, session, ui,
+    users, ws,
+};
+
+/// Returns the whole HTTP side of the server.
+pub fn router(app: App) -> Router {
+    Router::new()
+        .route("/healthz", get(health::healthz))
+        .nest("/api/v1", api())
+        .route("/", get(ui::page))
+        .route("/{*path}", get(ui::asset))
+        .layer(from_fn(headers::harden))
+        .with_state(app)
+}
+
+fn api() -> Router<App> {
+    Router::new()
+        .route("/session", post(session::log_in).get(session::who_am_i).delete(session::log_out))
+        .route("/users", get(users::list).post(users::create))
+        .route("/users/{id}", get(users::show).patch(users::change).delete(users::delete))
+        .route("/users/{id}/devices", get(users::devices).post(users::add_device))
+        .route("/users/{id}/devices/{device}", delete(users::delete_device))
+        .route("/lines", get(lines::list).post(lines::create))
+        .route("/lines/{id}", get(lines::show).patch(lines::change).delete(lines::delete))
+        .route("/contacts", get(contacts::list).post(contacts::create))
+        .route("/contacts/match", get(contacts::find))
+        .route("/contacts/{id}", get(contacts::show).patch(contacts::change).delete(contacts::delete))
+        .route("/companies", get(companies::list).post(companies::create))
+        .route("/companies/{id}", get(companies::show).patch(companies::change).delete(companies::delete))
+        .route("/calls", get(calls::list))
+        .route("/calls/{id}/hangup", post(calls::hang_up))
+        .route("/interactions", get(interactions::list))
+        .route("/interactions/{id}", get(interactions::show).patch(interactions::change))
+        .route("/interactions/{id}/explain", get(interactions::explain))
+        .route("/recordings", get(recordings::list))
+        .route("/recordings/{id}", get(recordings::show))
+        .route("/recordings/{id}/media", get(recordings::media))
+        .route("/events", get(ws::events))
+        .fallback(async || ApiError::not_found("path"))
+        .method_not_allowed_fallback(async || {
+            ApiError::new(StatusCode::METHOD_NOT_ALLOWED, "this path does not take this method")
+        })
+}

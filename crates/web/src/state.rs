@@ -1,0 +1,67 @@
+//! What every handler shares: the store, the door to the reactor, the settings, ids and the time.
+
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::SystemTime;
+
+use linecard_calls::{Id, IdSource, UtcMillis};
+use linecard_crm::DialPlan;
+use linecard_store::Store;
+
+use crate::port::Reactor;
+
+/// What the administrator configured, as far as handlers need it.
+#[derive(Debug, Clone)]
+pub struct WebSettings {
+    /// The address under which browsers see the server.
+    pub public_url: String,
+    /// Further origins whose pages may use the interface.
+    pub allowed_origins: Vec<String>,
+    /// How numbers are read.
+    pub dial_plan: DialPlan,
+    /// The folder of the recordings.
+    pub recording_dir: PathBuf,
+    /// The epoch of the frames' numbering, the same as long as the process lives.
+    pub epoch: String,
+}
+
+/// The shared state; cheap to clone.
+#[derive(Debug, Clone)]
+pub struct App {
+    /// The database.
+    pub store: Store,
+    /// The door to the reactor.
+    pub reactor: Reactor,
+    /// What was configured.
+    pub settings: Arc<WebSettings>,
+    ids: Arc<Mutex<IdSource>>,
+}
+
+impl App {
+    /// Puts the parts together; `ids` is seeded from the system's randomness.
+    #[must_use]
+    pub fn new(store: Store, reactor: Reactor, settings: WebSettings, ids: IdSource) -> Self {
+        Self { store, reactor, settings: Arc::new(settings), ids: Arc::new(Mutex::new(ids)) }
+    }
+
+    /// Makes an id of any kind.
+    pub(crate) fn make_id<T: Id>(&self) -> T {
+        self.ids.lock().unwrap_or_else(PoisonError::into_inner).make(self.now())
+    }
+
+    /// Returns the time.
+    pub(crate) fn now(&self) -> UtcMillis {
+        let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+        UtcMillis(i64::try_from(since.as_millis()).unwrap_or(i64::MAX))
+    }
+
+    /// Tells whether pages of `origin` may use the interface; `host` is the request's own Host.
+    pub(crate) fn allows_origin(&self, origin: &str, host: Option<&str>) -> bool {
+        let own = self.settings.public_url.trim_end_matches('/');
+        let same_host = || {
+            let authority = origin.split_once("://").map(|(_, authority)| authority);
+            authority.is_some() && authority == host
+        };
+        origin == own || self.settings.allowed_origins.iter().any(|allowed| allowed == origin) || same_host()
+    }
+}

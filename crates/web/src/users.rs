@@ -1,0 +1,270 @@
+//! `/users` and `/users/{id}/devices`: administrators only.
+
+use axum::Json;
+use axum::extract::{Path, Query, State};
+use axum::http::StatusCode;
+use linecard_calls::{DeviceAddress, DeviceId, Ring, Role, RoutedDevice, UserId};
+use linecard_store::users::{Device, PASSWORD_MAX, User, UserDraft};
+use serde::{Deserialize, Serialize};
+
+use crate::auth::Admin;
+use crate::json::{Body, present};
+use crate::listing::{ListQuery, Listing};
+use crate::port::Command;
+use crate::version::IfMatch;
+use crate::{ApiError, App};
+
+/// The shortest password.
+const PASSWORD_MIN: usize = 8;
+
+/// A user as REST shows it.
+#[derive(Debug, Serialize)]
+pub(crate) struct UserShape {
+    id: UserId,
+    login: String,
+    name: String,
+    role: Role,
+    extension: Option<String>,
+    ring: Ring,
+    ring_timeout_ms: u32,
+    allow_call_waiting: bool,
+    devices: Vec<DeviceShape>,
+    version: i64,
+}
+
+/// A device as REST shows it.
+#[derive(Debug, Serialize)]
+pub(crate) struct DeviceShape {
+    id: DeviceId,
+    #[serde(flatten)]
+    address: DeviceAddress,
+}
+
+impl UserShape {
+    pub(crate) fn of(user: User, devices: &[Device]) -> Self {
+        let own = devices.iter().filter(|device| device.user_id == user.id);
+        Self {
+            id: user.id,
+            login: user.login,
+            name: user.name,
+            role: user.role,
+            extension: user.extension,
+            ring: user.ring,
+            ring_timeout_ms: user.ring_timeout_ms,
+            allow_call_waiting: user.allow_call_waiting,
+            devices: own.map(DeviceShape::of).collect(),
+            version: user.version,
+        }
+    }
+}
+
+impl DeviceShape {
+    fn of(device: &Device) -> Self {
+        Self { id: device.routed.device, address: device.routed.address.clone() }
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct NewUser {
+    login: String,
+    name: Option<String>,
+    role: Role,
+    password: String,
+    extension: Option<String>,
+    ring: Option<Ring>,
+    ring_timeout_ms: Option<u32>,
+    allow_call_waiting: Option<bool>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct UserPatch {
+    login: Option<String>,
+    name: Option<String>,
+    role: Option<Role>,
+    password: Option<String>,
+    #[serde(default, deserialize_with = "present")]
+    extension: Option<Option<String>>,
+    ring: Option<Ring>,
+    ring_timeout_ms: Option<u32>,
+    allow_call_waiting: Option<bool>,
+}
+
+#[derive(Deserialize)]
+#[serde(tag = "kind", rename_all = "snake_case", deny_unknown_fields)]
+pub(crate) enum NewDevice {
+    Sip { uri: String },
+    Browser {},
+}
+
+/// `GET /users`.
+pub(crate) async fn list(
+    State(app): State<App>,
+    _: Admin,
+    Query(query): Query<ListQuery>,
+) -> Result<Json<Listing<UserShape>>, ApiError> {
+    let page = app.store.users(&query.page()?).await?;
+    let devices = app.store.all_devices().await?;
+    Ok(Json(Listing::of(page, |user| UserShape::of(user, &devices))))
+}
+
+/// `POST /users`.
+pub(crate) async fn create(
+    State(app): State<App>,
+    _: Admin,
+    Body(new): Body<NewUser>,
+) -> Result<(StatusCode, Json<UserShape>), ApiError> {
+    let draft = UserDraft {
+        name: new.name.unwrap_or_else(|| new.login.clone()),
+        login: new.login,
+        role: new.role,
+        password: Some(new.password),
+        extension: new.extension,
+        ring: new.ring.unwrap_or_default(),
+        ring_timeout_ms: new.ring_timeout_ms.unwrap_or(20_000),
+        allow_call_waiting: new.allow_call_waiting.unwrap_or(false),
+    };
+    check(&draft)?;
+    let user = app.store.add_user(app.make_id(), &draft, app.now()).await?;
+    reload(&app).await?;
+    Ok((StatusCode::CREATED, Json(UserShape::of(user, &[]))))
+}
+
+/// `GET /users/{id}`.
+pub(crate) async fn show(
+    State(app): State<App>,
+    _: Admin,
+    Path(id): Path<UserId>,
+) -> Result<Json<UserShape>, ApiError> {
+    let user = app.store.user(&id.to_string()).await?.ok_or_else(|| ApiError::not_found("user"))?;
+    Ok(Json(UserShape::of(user, &app.store.devices(id).await?)))
+}
+
+/// `PATCH /users/{id}`.
+pub(crate) async fn change(
+    State(app): State<App>,
+    _: Admin,
+    Path(id): Path<UserId>,
+    IfMatch(version): IfMatch,
+    Body(patch): Body<UserPatch>,
+) -> Result<Json<UserShape>, ApiError> {
+    let user = app.store.user(&id.to_string()).await?.ok_or_else(|| ApiError::not_found("user"))?;
+    let draft = UserDraft {
+        login: patch.login.unwrap_or(user.login),
+        name: patch.name.unwrap_or(user.name),
+        role: patch.role.unwrap_or(user.role),
+        password: patch.password,
+        extension: patch.extension.unwrap_or(user.extension),
+        ring: patch.ring.unwrap_or(user.ring),
+        ring_timeout_ms: patch.ring_timeout_ms.unwrap_or(user.ring_timeout_ms),
+        allow_call_waiting: patch.allow_call_waiting.unwrap_or(user.allow_call_waiting),
+    };
+    check(&draft)?;
+    let user = app.store.change_user(id, &draft, version).await?;
+    reload(&app).await?;
+    Ok(Json(UserShape::of(user, &app.store.devices(id).await?)))
+}
+
+/// `DELETE /users/{id}`.
+pub(crate) async fn delete(
+    State(app): State<App>,
+    _: Admin,
+    Path(id): Path<UserId>,
+    IfMatch(version): IfMatch,
+) -> Result<StatusCode, ApiError> {
+    app.store.user(&id.to_string()).await?.ok_or_else(|| ApiError::not_found("user"))?;
+    app.store.delete_user(id, version).await?;
+    reload(&app).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// `GET /users/{id}/devices`.
+pub(crate) async fn devices(
+    State(app): State<App>,
+    _: Admin,
+    Path(id): Path<UserId>,
+) -> Result<Json<Listing<DeviceShape>>, ApiError> {
+    app.store.user(&id.to_string()).await?.ok_or_else(|| ApiError::not_found("user"))?;
+    let devices = app.store.devices(id).await?;
+    Ok(Json(Listing::whole(devices.iter().map(DeviceShape::of).collect())))
+}
+
+/// `POST /users/{id}/devices`.
+pub(crate) async fn add_device(
+    State(app): State<App>,
+    _: Admin,
+    Path(id): Path<UserId>,
+    Body(new): Body<NewDevice>,
+) -> Result<(StatusCode, Json<DeviceShape>), ApiError> {
+    app.store.user(&id.to_string()).await?.ok_or_else(|| ApiError::not_found("user"))?;
+    let address = match new {
+        NewDevice::Sip { uri } => DeviceAddress::Sip { uri: device_uri(&uri)? },
+        NewDevice::Browser {} => DeviceAddress::Browser {},
+    };
+    let device = Device { routed: RoutedDevice { device: app.make_id(), address }, user_id: id };
+    app.store.add_device(&device).await?;
+    reload(&app).await?;
+    Ok((StatusCode::CREATED, Json(DeviceShape::of(&device))))
+}
+
+/// `DELETE /users/{id}/devices/{device}`.
+pub(crate) async fn delete_device(
+    State(app): State<App>,
+    _: Admin,
+    Path((id, device)): Path<(UserId, DeviceId)>,
+) -> Result<StatusCode, ApiError> {
+    if !app.store.delete_device(id, device).await? {
+        return Err(ApiError::not_found("device"));
+    }
+    reload(&app).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+async fn reload(app: &App) -> Result<(), ApiError> {
+    Ok(app.reactor.ask(|reply| Command::Reload { line: None, reply }).await?)
+}
+
+fn check(draft: &UserDraft) -> Result<(), ApiError> {
+    check_text("login", &draft.login, 64)?;
+    check_text("name", &draft.name, 200)?;
+    if let Some(password) = &draft.password
+        && !(PASSWORD_MIN..=PASSWORD_MAX).contains(&password.len())
+    {
+        return Err(ApiError::field("password", format!("write at least {PASSWORD_MIN} characters")));
+    }
+    if let Some(extension) = &draft.extension
+        && (extension.is_empty() || extension.len() > 16 || !extension.bytes().all(|b| b.is_ascii_digit()))
+    {
+        return Err(ApiError::field("extension", "write digits only, such as \"201\""));
+    }
+    if !(1_000..=600_000).contains(&draft.ring_timeout_ms) {
+        return Err(ApiError::field("ring_timeout_ms", "write 1000 to 600000"));
+    }
+    Ok(())
+}
+
+/// Refuses an empty or overlong text and control characters, which must never reach a header.
+pub(crate) fn check_text(field: &str, text: &str, max_chars: usize) -> Result<(), ApiError> {
+    if text.trim().is_empty() || text.chars().count() > max_chars {
+        return Err(ApiError::field(field, format!("write 1 to {max_chars} characters")));
+    }
+    if text.chars().any(char::is_control) {
+        return Err(ApiError::field(field, "leave out control characters and line breaks"));
+    }
+    Ok(())
+}
+
+/// A device is a bare extension or a `sip:` or `sips:` URI; anything that could end a header line is refused.
+fn device_uri(uri: &str) -> Result<String, ApiError> {
+    let advice = "write an extension such as \"201\" or a URI such as \"sip:201@pbx.example\"";
+    let uri = uri.trim();
+    let sane =
+        (1..=256).contains(&uri.len()) && uri.bytes().all(|b| b.is_ascii_graphic() && !b"<>\"".contains(&b));
+    let lower = uri.to_ascii_lowercase();
+    let is_extension = uri.bytes().all(|b| b.is_ascii_digit() || b == b'*' || b == b'#');
+    let is_uri = ["sip:", "sips:"]
+        .iter()
+        .any(|scheme| lower.strip_prefix(scheme).is_some_and(|rest| !rest.is_empty()));
+    if sane && (is_extension || is_uri) { Ok(uri.to_owned()) } else { Err(ApiError::field("uri", advice)) }
+}
