@@ -1,0 +1,498 @@
+//! The one typed configuration: a TOML file, then `LINECARD__SECTION__KEY` from the environment.
+//!
+//! Every key has a default, an unknown key is an error, and every error names the key and says what to write.
+//! Nothing here opens a file other than the configuration or a socket.
+
+use std::net::{IpAddr, SocketAddr};
+use std::path::{Path, PathBuf};
+
+use figment::Figment;
+use figment::providers::{Env, Format, Serialized, Toml};
+use linecard_crm::number::DialPlan;
+use serde::{Deserialize, Serialize};
+
+/// The name of the file read when no `--config` is given and it exists in the working directory.
+pub const DEFAULT_FILE: &str = "linecard.toml";
+
+/// Everything an administrator can set.
+#[derive(Debug, Clone, Serialize, Deserialize, Default)]
+#[serde(deny_unknown_fields, default)]
+pub struct Config {
+    /// Where the server listens and keeps its files.
+    pub server: ServerConfig,
+    /// Which database holds the ledger and the contacts.
+    pub database: DatabaseConfig,
+    /// The SIP side: sockets and whom to listen to.
+    pub sip: SipConfig,
+    /// The RTP relay.
+    pub media: MediaConfig,
+    /// What is recorded, and where.
+    pub recording: RecordingConfig,
+    /// How numbers are read and dialled.
+    pub dialplan: DialplanConfig,
+    /// How long browsers can resume.
+    pub events: EventsConfig,
+    /// What the process says about itself.
+    pub log: LogConfig,
+}
+
+/// `[server]`.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct ServerConfig {
+    /// The folder that holds the database, the spool and the recordings.
+    pub data_dir: PathBuf,
+    /// The address of the HTTP listener, `host:port`.
+    pub http: SocketAddr,
+    /// The address under which browsers see the server; the WebSocket's Origin is held against it.
+    pub public_url: String,
+    /// Whether the server speaks TLS itself.
+    pub tls: Tls,
+    /// The certificate chain in PEM, for `tls = "files"`.
+    pub tls_cert: PathBuf,
+    /// The private key in PEM, for `tls = "files"`.
+    pub tls_key: PathBuf,
+    /// Proxies whose forwarding headers are believed.
+    pub trusted_proxies: Vec<IpAddr>,
+    /// Further origins whose pages may open the events WebSocket.
+    pub allowed_origins: Vec<String>,
+}
+
+/// How the HTTP listener is protected.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Tls {
+    /// Plain HTTP: loopback, or behind a proxy.
+    Off,
+    /// A certificate and a key from files.
+    Files,
+    /// A certificate made at the first start.
+    SelfSigned,
+}
+
+/// `[database]`.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct DatabaseConfig {
+    /// `sqlite://PATH` or `postgres://...`; `{data_dir}` stands for the data folder.
+    pub url: String,
+}
+
+/// `[sip]`.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct SipConfig {
+    /// The sockets, each `udp://address:port` or `tcp://address:port`.
+    pub listen: Vec<String>,
+    /// The address that peers see when it is not the socket's own; empty when it is.
+    pub external_address: String,
+    /// Addresses or host names beside lines and devices that are listened to.
+    pub trusted: Vec<String>,
+    /// What a request from anybody else gets.
+    pub unknown_sources: UnknownSources,
+}
+
+/// What a SIP request from an unknown source gets.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum UnknownSources {
+    /// Silence, so that a scanner learns nothing.
+    Drop,
+    /// An ordinary refusal.
+    Answer,
+}
+
+/// `[media]`.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct MediaConfig {
+    /// The lowest RTP port.
+    pub port_min: u16,
+    /// The highest RTP port; below 32768, where the system's ephemeral range starts.
+    pub port_max: u16,
+    /// Seconds without RTP after which a talk counts as dead.
+    pub rtp_timeout_s: u32,
+}
+
+/// `[recording]`.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct RecordingConfig {
+    /// The folder of the WAV files; `{data_dir}` stands for the data folder.
+    pub dir: String,
+    /// Which talks are recorded.
+    pub default: RecordingDefault,
+}
+
+/// Which talks are recorded unless somebody says otherwise.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum RecordingDefault {
+    /// Every talk.
+    All,
+    /// Those an agent starts recording.
+    OnDemand,
+    /// No talk.
+    None,
+}
+
+/// `[dialplan]`.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct DialplanConfig {
+    /// The country whose numbering plan is dialled by default, ISO 3166 such as `RU`.
+    pub region: String,
+    /// What is dialled before a country code.
+    pub international_prefix: String,
+    /// What is dialled before an area code.
+    pub trunk_prefix: String,
+    /// The length up to which digits are an extension.
+    pub internal_digits_max: u8,
+    /// Numbers that are always dialled as they are and never blocked.
+    pub emergency: Vec<String>,
+}
+
+/// `[events]`.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct EventsConfig {
+    /// Days for which a cursor can be resumed.
+    pub retention_days: u32,
+}
+
+/// `[log]`.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct LogConfig {
+    /// Lines for people or JSON for machines.
+    pub format: LogFormat,
+    /// `error`, `warn`, `info`, `debug` or `trace`, or a filter such as `info,linecard=debug`.
+    pub level: String,
+}
+
+/// The shape of a log line.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum LogFormat {
+    /// For people.
+    Text,
+    /// One JSON object a line.
+    Json,
+}
+
+/// A configuration that cannot be used: which key, and what to write instead.
+#[derive(Debug, thiserror::Error)]
+#[error("{key}: {advice}")]
+pub struct ConfigError {
+    /// The key as it stands in the file, `section.name`, or the file's own name.
+    pub key: String,
+    /// What is wrong and what to write.
+    pub advice: String,
+}
+
+impl ConfigError {
+    fn new(key: impl Into<String>, advice: impl Into<String>) -> Self {
+        Self { key: key.into(), advice: advice.into() }
+    }
+}
+
+impl Default for ServerConfig {
+    fn default() -> Self {
+        Self {
+            data_dir: "linecard-data".into(),
+            http: SocketAddr::from(([127, 0, 0, 1], 8080)),
+            public_url: "http://127.0.0.1:8080".into(),
+            tls: Tls::Off,
+            tls_cert: PathBuf::new(),
+            tls_key: PathBuf::new(),
+            trusted_proxies: Vec::new(),
+            allowed_origins: Vec::new(),
+        }
+    }
+}
+
+impl Default for DatabaseConfig {
+    fn default() -> Self {
+        Self { url: "sqlite://{data_dir}/linecard.db".into() }
+    }
+}
+
+impl Default for SipConfig {
+    fn default() -> Self {
+        Self {
+            listen: vec!["udp://0.0.0.0:5060".into(), "tcp://0.0.0.0:5060".into()],
+            external_address: String::new(),
+            trusted: Vec::new(),
+            unknown_sources: UnknownSources::Drop,
+        }
+    }
+}
+
+impl Default for MediaConfig {
+    fn default() -> Self {
+        Self { port_min: 16384, port_max: 32766, rtp_timeout_s: 30 }
+    }
+}
+
+impl Default for RecordingConfig {
+    fn default() -> Self {
+        Self { dir: "{data_dir}/recordings".into(), default: RecordingDefault::All }
+    }
+}
+
+impl Default for DialplanConfig {
+    fn default() -> Self {
+        Self {
+            region: "RU".into(),
+            international_prefix: "810".into(),
+            trunk_prefix: "8".into(),
+            internal_digits_max: 5,
+            emergency: ["101", "102", "103", "104", "112"].map(String::from).to_vec(),
+        }
+    }
+}
+
+impl Default for EventsConfig {
+    fn default() -> Self {
+        Self { retention_days: 7 }
+    }
+}
+
+impl Default for LogConfig {
+    fn default() -> Self {
+        Self { format: LogFormat::Text, level: "info".into() }
+    }
+}
+
+/// The transport of a `sip.listen` entry.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ListenTransport {
+    /// `udp://`
+    Udp,
+    /// `tcp://`
+    Tcp,
+}
+
+impl Config {
+    /// Reads the file (the default one only if it exists) and the environment, and checks the whole.
+    ///
+    /// # Errors
+    /// A missing file that was asked for, an unknown key, a value of the wrong shape or out of range.
+    pub fn load(file: Option<&Path>) -> Result<Self, ConfigError> {
+        let figment = Figment::from(Serialized::defaults(Self::default()));
+        let figment = match file {
+            Some(path) if !path.is_file() => {
+                let advice = "no such file; give --config the path of an existing one, or leave it out";
+                return Err(ConfigError::new(path.display().to_string(), advice));
+            }
+            Some(path) => figment.merge(Toml::file_exact(path)),
+            None => figment.merge(Toml::file_exact(DEFAULT_FILE)),
+        };
+        let config: Self =
+            figment.merge(Env::prefixed("LINECARD__").split("__")).extract().map_err(explain_figment)?;
+        config.check()?;
+        Ok(config)
+    }
+
+    /// Returns the database's address with the data folder put in.
+    #[must_use]
+    pub fn database_url(&self) -> String {
+        self.expand(&self.database.url)
+    }
+
+    /// Returns the folder of the recordings with the data folder put in.
+    #[must_use]
+    pub fn recording_dir(&self) -> PathBuf {
+        self.expand(&self.recording.dir).into()
+    }
+
+    /// Returns the SIP sockets to open.
+    ///
+    /// # Errors
+    /// An entry that is not `udp://address:port` or `tcp://address:port`.
+    pub fn sip_listeners(&self) -> Result<Vec<(ListenTransport, SocketAddr)>, ConfigError> {
+        self.sip.listen.iter().map(|entry| parse_listener(entry)).collect()
+    }
+
+    /// Returns the address that peers are told, when it differs from the socket's.
+    ///
+    /// # Errors
+    /// A value that is not an IP address.
+    pub fn external_address(&self) -> Result<Option<IpAddr>, ConfigError> {
+        match self.sip.external_address.as_str() {
+            "" => Ok(None),
+            text => text.parse().map(Some).map_err(|_| {
+                ConfigError::new(
+                    "sip.external_address",
+                    format!(
+                        "{text:?} is not an IP address; write one such as \"203.0.113.7\", or leave it empty"
+                    ),
+                )
+            }),
+        }
+    }
+
+    /// Returns how numbers are read and dialled.
+    ///
+    /// # Errors
+    /// An unknown region, or a prefix that is not digits.
+    pub fn dial_plan(&self) -> Result<DialPlan, ConfigError> {
+        let plan = &self.dialplan;
+        DialPlan::new(
+            &plan.region,
+            &plan.international_prefix,
+            &plan.trunk_prefix,
+            plan.internal_digits_max,
+            &plan.emergency,
+        )
+        .map_err(|error| {
+            let text = error.to_string();
+            let (key, advice) = text.split_once(": ").unwrap_or(("dialplan", &text));
+            ConfigError::new(key, advice)
+        })
+    }
+
+    fn expand(&self, text: &str) -> String {
+        text.replace("{data_dir}", &self.server.data_dir.display().to_string())
+    }
+
+    fn check(&self) -> Result<(), ConfigError> {
+        self.sip_listeners()?;
+        self.external_address()?;
+        self.dial_plan()?;
+        self.check_ports()?;
+        self.check_public_url()?;
+        if self.server.tls != Tls::Off {
+            return Err(ConfigError::new("server.tls", "this build serves plain HTTP only; write \"off\""));
+        }
+        let url = self.database_url();
+        if !url.starts_with("sqlite:") {
+            return Err(ConfigError::new(
+                "database.url",
+                "only SQLite is served by this build; write \"sqlite://{data_dir}/linecard.db\"",
+            ));
+        }
+        Ok(())
+    }
+
+    fn check_ports(&self) -> Result<(), ConfigError> {
+        let MediaConfig { port_min, port_max, rtp_timeout_s } = self.media;
+        if port_min < 1024 || port_min % 2 != 0 {
+            return Err(ConfigError::new(
+                "media.port_min",
+                "write an even port of 1024 or more, such as 16384",
+            ));
+        }
+        if port_max > 32767 || port_max <= port_min {
+            let advice = "write a port above media.port_min and below 32768, such as 32766";
+            return Err(ConfigError::new("media.port_max", advice));
+        }
+        if rtp_timeout_s == 0 {
+            return Err(ConfigError::new("media.rtp_timeout_s", "write a number of seconds such as 30"));
+        }
+        Ok(())
+    }
+
+    fn check_public_url(&self) -> Result<(), ConfigError> {
+        let url = &self.server.public_url;
+        if url.starts_with("http://") || url.starts_with("https://") {
+            return Ok(());
+        }
+        let advice = format!("{url:?} is not a web address; write one such as \"http://127.0.0.1:8080\"");
+        Err(ConfigError::new("server.public_url", advice))
+    }
+}
+
+fn parse_listener(entry: &str) -> Result<(ListenTransport, SocketAddr), ConfigError> {
+    let advice = || {
+        ConfigError::new(
+            "sip.listen",
+            format!("{entry:?} is not a socket; write entries such as \"udp://0.0.0.0:5060\""),
+        )
+    };
+    let (scheme, address) = entry.split_once("://").ok_or_else(advice)?;
+    let transport = match scheme {
+        "udp" => ListenTransport::Udp,
+        "tcp" => ListenTransport::Tcp,
+        _ => return Err(advice()),
+    };
+    Ok((transport, address.parse().map_err(|_| advice())?))
+}
+
+fn explain_figment(error: figment::Error) -> ConfigError {
+    let key = error.path.join(".");
+    let source = error.metadata.as_ref().map(|m| m.name.to_string()).unwrap_or_default();
+    match &error.kind {
+        figment::error::Kind::UnknownField(field, expected) => {
+            let path = if key.is_empty() || key.ends_with(field.as_str()) {
+                if key.is_empty() { field.clone() } else { key }
+            } else {
+                format!("{key}.{field}")
+            };
+            ConfigError::new(path, format!("unknown key; remove it or write one of: {}", expected.join(", ")))
+        }
+        kind if key.is_empty() => ConfigError::new(source, format!("cannot be read: {kind}")),
+        kind => ConfigError::new(key, format!("{kind}; write a value of the kind shown in the README")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn from_toml(text: &str) -> Result<Config, ConfigError> {
+        let config: Config = Figment::from(Serialized::defaults(Config::default()))
+            .merge(Toml::string(text))
+            .extract()
+            .map_err(explain_figment)?;
+        config.check()?;
+        Ok(config)
+    }
+
+    #[test]
+    fn the_defaults_are_a_valid_configuration() {
+        let config = from_toml("").unwrap();
+        assert_eq!(config.database_url(), "sqlite://linecard-data/linecard.db");
+        assert_eq!(config.recording_dir(), PathBuf::from("linecard-data/recordings"));
+        assert_eq!(config.sip_listeners().unwrap().len(), 2);
+    }
+
+    #[test]
+    fn paths_follow_the_data_folder() {
+        let config = from_toml("[server]\ndata_dir = \"/srv/lc\"").unwrap();
+        assert_eq!(config.database_url(), "sqlite:///srv/lc/linecard.db");
+        assert_eq!(config.recording_dir(), PathBuf::from("/srv/lc/recordings"));
+    }
+
+    #[test]
+    fn an_unknown_key_is_named_with_the_ones_that_exist() {
+        let error = from_toml("[server]\nhtpp = \"127.0.0.1:1\"").unwrap_err();
+        assert_eq!(error.key, "server.htpp");
+        assert!(error.advice.contains("http"), "{}", error.advice);
+    }
+
+    #[test]
+    fn each_bad_value_names_its_key() {
+        let cases = [
+            ("[server]\nhttp = \"here\"", "server.http"),
+            ("[server]\npublic_url = \"example\"", "server.public_url"),
+            ("[sip]\nlisten = [\"sctp://0.0.0.0:5060\"]", "sip.listen"),
+            ("[sip]\nexternal_address = \"pbx\"", "sip.external_address"),
+            ("[media]\nport_min = 7", "media.port_min"),
+            ("[media]\nport_max = 40000", "media.port_max"),
+            ("[media]\nrtp_timeout_s = 0", "media.rtp_timeout_s"),
+            ("[recording]\ndefault = \"some\"", "recording.default"),
+            ("[dialplan]\nregion = \"Mars\"", "dialplan.region"),
+            ("[database]\nurl = \"mysql://x\"", "database.url"),
+        ];
+        for (text, key) in cases {
+            assert_eq!(from_toml(text).unwrap_err().key, key, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_missing_file_is_an_error_only_when_it_was_asked_for() {
+        let error = Config::load(Some(Path::new("/nonexistent/linecard.toml"))).unwrap_err();
+        assert!(error.to_string().contains("no such file"), "{error}");
+    }
+}

@@ -1,0 +1,116 @@
+//! Lines, users and devices in memory: whose call it is and where to ring is known without the database.
+
+use std::collections::HashMap;
+use std::net::IpAddr;
+
+use linecard_calls::{LineId, Route, RoutedDevice, UserId};
+use linecard_sip::ua;
+use linecard_sip::uri::{Host, SipUri, Uri};
+use linecard_store::lines::{Line, LineTransport};
+use linecard_store::page::{MAX_LIMIT, PageRequest};
+use linecard_store::users::User;
+use linecard_store::{Store, StoreError};
+
+/// What was read from the store.
+#[derive(Debug, Default)]
+pub(crate) struct Directory {
+    lines: HashMap<LineId, Line>,
+    users: HashMap<UserId, User>,
+    devices: HashMap<UserId, Vec<RoutedDevice>>,
+}
+
+impl Directory {
+    /// Reads everything.
+    pub(crate) async fn load(store: &Store) -> Result<Self, StoreError> {
+        let lines = store.lines().await?.into_iter().map(|line| (line.id, line)).collect();
+        let mut directory = Self { lines, ..Self::default() };
+        let mut page = PageRequest { limit: MAX_LIMIT, cursor: None };
+        loop {
+            let read = store.users(&page).await?;
+            directory.users.extend(read.items.into_iter().map(|user| (user.id, user)));
+            match read.next {
+                Some(next) => page.cursor = Some(next),
+                None => break,
+            }
+        }
+        for device in store.all_devices().await? {
+            directory.devices.entry(device.user_id).or_default().push(device.routed);
+        }
+        Ok(directory)
+    }
+
+    pub(crate) fn line(&self, id: LineId) -> Option<&Line> {
+        self.lines.get(&id)
+    }
+
+    pub(crate) fn lines(&self) -> impl Iterator<Item = &Line> {
+        self.lines.values()
+    }
+
+    /// Returns whose line it is and which devices may ring.
+    pub(crate) fn route(&self, line: LineId) -> Route {
+        let user = self.line(line).and_then(|line| line.account.user_id).and_then(|id| self.users.get(&id));
+        let devices = user.and_then(|user| self.devices.get(&user.id));
+        Route {
+            user: user.map(|user| user.id),
+            devices: devices.cloned().unwrap_or_default(),
+            ring: user.map(|user| user.ring).unwrap_or_default(),
+            ring_timeout_ms: user.map_or(20_000, |user| user.ring_timeout_ms),
+            allow_call_waiting: user.is_some_and(|user| user.allow_call_waiting),
+        }
+    }
+
+    /// Returns where a device is reached: an extension, or a URI at the line's own server, through the line.
+    pub(crate) fn target(&self, line: LineId, uri: &str) -> Option<(Uri, ua::Route)> {
+        let line = self.line(line)?;
+        let server: SipUri = server_uri(&line.account.server)?;
+        let through = ua::Route::Line(ua::LineId::new(&line.id.to_string()));
+        if !uri.contains(':') {
+            let target = SipUri { user: Some(uri.to_owned()), ..server };
+            return Some((Uri::from(target), through));
+        }
+        let target: Uri = Uri::parse(uri.as_bytes()).ok()?;
+        let at_server = target.as_sip().is_some_and(|sip| sip.host == server.host);
+        Some((target, if at_server { through } else { ua::Route::Direct }))
+    }
+
+    /// Returns the addresses of devices that are reached directly, as far as they are given as addresses.
+    pub(crate) fn device_addresses(&self) -> Vec<IpAddr> {
+        let addresses = self.devices.values().flatten().filter_map(|device| match &device.address {
+            linecard_calls::DeviceAddress::Sip { uri } => Uri::parse(uri.as_bytes()).ok(),
+            linecard_calls::DeviceAddress::Browser {} => None,
+        });
+        addresses.filter_map(|uri| uri.as_sip().and_then(|sip| sip.host.ip())).collect()
+    }
+}
+
+/// Returns a line as the user agent takes it.
+pub(crate) fn sip_line(line: &Line, expires_s: u32) -> ua::Line {
+    let account = &line.account;
+    ua::Line {
+        id: ua::LineId::new(&line.id.to_string()),
+        server: account.server.clone(),
+        username: account.username.clone(),
+        password: account.password.clone(),
+        auth_username: account.auth_username.clone(),
+        outbound_proxy: account.outbound_proxy.clone(),
+        transport: account.transport.map(|transport| match transport {
+            LineTransport::Udp => linecard_sip::transport::Transport::Udp,
+            LineTransport::Tcp => linecard_sip::transport::Transport::Tcp,
+            LineTransport::Tls => linecard_sip::transport::Transport::Tls,
+        }),
+        expires_s,
+    }
+}
+
+fn server_uri(server: &str) -> Option<SipUri> {
+    match Uri::parse(format!("sip:{server}").as_bytes()).ok()? {
+        Uri::Sip(uri) => Some(uri),
+        Uri::Tel(_) | Uri::Other(_) => None,
+    }
+}
+
+/// Returns the host of a server as it stands in a URI.
+pub(crate) fn server_host(server: &str) -> Option<Host> {
+    server_uri(server).map(|uri| uri.host)
+}

@@ -1,0 +1,328 @@
+//! The one writer of the ledger: appends signals in groups, keeps going when the database does not.
+//!
+//! Every signal gets its place here. A group goes to the database in one commit; when that is locked, slow or gone,
+//! the signals go to the spool (an fsynced file) in the same order and are carried over later. Interactions and
+//! frames wait in memory meanwhile: both can be made again from the signals.
+
+mod spool;
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::time::Duration;
+
+use linecard_calls::{InteractionId, Signal, SignalId};
+use linecard_store::Store;
+use linecard_store::frames::FrameRow;
+use linecard_store::ledger::{Batch, LedgerEntry, SavedCall};
+use tokio::sync::{mpsc, oneshot};
+use tokio::time::{Instant, timeout};
+
+use spool::Spool;
+
+/// How long a call waits for its evidence to be safe before it goes on without.
+pub(crate) const DURABLE_WITHIN: Duration = Duration::from_millis(100);
+
+/// How long one commit may take before the spool is used: what remains of `DURABLE_WITHIN` is for the spool.
+const COMMIT_WITHIN: Duration = Duration::from_millis(70);
+
+/// How often a database that was away is tried again.
+const RETRY_EVERY: Duration = Duration::from_millis(250);
+
+/// The most entries in one commit.
+const GROUP_MAX: usize = 512;
+
+/// The most frames that wait for a database that is away; older ones can then no longer be resumed from.
+const FRAMES_MAX: usize = 100_000;
+
+/// What the ledger is given.
+#[derive(Debug)]
+enum Entry {
+    Signal(Box<Signal>),
+    Save(Box<SavedCall>),
+    Frame(FrameRow),
+    Flush(oneshot::Sender<()>),
+}
+
+/// What the ledger tells the reactor.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Notice {
+    /// These signals will survive a crash.
+    Durable(Vec<SignalId>),
+    /// This signal became safe only after the call may have gone on without it.
+    Late(SignalId),
+    /// The database does not take signals; the spool does, or memory if that fails too.
+    Away {
+        /// Why, for an administrator.
+        reason: String,
+    },
+    /// The database has everything again.
+    Back,
+}
+
+/// The sending side of the ledger; cheap to clone.
+#[derive(Debug, Clone)]
+pub(crate) struct Ledger {
+    entries: mpsc::UnboundedSender<(Instant, Entry)>,
+}
+
+impl Ledger {
+    /// Opens the spool, carries over what a crash left in it, and starts the writer.
+    ///
+    /// # Errors
+    /// When the spool's folder cannot be used or the database cannot be read.
+    pub(crate) async fn start(
+        store: Store,
+        folder: &Path,
+        epoch: String,
+    ) -> anyhow::Result<(Self, mpsc::UnboundedReceiver<Notice>)> {
+        let (spool, spooled) = Spool::open(folder)?;
+        let last = store.last_signal_seq().await?.max(spooled.unwrap_or(0));
+        let (entries, queue) = mpsc::unbounded_channel();
+        let (notices, heard) = mpsc::unbounded_channel();
+        let mut writer = Writer {
+            store,
+            spool,
+            next_seq: last + 1,
+            epoch,
+            homeless: Vec::new(),
+            saves: BTreeMap::new(),
+            frames: Vec::new(),
+            frames_lost_until: None,
+            reach: Reach::Here,
+            notices,
+        };
+        writer.carry_over().await;
+        tokio::spawn(writer.run(queue));
+        Ok((Self { entries }, heard))
+    }
+
+    /// Appends a signal; `Notice::Durable` tells when it is safe.
+    pub(crate) fn append(&self, signal: Signal) {
+        self.send(Entry::Signal(Box::new(signal)));
+    }
+
+    /// Saves what the fold made of a call; of several states only the newest is written.
+    pub(crate) fn save(&self, call: SavedCall) {
+        self.send(Entry::Save(Box::new(call)));
+    }
+
+    /// Keeps a frame to resume from.
+    pub(crate) fn keep(&self, frame: FrameRow) {
+        self.send(Entry::Frame(frame));
+    }
+
+    /// Waits until everything given so far is in the database, or at least no attempt is left undone.
+    pub(crate) async fn flush(&self) {
+        let (done, finished) = oneshot::channel();
+        self.send(Entry::Flush(done));
+        let _ = finished.await;
+    }
+
+    fn send(&self, entry: Entry) {
+        // The writer lives as long as any sender: a closed channel means that the process is going down.
+        let _ = self.entries.send((Instant::now(), entry));
+    }
+}
+
+/// Whether the database takes what it is given.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Reach {
+    Here,
+    Away { retry_at: Instant },
+}
+
+struct Writer {
+    store: Store,
+    spool: Spool,
+    next_seq: i64,
+    epoch: String,
+    /// Signals that neither the database nor the spool took.
+    homeless: Vec<LedgerEntry>,
+    saves: BTreeMap<InteractionId, SavedCall>,
+    frames: Vec<FrameRow>,
+    frames_lost_until: Option<i64>,
+    reach: Reach,
+    notices: mpsc::UnboundedSender<Notice>,
+}
+
+impl Writer {
+    async fn run(mut self, mut queue: mpsc::UnboundedReceiver<(Instant, Entry)>) {
+        let mut group = Vec::new();
+        loop {
+            let received = match self.reach {
+                Reach::Here => queue.recv_many(&mut group, GROUP_MAX).await,
+                Reach::Away { retry_at } => tokio::select! {
+                    received = queue.recv_many(&mut group, GROUP_MAX) => received,
+                    () = tokio::time::sleep_until(retry_at) => {
+                        self.carry_over().await;
+                        continue;
+                    }
+                },
+            };
+            if received == 0 {
+                return;
+            }
+            self.write(std::mem::take(&mut group)).await;
+        }
+    }
+
+    async fn write(&mut self, group: Vec<(Instant, Entry)>) {
+        let mut signals = Vec::new();
+        let mut flushed = Vec::new();
+        for (given_at, entry) in group {
+            match entry {
+                Entry::Signal(signal) => {
+                    signals.push((
+                        given_at,
+                        LedgerEntry { seq: self.next_seq, late_durable: false, signal: *signal },
+                    ));
+                    self.next_seq += 1;
+                }
+                Entry::Save(call) => {
+                    self.saves.insert(call.interaction.id, *call);
+                }
+                Entry::Frame(frame) => self.frames.push(frame),
+                Entry::Flush(done) => flushed.push(done),
+            }
+        }
+        self.bound_frames();
+        self.make_durable(signals).await;
+        for done in flushed {
+            let _ = done.send(());
+        }
+    }
+
+    /// Puts the signals into the database with all that waits, or into the spool.
+    async fn make_durable(&mut self, signals: Vec<(Instant, LedgerEntry)>) {
+        let mut entries: Vec<LedgerEntry> = Vec::with_capacity(signals.len());
+        for (given_at, mut entry) in signals {
+            if given_at.elapsed() > DURABLE_WITHIN {
+                entry.late_durable = true;
+                self.tell(Notice::Late(entry.signal.id));
+            }
+            entries.push(entry);
+        }
+        let ids: Vec<SignalId> = entries.iter().map(|entry| entry.signal.id).collect();
+        let straight = self.reach == Reach::Here && self.spool.is_empty() && self.homeless.is_empty();
+        if straight {
+            match self.commit(entries.clone()).await {
+                Ok(()) => return self.tell_durable(ids),
+                Err(reason) => self.set_away(reason),
+            }
+        }
+        self.homeless.append(&mut entries);
+        if self.spool_homeless() {
+            self.tell_durable(ids);
+        }
+    }
+
+    /// Writes what has no home yet to the spool and tells whether that worked.
+    fn spool_homeless(&mut self) -> bool {
+        if self.homeless.is_empty() {
+            return true;
+        }
+        match self.spool.append(&self.homeless) {
+            Ok(()) => {
+                self.homeless.clear();
+                true
+            }
+            Err(error) => {
+                tracing::error!(%error, waiting = self.homeless.len(), "the spool takes no signals");
+                false
+            }
+        }
+    }
+
+    /// Commits signals with every waiting interaction and frame.
+    async fn commit(&mut self, signals: Vec<LedgerEntry>) -> Result<(), String> {
+        let batch = Batch {
+            signals,
+            saves: self.saves.values().cloned().collect(),
+            frames: self.frames.clone(),
+            epoch: self.epoch.clone(),
+            frames_lost_until: self.frames_lost_until,
+        };
+        if batch.is_empty() {
+            return Ok(());
+        }
+        match timeout(COMMIT_WITHIN.max(patience(batch.frames.len())), self.store.append(&batch)).await {
+            Ok(Ok(())) => {
+                self.saves.clear();
+                self.frames.clear();
+                self.frames_lost_until = None;
+                Ok(())
+            }
+            Ok(Err(error)) => Err(error.to_string()),
+            Err(_) => Err("the database takes too long to commit".to_owned()),
+        }
+    }
+
+    /// Carries spooled signals over into the database, in order; on failure the next try is later.
+    async fn carry_over(&mut self) {
+        if !self.homeless.is_empty() && self.spool_homeless() {
+            tracing::info!("the spool takes signals again");
+        }
+        let mut place = 0;
+        while !self.spool.is_empty() {
+            let (entries, next) = match self.spool.read(place, GROUP_MAX) {
+                Ok(read) => read,
+                Err(error) => return self.set_away(format!("the spool cannot be read: {error}")),
+            };
+            if entries.is_empty() && next == place {
+                break;
+            }
+            let batch = Batch { signals: entries, epoch: self.epoch.clone(), ..Batch::default() };
+            if let Err(error) = self.store.append(&batch).await {
+                return self.set_away(error.to_string());
+            }
+            place = next;
+        }
+        if let Err(error) = self.spool.clear() {
+            return self.set_away(format!("the spool cannot be emptied: {error}"));
+        }
+        let homeless = std::mem::take(&mut self.homeless);
+        let ids = homeless.iter().map(|entry| entry.signal.id).collect();
+        match self.commit(homeless.clone()).await {
+            Ok(()) => {
+                self.tell_durable(ids);
+                if self.reach != Reach::Here {
+                    self.reach = Reach::Here;
+                    self.tell(Notice::Back);
+                }
+            }
+            Err(reason) => {
+                self.homeless = homeless;
+                self.set_away(reason);
+            }
+        }
+    }
+
+    fn set_away(&mut self, reason: String) {
+        if self.reach == Reach::Here {
+            tracing::warn!(%reason, "the database does not take signals; they are spooled");
+            self.tell(Notice::Away { reason });
+        }
+        self.reach = Reach::Away { retry_at: Instant::now() + RETRY_EVERY };
+    }
+
+    fn bound_frames(&mut self) {
+        if let Some(excess) = self.frames.len().checked_sub(FRAMES_MAX).filter(|excess| *excess > 0) {
+            self.frames_lost_until = self.frames.drain(..excess).next_back().map(|frame| frame.seq);
+        }
+    }
+
+    fn tell_durable(&self, ids: Vec<SignalId>) {
+        if !ids.is_empty() {
+            self.tell(Notice::Durable(ids));
+        }
+    }
+
+    fn tell(&self, notice: Notice) {
+        let _ = self.notices.send(notice);
+    }
+}
+
+/// A large backlog takes longer than one call's signals; it is written when nothing waits for it.
+fn patience(frames: usize) -> Duration {
+    Duration::from_micros(100 * frames as u64)
+}

@@ -1,0 +1,438 @@
+//! The reactor: one task that owns the user agent and the engine, and one loop over everything that can happen.
+//!
+//! It wires and decides nothing: what a SIP event means is in `translate`, what follows is the engine's.
+
+mod commands;
+mod effects;
+mod gate;
+mod legs;
+mod signalling;
+mod stop;
+
+use std::collections::HashMap;
+use std::future::Future;
+use std::net::IpAddr;
+use std::path::PathBuf;
+use std::time::{Duration, Instant, SystemTime};
+
+use linecard_calls::{
+    AlarmKind, AlarmView, CallId, Candidate, Engine, Event, Input, Interaction, LineId, Output, Recording,
+    RegistrationView, SignalBody, UtcMillis, Viewer,
+};
+use linecard_crm::DialPlan;
+use linecard_sip::transport::Transport;
+use linecard_sip::ua::{self, UserAgent};
+use linecard_store::Store;
+use linecard_store::ledger::SavedCall;
+use linecard_web::port::{Command, Refusal};
+use tokio::sync::{mpsc, oneshot};
+
+use crate::directory::Directory;
+use crate::hub::Hub;
+use crate::ledger::{Ledger, Notice};
+use crate::media::{MediaEvent, MediaHandle};
+use crate::recorder::{RecordingEvent, RecordingStore};
+use crate::translate;
+use crate::wire::{Arrival, Wire};
+
+use gate::Gate;
+use legs::{Legs, Sound};
+
+/// How often a leg without sound is asked whether it lives.
+const ASK_SILENT_EVERY: Duration = Duration::from_secs(30);
+
+/// How often the process leaves a mark that it lives, and legs are looked at.
+const TICK: Duration = Duration::from_secs(1);
+
+/// What the reactor is made of.
+pub(crate) struct Parts {
+    pub(crate) agent: UserAgent,
+    pub(crate) engine: Engine,
+    pub(crate) hub: Hub,
+    pub(crate) ledger: Ledger,
+    pub(crate) store: Store,
+    pub(crate) wire: Wire,
+    pub(crate) media: MediaHandle,
+    pub(crate) recordings: RecordingStore,
+    pub(crate) directory: Directory,
+    pub(crate) dial_plan: DialPlan,
+    pub(crate) settings: Settings,
+}
+
+/// What was configured, as far as the reactor needs it.
+#[derive(Debug, Clone)]
+pub(crate) struct Settings {
+    /// The local address of the RTP sockets.
+    pub(crate) media_address: IpAddr,
+    /// The address that peers are told instead, behind a NAT.
+    pub(crate) external_address: Option<IpAddr>,
+    /// Addresses beside lines and devices that are listened to.
+    pub(crate) trusted: Vec<IpAddr>,
+    /// The file that says when the process was last alive.
+    pub(crate) alive_file: PathBuf,
+}
+
+/// The queues that bring what happens.
+pub(crate) struct Queues {
+    pub(crate) arrivals: mpsc::Receiver<Arrival>,
+    pub(crate) media: mpsc::UnboundedReceiver<MediaEvent>,
+    pub(crate) notices: mpsc::UnboundedReceiver<Notice>,
+    pub(crate) commands: mpsc::Receiver<Command>,
+}
+
+/// What a task that the reactor started brings back.
+#[derive(Debug)]
+enum Answer {
+    /// The contacts answered, or could not be read.
+    Contacts { call: CallId, candidates: Option<Vec<Candidate>> },
+    /// An ended call was folded again.
+    Amended { call: CallId, folded: Option<(Box<Interaction>, Vec<Recording>)> },
+    /// Lines, users and devices were read again.
+    Loaded { directory: Option<Directory>, line: Option<LineId>, reply: oneshot::Sender<()> },
+}
+
+/// Those who wait for an amended interaction.
+type Amending = HashMap<CallId, Vec<oneshot::Sender<Result<Interaction, Refusal>>>>;
+
+/// The state of the reactor.
+pub(crate) struct Reactor {
+    parts: Parts,
+    legs: Legs,
+    gate: Gate,
+    standings: HashMap<LineId, RegistrationView>,
+    amending: Amending,
+    answers: mpsc::UnboundedSender<Answer>,
+    /// When the user agent and the engine want to be woken.
+    agent_at: Option<Instant>,
+    engine_at: Option<Instant>,
+    course: Course,
+}
+
+/// Whether new calls are taken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Course {
+    Running,
+    /// No new calls; those under way may finish until then.
+    Draining {
+        until: Instant,
+    },
+    /// Lines are being unregistered; until then at most.
+    Leaving {
+        until: Instant,
+    },
+    Gone,
+}
+
+impl Reactor {
+    /// Runs until `shutdown` and the end of the calls that were under way; returns the parts to be closed.
+    pub(crate) async fn run(parts: Parts, mut queues: Queues, shutdown: impl Future<Output = ()>) -> Parts {
+        let (answers, mut answered) = mpsc::unbounded_channel();
+        let mut reactor = Self {
+            parts,
+            legs: Legs::default(),
+            gate: Gate::default(),
+            standings: HashMap::new(),
+            amending: HashMap::new(),
+            answers,
+            agent_at: None,
+            engine_at: None,
+            course: Course::Running,
+        };
+        reactor.add_lines();
+        let mut tick = tokio::time::interval(TICK);
+        let mut shutdown = std::pin::pin!(shutdown);
+        loop {
+            reactor.pump();
+            if reactor.course == Course::Gone {
+                return reactor.parts;
+            }
+            let wake_at = reactor.next_wake_up();
+            tokio::select! {
+                Some(arrival) = queues.arrivals.recv() => reactor.arrived(arrival),
+                Some(event) = queues.media.recv() => reactor.media_event(event),
+                Some(notice) = queues.notices.recv() => reactor.noticed(notice),
+                Some(command) = queues.commands.recv() => reactor.command(command),
+                Some(answer) = answered.recv() => reactor.answered(answer),
+                () = tokio::time::sleep_until(wake_at.into()) => reactor.woken(),
+                _ = tick.tick() => reactor.tick(),
+                () = &mut shutdown, if reactor.course == Course::Running => reactor.drain(),
+            }
+        }
+    }
+
+    fn next_wake_up(&self) -> Instant {
+        let far = Instant::now() + Duration::from_secs(3_600);
+        let times = [self.agent_at, self.engine_at, self.gate.next_deadline()];
+        times.into_iter().flatten().min().unwrap_or(far)
+    }
+
+    fn woken(&mut self) {
+        let now = Instant::now();
+        if self.agent_at.is_some_and(|at| at <= now) {
+            self.parts.agent.handle_input(ua::Input::Timeout, now);
+        }
+        if self.engine_at.is_some_and(|at| at <= now) {
+            self.engine(Input::Timeout);
+        }
+        while let Some((signal, call, effects)) = self.gate.overdue(now) {
+            self.engine(Input::SignalLate { call, signal });
+            self.alarm(
+                AlarmKind::SignalLate,
+                None,
+                "a signal was not durable within 100 ms; the call went on",
+            );
+            for effect in effects {
+                self.perform(effect);
+            }
+        }
+    }
+
+    /// Lets both machines say everything they have to say.
+    fn pump(&mut self) {
+        loop {
+            let agent_spoke = self.pump_agent();
+            let engine_spoke = self.pump_engine();
+            if !agent_spoke && !engine_spoke {
+                return;
+            }
+        }
+    }
+
+    fn pump_agent(&mut self) -> bool {
+        let mut spoke = false;
+        loop {
+            match self.parts.agent.poll_output() {
+                ua::Output::Transmit { flow, payload } => self.parts.wire.transmit(flow, payload),
+                ua::Output::CloseStream { flow } => self.parts.wire.close_stream(flow),
+                ua::Output::Resolve { id, host, port, transport } => {
+                    let port = port.unwrap_or_else(|| transport.default_port());
+                    self.parts.wire.resolve(id, host, port);
+                }
+                ua::Output::Event(event) => self.sip_event(event),
+                ua::Output::Timeout { at, .. } => {
+                    self.agent_at = Some(at);
+                    return spoke;
+                }
+                ua::Output::Idle => {
+                    self.agent_at = None;
+                    return spoke;
+                }
+            }
+            spoke = true;
+        }
+    }
+
+    fn pump_engine(&mut self) -> bool {
+        let mut spoke = false;
+        loop {
+            match self.parts.engine.poll_output() {
+                Output::Record(signal) => {
+                    if let SignalBody::LegOffered(offer) = &signal.body
+                        && let Some(leg) = self.legs.get_mut(offer.leg)
+                    {
+                        leg.call = Some(signal.call_id);
+                    }
+                    self.gate.recorded(signal.id);
+                    self.parts.ledger.append(signal);
+                }
+                Output::Effect { effect, after } => self.perform_after(effect, after),
+                Output::Publish(event) => self.publish(event),
+                Output::CallEnded { call_id, interaction, recordings } => {
+                    self.call_ended(call_id, *interaction, recordings);
+                }
+                Output::CallAmended { call_id } => self.amend(call_id),
+                Output::Timeout { at, .. } => {
+                    self.engine_at = Some(at);
+                    return spoke;
+                }
+                Output::Idle => {
+                    self.engine_at = None;
+                    return spoke;
+                }
+            }
+            spoke = true;
+        }
+    }
+
+    fn engine(&mut self, input: Input) {
+        self.parts.engine.handle_input(input, Instant::now(), wall_clock());
+    }
+
+    fn publish(&mut self, event: Event) {
+        if let Event::CallCreated(call)
+        | Event::CallRinging(call)
+        | Event::CallAnswered(call)
+        | Event::CallHeld(call)
+        | Event::CallRetrieved(call) = &event
+            && let Some(interaction) = self.live_interaction(call.call_id)
+        {
+            self.parts.ledger.save(SavedCall { interaction, recordings: Vec::new(), settled: false });
+        }
+        self.parts.hub.publish(event, wall_clock());
+    }
+
+    fn live_interaction(&self, call: CallId) -> Option<Interaction> {
+        let all = self.parts.engine.live_interactions(&everybody());
+        all.into_iter().find(|interaction| interaction.call_id == call)
+    }
+
+    fn call_ended(&mut self, call: CallId, interaction: Interaction, recordings: Vec<Recording>) {
+        let recorded: Vec<_> = recordings.iter().map(|recording| recording.id.to_string()).collect();
+        self.parts.ledger.save(SavedCall { interaction, recordings, settled: true });
+        for leg in self.legs.remove_call(call) {
+            if let Some(media) = leg.media {
+                self.parts.media.close_leg(media.id, Instant::now());
+            }
+        }
+        if recorded.is_empty() {
+            return;
+        }
+        let (ledger, files) = (self.parts.ledger.clone(), self.parts.recordings.clone());
+        tokio::spawn(async move {
+            ledger.flush().await;
+            for id in recorded.into_iter().filter_map(|id| crate::recorder::RecordingId::new(id).ok()) {
+                if let Err(error) = files.acknowledge(&id) {
+                    tracing::warn!(%error, "the spans kept beside a recording cannot be removed");
+                }
+            }
+        });
+    }
+
+    fn alarm(&mut self, alarm: AlarmKind, subject: Option<String>, text: &str) {
+        let view = AlarmView { alarm, subject, text: text.to_owned() };
+        self.publish(Event::AlarmRaised(view));
+    }
+
+    fn clear_alarm(&mut self, alarm: AlarmKind, subject: Option<String>, text: &str) {
+        let view = AlarmView { alarm, subject, text: text.to_owned() };
+        self.publish(Event::AlarmCleared(view));
+    }
+
+    fn noticed(&mut self, notice: Notice) {
+        match notice {
+            Notice::Durable(signals) => {
+                for effect in
+                    signals.into_iter().flat_map(|signal| self.gate.durable(signal)).collect::<Vec<_>>()
+                {
+                    self.perform(effect);
+                }
+            }
+            Notice::Late(signal) => tracing::warn!(%signal, "a signal was durable only after 100 ms"),
+            Notice::Away { reason } => {
+                let text = format!("the database takes no signals ({reason}); they are spooled, calls go on");
+                self.alarm(AlarmKind::DatabaseUnavailable, None, &text);
+            }
+            Notice::Back => {
+                tracing::info!("the database has every signal again");
+                self.clear_alarm(AlarmKind::DatabaseUnavailable, None, "the database has every signal again");
+            }
+        }
+    }
+
+    fn media_event(&mut self, event: MediaEvent) {
+        match event {
+            MediaEvent::Flowing { leg } => {
+                if let Some(leg) = self.legs.of_media(leg).and_then(|id| self.legs.get_mut(id)) {
+                    leg.sound = Sound::Flowing;
+                }
+            }
+            MediaEvent::Lost { leg, silent_ms } => {
+                let Some(leg) = self.legs.of_media(leg).and_then(|id| self.legs.get_mut(id)) else { return };
+                tracing::info!(silent_ms, "a leg is silent; its dialog is asked");
+                let now = Instant::now();
+                leg.sound = Sound::Silent { asked_at: now };
+                let handle = leg.handle;
+                let _ = self.parts.agent.send_options(handle, now);
+            }
+            MediaEvent::LegClosed { totals, .. } => tracing::debug!(?totals, "a leg's ports are free again"),
+            MediaEvent::Recording(event) => self.recording_event(event),
+            MediaEvent::Broken { part } => {
+                tracing::error!(
+                    ?part,
+                    "a thread of the media path has ended; stopping so that a restart mends it"
+                );
+                self.drain();
+            }
+        }
+    }
+
+    fn recording_event(&mut self, event: RecordingEvent) {
+        match event {
+            RecordingEvent::Closed(closed) => {
+                if let Ok(id) = closed.id.as_str().parse() {
+                    self.engine(translate::recording_closed(id, &closed));
+                }
+            }
+            RecordingEvent::Failed { id, why } => {
+                tracing::error!(recording = %id, %why, "a recording cannot be written; the talk goes on");
+                self.alarm(AlarmKind::RecordingFailed, Some(id.to_string()), &why);
+            }
+            RecordingEvent::Resumed { id } => {
+                tracing::info!(recording = %id, "a recording is written again");
+                self.clear_alarm(AlarmKind::RecordingFailed, Some(id.to_string()), "it is written again");
+            }
+        }
+    }
+
+    fn tick(&mut self) {
+        let now = Instant::now();
+        let mut silent = Vec::new();
+        for leg in self.legs.all_mut() {
+            if let Sound::Silent { asked_at } = leg.sound
+                && now.duration_since(asked_at) >= ASK_SILENT_EVERY
+            {
+                leg.sound = Sound::Silent { asked_at: now };
+                silent.push(leg.handle);
+            }
+        }
+        for handle in silent {
+            // Refused while the leg is not answered yet: then there is nothing to ask.
+            let _ = self.parts.agent.send_options(handle, now);
+        }
+        if let Err(error) = std::fs::write(&self.parts.settings.alive_file, wall_clock().0.to_string()) {
+            tracing::debug!(%error, "the mark that the process lives cannot be written");
+        }
+        self.go_on_stopping(now);
+    }
+
+    fn arrived(&mut self, arrival: Arrival) {
+        let now = Instant::now();
+        let agent = &mut self.parts.agent;
+        match arrival {
+            Arrival::Datagram { flow, payload } => {
+                agent.handle_input(ua::Input::Datagram { flow, payload: &payload }, now);
+            }
+            Arrival::StreamOpened { flow, sender } => self.parts.wire.stream_opened(flow, sender),
+            Arrival::StreamData { flow, payload } => {
+                agent.handle_input(ua::Input::StreamData { flow, payload: &payload }, now);
+            }
+            Arrival::StreamClosed { flow } => {
+                self.parts.wire.close_stream(flow);
+                agent.handle_input(ua::Input::StreamClosed { flow }, now);
+            }
+            Arrival::TransmitFailed { flow } => {
+                if flow.transport != Transport::Udp {
+                    self.parts.wire.close_stream(flow);
+                }
+                agent.handle_input(ua::Input::TransmitFailed { flow }, now);
+            }
+            Arrival::Resolved { id, addresses } => {
+                agent.handle_input(ua::Input::Resolved { id, addresses }, now)
+            }
+        }
+    }
+}
+
+/// One who sees everything: the server itself.
+fn everybody() -> Viewer {
+    Viewer {
+        user_id: linecard_calls::UserId::from_uuid(uuid::Uuid::nil()),
+        role: linecard_calls::Role::Admin,
+    }
+}
+
+/// Returns the wall clock's time.
+pub(crate) fn wall_clock() -> UtcMillis {
+    let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+    UtcMillis(i64::try_from(since.as_millis()).unwrap_or(i64::MAX))
+}

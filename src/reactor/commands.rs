@@ -1,0 +1,174 @@
+//! What handlers ask, what tasks bring back, and the lines that the user agent serves.
+
+use std::time::Instant;
+
+use linecard_calls::{CallId, Edit, Input, Interaction, InteractionState, LineId, fold, fold_recordings};
+use linecard_store::ledger::SavedCall;
+use linecard_web::port::{Command, Refusal};
+use tokio::sync::oneshot;
+
+use super::{Answer, Reactor, wall_clock};
+use crate::directory::{Directory, sip_line};
+
+/// The expiry that lines ask for, in seconds.
+const EXPIRES_S: u32 = 120;
+
+impl Reactor {
+    /// Answers a handler.
+    pub(super) fn command(&mut self, command: Command) {
+        match command {
+            Command::Calls { viewer, reply } => {
+                let _ = reply.send(self.parts.engine.calls(&viewer));
+            }
+            Command::HangUp { call, viewer, reply } => {
+                let view = self.parts.engine.call(call).filter(|view| viewer.sees(view.user_id));
+                let Some(view) = view else {
+                    let _ = reply.send(Err(Refusal::NoSuchCall));
+                    return;
+                };
+                self.engine(Input::HangUp { call, user: viewer.user_id });
+                let _ = reply.send(Ok(self.parts.engine.call(call).unwrap_or(view)));
+            }
+            Command::Edit { call, edits, reply } => self.edit(call, edits, reply),
+            Command::LiveInteraction { call, reply } => {
+                let _ = reply.send(self.live_interaction(call));
+            }
+            Command::Subscribe { viewer, cursor, reply } => {
+                let engine = &self.parts.engine;
+                let subscription =
+                    self.parts.hub.subscribe(&viewer, cursor.as_ref(), || engine.snapshot(&viewer, 0));
+                let _ = reply.send(subscription);
+            }
+            Command::PopDrawn { user, pop_id, version, rendered_ms } => {
+                tracing::debug!(%user, %pop_id, version, rendered_ms, "a pop was drawn");
+            }
+            Command::Registrations { reply } => {
+                let _ = reply.send(self.standings.values().cloned().collect());
+            }
+            Command::Reload { line, reply } => {
+                let (store, answers) = (self.parts.store.clone(), self.answers.clone());
+                tokio::spawn(async move {
+                    let directory = Directory::load(&store).await.inspect_err(|error| {
+                        tracing::error!(%error, "lines, users and devices cannot be read again");
+                    });
+                    let _ = answers.send(Answer::Loaded { directory: directory.ok(), line, reply });
+                });
+            }
+        }
+    }
+
+    /// Takes in what a task brought back.
+    pub(super) fn answered(&mut self, answer: Answer) {
+        match answer {
+            Answer::Contacts { call, candidates: Some(candidates) } => {
+                self.engine(Input::ContactFound { call, candidates });
+            }
+            Answer::Contacts { call, candidates: None } => self.engine(Input::LookupUnavailable { call }),
+            Answer::Amended { call, folded } => self.amended(call, folded),
+            Answer::Loaded { directory, line, reply } => {
+                if let Some(directory) = directory {
+                    self.serve_lines_of(directory, line);
+                }
+                let _ = reply.send(());
+            }
+        }
+    }
+
+    /// Registers every line.
+    pub(super) fn add_lines(&mut self) {
+        self.know_sources();
+        let lines: Vec<_> = self.parts.directory.lines().map(|line| sip_line(line, EXPIRES_S)).collect();
+        for line in lines {
+            if let Err(error) = self.parts.agent.add_line(line, Instant::now()) {
+                tracing::error!(%error, "a line cannot be served");
+            }
+        }
+    }
+
+    fn know_sources(&mut self) {
+        let mut known = self.parts.settings.trusted.clone();
+        known.extend(self.parts.directory.device_addresses());
+        self.parts.agent.set_known_sources(&known);
+    }
+
+    /// Takes new lines, users and devices over; `changed` is registered anew, the others go on as they are.
+    fn serve_lines_of(&mut self, directory: Directory, changed: Option<LineId>) {
+        let before = std::mem::replace(&mut self.parts.directory, directory);
+        self.know_sources();
+        let now = Instant::now();
+        let name = |id: LineId| linecard_sip::ua::LineId::new(&id.to_string());
+        for line in before.lines() {
+            if self.parts.directory.line(line.id).is_none() || changed == Some(line.id) {
+                self.standings.remove(&line.id);
+                if let Err(error) = self.parts.agent.remove_line(&name(line.id), now) {
+                    tracing::warn!(line = %line.id, %error, "a line could not be taken out of service");
+                }
+            }
+        }
+        let new = self.parts.directory.lines();
+        let new: Vec<_> = new
+            .filter(|line| before.line(line.id).is_none() || changed == Some(line.id))
+            .map(|line| sip_line(line, EXPIRES_S))
+            .collect();
+        for line in new {
+            if let Err(error) = self.parts.agent.add_line(line, now) {
+                tracing::error!(%error, "a line cannot be served");
+            }
+        }
+    }
+
+    fn edit(&mut self, call: CallId, edits: Vec<Edit>, reply: oneshot::Sender<Result<Interaction, Refusal>>) {
+        let live = self.live_interaction(call).is_some_and(|it| it.state == InteractionState::Live);
+        if !live {
+            self.amending.entry(call).or_default().push(reply);
+            if edits.is_empty() {
+                return self.amend(call);
+            }
+            for edit in edits {
+                self.engine(Input::Edited { call, edit });
+            }
+            return;
+        }
+        for edit in edits {
+            self.engine(Input::Edited { call, edit });
+        }
+        let _ = reply.send(self.live_interaction(call).ok_or(Refusal::NoSuchCall));
+    }
+
+    /// Folds an ended call again, now that the ledger holds more about it.
+    pub(super) fn amend(&mut self, call: CallId) {
+        let (store, ledger, answers) =
+            (self.parts.store.clone(), self.parts.ledger.clone(), self.answers.clone());
+        tokio::spawn(async move {
+            ledger.flush().await;
+            let folded = match store.signals_of(call).await {
+                Ok(signals) => fold(&signals).map(|it| (Box::new(it), fold_recordings(&signals))),
+                Err(error) => {
+                    tracing::error!(%call, %error, "an ended call cannot be folded again");
+                    None
+                }
+            };
+            let _ = answers.send(Answer::Amended { call, folded });
+        });
+    }
+
+    fn amended(&mut self, call: CallId, folded: Option<(Box<Interaction>, Vec<linecard_calls::Recording>)>) {
+        let waiting = self.amending.remove(&call).unwrap_or_default();
+        let Some((interaction, recordings)) = folded else {
+            for reply in waiting {
+                let _ = reply.send(Err(Refusal::NoSuchCall));
+            }
+            return;
+        };
+        self.parts.ledger.save(SavedCall { interaction: (*interaction).clone(), recordings, settled: true });
+        self.parts.hub.publish(linecard_calls::Event::InteractionClosed(interaction.clone()), wall_clock());
+        // Answered once it is in the store, so that what the answer says is what the next read finds.
+        let ledger = self.parts.ledger.clone();
+        tokio::spawn(async move {
+            ledger.flush().await;
+            for reply in waiting {
+                let _ = reply.send(Ok((*interaction).clone()));
+            }
+        });
+    }
+}

@@ -1,0 +1,272 @@
+//! Carrying out what the engine wants: SIP requests, orders to the media, questions to the store.
+
+use std::time::{Duration, Instant};
+
+use linecard_calls::{
+    CallId, Caller, DeviceAddress, Effect, HangUpReason, Input, LegId, LineId, Party, RecordingId,
+    RoutedDevice, SignalId,
+};
+use linecard_sip::message::{Header, HeaderName, NameAddr, ReasonValue};
+use linecard_sip::sdp::LocalSession;
+use linecard_sip::ua::{CallerId, CommandRefused, DialogHandle, OutgoingInvite, UserAgent};
+use linecard_sip::uri::{SipUri, Uri};
+
+use super::legs::{Leg, Sound, passing_on};
+use super::{Answer, Reactor, wall_clock};
+use crate::directory::server_host;
+use crate::media::Bridge;
+use crate::{recorder, translate};
+
+/// How long the contacts may take before the pop says that they are unavailable.
+const LOOKUP_WITHIN: Duration = Duration::from_secs(2);
+
+impl Reactor {
+    /// Carries an effect out, once the signal it rests on is durable.
+    pub(super) fn perform_after(&mut self, effect: Effect, after: Option<SignalId>) {
+        let (Some(signal), Some(call)) = (after, self.call_of(&effect)) else {
+            return self.perform(effect);
+        };
+        if let Some(effect) = self.gate.hold(effect, signal, call, Instant::now()) {
+            self.perform(effect);
+        }
+    }
+
+    fn call_of(&self, effect: &Effect) -> Option<CallId> {
+        match effect {
+            Effect::FindRoute { call, .. }
+            | Effect::FindContact { call, .. }
+            | Effect::DialDevice { call, .. }
+            | Effect::OpenRecording { call, .. }
+            | Effect::ReleaseMedia { call } => Some(*call),
+            Effect::RingBack { leg }
+            | Effect::CancelLeg { leg }
+            | Effect::AnswerLeg { leg }
+            | Effect::RejectLeg { leg, .. }
+            | Effect::HangUpLeg { leg, .. }
+            | Effect::HangUpDialog { leg, .. }
+            | Effect::BridgeMedia { customer: leg, .. } => self.legs.get(*leg).and_then(|leg| leg.call),
+            Effect::CloseRecording { .. } => None,
+        }
+    }
+
+    /// Carries an effect out now. A leg that is gone meanwhile makes it void.
+    pub(super) fn perform(&mut self, effect: Effect) {
+        let now = Instant::now();
+        match effect {
+            Effect::FindRoute { call, line } => {
+                let route = self.parts.directory.route(line);
+                self.engine(Input::RouteFound { call, route });
+            }
+            Effect::FindContact { call, number } => self.find_contact(call, &number),
+            Effect::RingBack { leg } => {
+                self.on_dialog(leg, |agent, handle| agent.ring(handle, 180, None, now))
+            }
+            Effect::DialDevice { leg, call, line, device, caller } => {
+                self.dial(leg, call, line, &device, &caller)
+            }
+            Effect::CancelLeg { leg } => {
+                let reason = elsewhere();
+                self.on_dialog(leg, |agent, handle| agent.cancel(handle, Some(&reason), now));
+            }
+            Effect::AnswerLeg { leg } => self.answer(leg),
+            Effect::RejectLeg { leg, status } => {
+                self.on_dialog(leg, |agent, handle| agent.reject(handle, status, None, now));
+            }
+            Effect::HangUpLeg { leg, reason } => {
+                let reason = translate::hang_up_reason(reason);
+                self.on_dialog(leg, |agent, handle| agent.bye(handle, Some(&reason), now));
+            }
+            Effect::HangUpDialog { dialog, .. } => self.hang_up_dialog(&dialog),
+            Effect::BridgeMedia { customer, agent } => self.bridge(customer, agent),
+            Effect::OpenRecording { recording, call } => self.open_recording(recording, call),
+            Effect::CloseRecording { recording } => {
+                if let Some(id) = file_id(recording) {
+                    self.parts.media.stop_recording(id, now);
+                }
+            }
+            Effect::ReleaseMedia { call } => {
+                for (_, leg) in self.legs.of_call(call) {
+                    if let Some(media) = &leg.media {
+                        self.parts.media.close_leg(media.id, now);
+                    }
+                }
+            }
+        }
+    }
+
+    fn on_dialog(
+        &mut self,
+        leg: LegId,
+        act: impl FnOnce(&mut UserAgent, DialogHandle) -> Result<(), CommandRefused>,
+    ) {
+        let Some(handle) = self.legs.get(leg).map(|leg| leg.handle) else { return };
+        if let Err(error) = act(&mut self.parts.agent, handle) {
+            tracing::debug!(%leg, %error, "a leg took no command any more");
+        }
+    }
+
+    fn find_contact(&self, call: CallId, number: &str) {
+        let number = self.parts.dial_plan.number(number);
+        let (store, answers) = (self.parts.store.clone(), self.answers.clone());
+        let user = self.parts.engine.call(call).and_then(|view| view.user_id);
+        tokio::spawn(async move {
+            let found =
+                tokio::time::timeout(LOOKUP_WITHIN, store.candidates(&number, user, wall_clock())).await;
+            let candidates = match found {
+                Ok(Ok(candidates)) => Some(candidates),
+                Ok(Err(error)) => {
+                    tracing::warn!(%call, %error, "the contacts could not be read");
+                    None
+                }
+                Err(_) => None,
+            };
+            let _ = answers.send(Answer::Contacts { call, candidates });
+        });
+    }
+
+    fn dial(&mut self, leg: LegId, call: CallId, line: LineId, device: &RoutedDevice, caller: &Caller) {
+        if let Err(status) = self.try_dial(leg, call, line, device, caller) {
+            self.engine(Input::LegRejected { leg, status, reasons: Vec::new() });
+        }
+    }
+
+    /// Sends the INVITE to a device, or says with which status it counts as refused.
+    fn try_dial(
+        &mut self,
+        leg: LegId,
+        call: CallId,
+        line: LineId,
+        device: &RoutedDevice,
+        caller: &Caller,
+    ) -> Result<(), u16> {
+        // The softphone in the browser is not part of this version: such a device is simply not there.
+        let DeviceAddress::Sip { uri } = &device.address else { return Err(480) };
+        let (target, route) = self.parts.directory.target(line, uri).ok_or(404_u16)?;
+        let media = self.parts.media.open_leg(self.parts.settings.media_address).map_err(|error| {
+            tracing::error!(%error, "no RTP ports for a device");
+            503_u16
+        })?;
+        let customer = self.legs.customer_of(call).and_then(|(_, customer)| customer.audio());
+        let now = Instant::now();
+        let mut session = LocalSession::new(wall_clock().0.unsigned_abs());
+        let local = passing_on(&media, customer.as_ref(), self.parts.settings.external_address);
+        let offer = local.map(|local| session.offer(&local).to_bytes()).ok_or(488_u16);
+        let invite = offer.map(|offer| OutgoingInvite {
+            target,
+            route,
+            caller: CallerId {
+                display: caller.display.clone().or_else(|| caller.dialled.clone()),
+                user: None,
+            },
+            headers: self.asserted_identity(line, caller).into_iter().collect(),
+            offer: Some(offer),
+        });
+        let placed = invite.and_then(|invite| {
+            self.parts.agent.invite(invite, now).map_err(|error| {
+                tracing::warn!(%error, "a device could not be dialled");
+                503
+            })
+        });
+        match placed {
+            Ok(handle) => {
+                let sound = Sound::Silent { asked_at: now };
+                let (call, media, party) = (Some(call), Some(media), Party::Agent);
+                let new =
+                    Leg { handle, call, party, media, session, description: None, contact: None, sound };
+                self.legs.add(leg, new);
+                Ok(())
+            }
+            Err(status) => {
+                self.parts.media.close_leg(media.id, now);
+                Err(status)
+            }
+        }
+    }
+
+    /// Tells a device who calls, in the way a PBX passes on (RFC 3325).
+    fn asserted_identity(&self, line: LineId, caller: &Caller) -> Option<Header> {
+        let number = caller.number.as_ref()?;
+        let host = server_host(&self.parts.directory.line(line)?.account.server)?;
+        let uri = SipUri { user: Some(number.clone()), ..SipUri::new(host) };
+        let mut identity = NameAddr::new(Uri::from(uri));
+        identity.display = caller.display.clone().map(String::into_bytes);
+        Some(Header { name: HeaderName::PAssertedIdentity, value: identity.to_bytes() })
+    }
+
+    /// Sends 200 to the customer with what the agent's device said, so that payloads pass untouched.
+    fn answer(&mut self, leg: LegId) {
+        let Some(call) = self.legs.get(leg).and_then(|leg| leg.call) else { return };
+        let agents = self.legs.of_call(call).filter(|(_, leg)| leg.party == Party::Agent);
+        let agent_audio = agents.filter_map(|(_, agent)| agent.audio()).next();
+        let told = self.parts.settings.external_address;
+        let Some(customer) = self.legs.get_mut(leg) else { return };
+        let local = customer.media.as_ref().and_then(|media| passing_on(media, agent_audio.as_ref(), told));
+        let Some(local) = local else { return };
+        let description = match customer.description.clone() {
+            Some(offer) => customer.session.answer_to(&offer, &local),
+            None => Ok(customer.session.offer(&local)),
+        };
+        let handle = customer.handle;
+        let now = Instant::now();
+        match description {
+            Ok(description) => match self.parts.agent.accept(handle, &description.to_bytes(), now) {
+                Ok(()) => {
+                    self.tell_remote(leg);
+                    self.engine(Input::LegAnswered { leg });
+                }
+                Err(error) => tracing::debug!(%error, "the customer is gone at the moment of the answer"),
+            },
+            Err(error) => {
+                tracing::warn!(%error, "customer and agent share no codec");
+                let _ = self.parts.agent.reject(handle, 488, None, now);
+            }
+        }
+    }
+
+    /// Tells the relay where a leg's party is.
+    pub(super) fn tell_remote(&self, leg: LegId) {
+        let Some(leg) = self.legs.get(leg) else { return };
+        if let (Some(media), Some(remote)) = (&leg.media, leg.remote()) {
+            self.parts.media.set_remote(media.id, remote);
+        }
+    }
+
+    fn bridge(&self, customer: LegId, agent: LegId) {
+        let media = |leg: LegId| self.legs.get(leg).and_then(|leg| leg.media);
+        if let (Some(customer), Some(agent)) = (media(customer), media(agent)) {
+            let at = Instant::now();
+            self.parts.media.bridge(Bridge { customer: customer.id, agent: agent.id, recording: None, at });
+        }
+    }
+
+    fn open_recording(&mut self, recording: RecordingId, call: CallId) {
+        let customer = self.legs.customer_of(call).and_then(|(_, leg)| leg.media);
+        let (Some(customer), Some(id)) = (customer, file_id(recording)) else {
+            let why = "the customer's leg is gone".to_owned();
+            return self.engine(Input::RecordingFailed { recording, why });
+        };
+        self.parts.media.start_recording(id, customer.id, Instant::now());
+        self.engine(Input::RecordingOpened { recording, path: format!("{recording}.wav") });
+    }
+
+    fn hang_up_dialog(&mut self, dialog: &serde_json::Value) {
+        let Some(record) = translate::dialog_of_json(dialog) else {
+            tracing::error!("a dialog of the ledger cannot be read; its peer gets no BYE");
+            return;
+        };
+        let reason = translate::hang_up_reason(HangUpReason::System);
+        if let Err(error) = self.parts.agent.restore_and_bye(&record, &reason, Instant::now()) {
+            tracing::error!(%error, "a dialog of an earlier run cannot be ended");
+        }
+    }
+}
+
+/// Returns a recording's name as a file.
+pub(super) fn file_id(recording: RecordingId) -> Option<recorder::RecordingId> {
+    recorder::RecordingId::new(recording.to_string()).ok()
+}
+
+fn elsewhere() -> ReasonValue {
+    let text = Some("Call completed elsewhere".to_owned());
+    ReasonValue { protocol: "SIP".to_owned(), cause: Some(200), text }
+}

@@ -1,0 +1,138 @@
+//! The legs of live calls: which SIP dialog, which RTP ports and which session description belong together.
+
+use std::collections::HashMap;
+use std::net::IpAddr;
+use std::time::Instant;
+
+use linecard_calls::{CallId, LegId, Party};
+use linecard_sip::invite::DialogHandle;
+use linecard_sip::sdp::{Audio, LocalAudio, LocalSession, SessionDescription, audio_of};
+
+use crate::media::{OpenLeg, Remote};
+
+/// One leg.
+#[derive(Debug)]
+pub(super) struct Leg {
+    pub(super) handle: DialogHandle,
+    /// Known once the engine has recorded the leg's offer.
+    pub(super) call: Option<CallId>,
+    pub(super) party: Party,
+    pub(super) media: Option<OpenLeg>,
+    /// What this end has said of its media.
+    pub(super) session: LocalSession,
+    /// What the party's last description says.
+    pub(super) description: Option<SessionDescription>,
+    /// Where its SIP messages come from, when that is known.
+    pub(super) contact: Option<IpAddr>,
+    pub(super) sound: Sound,
+}
+
+/// Whether anything is heard of a leg's party.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Sound {
+    /// RTP comes in.
+    Flowing,
+    /// None does; the dialog is asked whether it lives, every half minute.
+    Silent { asked_at: Instant },
+}
+
+impl Leg {
+    /// Returns the audio stream that the party described.
+    pub(super) fn audio(&self) -> Option<Audio> {
+        self.description.as_ref().and_then(audio_of)
+    }
+
+    /// Reads a description of the party; one that cannot be read leaves the old one in force.
+    pub(super) fn hear(&mut self, description: &[u8]) -> Option<Audio> {
+        let read = SessionDescription::parse(description).ok()?;
+        let audio = audio_of(&read)?;
+        self.description = Some(read);
+        Some(audio)
+    }
+
+    /// Returns what the relay has to know of the party.
+    pub(super) fn remote(&self) -> Option<Remote> {
+        let audio = self.audio()?;
+        Some(Remote {
+            rtp: audio.remote()?,
+            rtcp: None,
+            contact: self.contact,
+            telephone_event: audio.telephone_event,
+            receives: audio.direction.receives(),
+            sends: audio.direction.sends(),
+        })
+    }
+}
+
+/// Returns what this end would say over `media` when `other` is to be passed on untouched.
+pub(super) fn passing_on(media: &OpenLeg, other: Option<&Audio>, told: Option<IpAddr>) -> Option<LocalAudio> {
+    let address = told.unwrap_or(media.rtp.ip());
+    match other {
+        Some(audio) => LocalAudio::passing_on(audio, address, media.rtp.port()),
+        None => Some(LocalAudio::g711(address, media.rtp.port())),
+    }
+}
+
+/// All legs, found by their own name, by dialog and by RTP ports.
+#[derive(Debug, Default)]
+pub(super) struct Legs {
+    by_id: HashMap<LegId, Leg>,
+    by_handle: HashMap<DialogHandle, LegId>,
+    by_media: HashMap<crate::media::LegId, LegId>,
+}
+
+impl Legs {
+    pub(super) fn add(&mut self, id: LegId, leg: Leg) {
+        self.by_handle.insert(leg.handle, id);
+        if let Some(media) = &leg.media {
+            self.by_media.insert(media.id, id);
+        }
+        self.by_id.insert(id, leg);
+    }
+
+    pub(super) fn get(&self, id: LegId) -> Option<&Leg> {
+        self.by_id.get(&id)
+    }
+
+    pub(super) fn get_mut(&mut self, id: LegId) -> Option<&mut Leg> {
+        self.by_id.get_mut(&id)
+    }
+
+    pub(super) fn of_handle(&self, handle: DialogHandle) -> Option<LegId> {
+        self.by_handle.get(&handle).copied()
+    }
+
+    pub(super) fn of_media(&self, media: crate::media::LegId) -> Option<LegId> {
+        self.by_media.get(&media).copied()
+    }
+
+    pub(super) fn of_call(&self, call: CallId) -> impl Iterator<Item = (LegId, &Leg)> {
+        self.by_id.iter().filter(move |(_, leg)| leg.call == Some(call)).map(|(id, leg)| (*id, leg))
+    }
+
+    pub(super) fn customer_of(&self, call: CallId) -> Option<(LegId, &Leg)> {
+        self.of_call(call).find(|(_, leg)| leg.party == Party::Customer)
+    }
+
+    pub(super) fn all_mut(&mut self) -> impl Iterator<Item = &mut Leg> {
+        self.by_id.values_mut()
+    }
+
+    pub(super) fn all(&self) -> impl Iterator<Item = (LegId, &Leg)> {
+        self.by_id.iter().map(|(id, leg)| (*id, leg))
+    }
+
+    /// Forgets the legs of a call and returns them.
+    pub(super) fn remove_call(&mut self, call: CallId) -> Vec<Leg> {
+        let ids: Vec<LegId> = self.of_call(call).map(|(id, _)| id).collect();
+        let mut gone = Vec::with_capacity(ids.len());
+        for leg in ids.iter().filter_map(|id| self.by_id.remove(id)) {
+            self.by_handle.remove(&leg.handle);
+            if let Some(media) = &leg.media {
+                self.by_media.remove(&media.id);
+            }
+            gone.push(leg);
+        }
+        gone
+    }
+}

@@ -1,0 +1,249 @@
+//! What SIP events do: to the table of legs, to the relay, and as inputs to the engine.
+
+use std::time::Instant;
+
+use linecard_calls::{Event as CallEvent, Input, LegId, LineState, Offer, Party, RegistrationView};
+use linecard_sip::invite::DialogHandle;
+use linecard_sip::message::Request;
+use linecard_sip::registration::RegistrationState;
+use linecard_sip::sdp::LocalSession;
+use linecard_sip::transport::Flow;
+use linecard_sip::ua::{Event, LineId as SipLineId, ReinviteAnswer};
+
+use super::legs::{Leg, Sound, passing_on};
+use super::{Course, Reactor, wall_clock};
+use crate::directory::server_host;
+use crate::translate;
+
+impl Reactor {
+    /// Takes in one event of the user agent.
+    pub(super) fn sip_event(&mut self, event: Event) {
+        match event {
+            Event::RegistrationChanged { line, state } => self.registration_changed(&line, &state),
+            Event::Unresolved { host } => self.unresolved(&host),
+            Event::InviteReceived { handle, line, request, offer, flow } => {
+                self.invite_received(handle, &line, &request, offer.as_deref(), flow);
+            }
+            Event::Cancelled { handle, reasons } => {
+                let reasons = translate::reasons(&reasons);
+                self.on_leg(handle, |leg| Some(Input::LegCancelled { leg, reasons }));
+            }
+            Event::Progress { handle, status, .. } => {
+                self.on_leg(handle, |leg| Some(Input::LegProgressed { leg, status }));
+            }
+            Event::Answered { handle, sdp, .. } => self.device_answered(handle, sdp.as_deref()),
+            Event::Rejected { handle, status, reasons, .. } => {
+                let reasons = translate::reasons(&reasons);
+                self.on_leg(handle, |leg| Some(Input::LegRejected { leg, status, reasons }));
+            }
+            Event::StrayAnswerReleased { handle, .. } => {
+                self.on_leg(handle, |leg| Some(Input::LegRejected { leg, status: 487, reasons: Vec::new() }));
+            }
+            Event::Confirmed { handle, sdp } => self.confirmed(handle, sdp.as_deref()),
+            Event::ReinviteReceived { handle, offer } => self.reinvited(handle, offer.as_deref()),
+            Event::Ended { handle, cause } => self.on_leg(handle, |leg| translate::leg_ended(leg, &cause)),
+            Event::DialogUpdated { handle } => {
+                if let Some(record) = self.parts.agent.dialog_record(handle) {
+                    let dialog = translate::dialog_to_json(record);
+                    self.on_leg(handle, |leg| Some(Input::DialogChanged { leg, dialog }));
+                }
+            }
+            Event::Released { call_id, status } => {
+                tracing::info!(%call_id, ?status, "a dialog of an earlier run is ended");
+            }
+            Event::Suspicious { flow, why, count } => {
+                tracing::debug!(remote = %flow.remote, ?why, count, "dropped what no known peer sent");
+            }
+            Event::ShutDown => self.course = Course::Gone,
+            // This end asks for no change of a session yet, and a live dialog needs no answer to its OPTIONS.
+            Event::ReinviteAnswered { .. }
+            | Event::ReinviteRejected { .. }
+            | Event::OptionsAnswered { .. }
+            | Event::OptionsUnanswered { .. } => {}
+        }
+    }
+
+    fn on_leg(&mut self, handle: DialogHandle, input: impl FnOnce(LegId) -> Option<Input>) {
+        if let Some(input) = self.legs.of_handle(handle).and_then(input) {
+            self.engine(input);
+        }
+    }
+
+    fn invite_received(
+        &mut self,
+        handle: DialogHandle,
+        line: &SipLineId,
+        request: &Request,
+        offer: Option<&[u8]>,
+        flow: Flow,
+    ) {
+        let (now, at) = (Instant::now(), wall_clock());
+        let known = line.as_str().parse().ok().and_then(|id| self.parts.directory.line(id));
+        let (Some(line), Course::Running) = (known, self.course) else {
+            let _ = self.parts.agent.reject(handle, 503, None, now);
+            return;
+        };
+        let (line_id, user, username) = (line.id, line.account.user_id, line.account.username.clone());
+        let leg = self.parts.engine.make_leg(at);
+        let media = self.parts.media.open_leg(self.parts.settings.media_address);
+        let mut new = Leg {
+            handle,
+            call: None,
+            party: Party::Customer,
+            session: LocalSession::new(at.0.unsigned_abs()),
+            description: None,
+            contact: Some(flow.remote.ip()),
+            sound: Sound::Silent { asked_at: now },
+            media: media.as_ref().ok().copied(),
+        };
+        let described = offer.is_none() || offer.and_then(|offer| new.hear(offer)).is_some();
+        self.legs.add(leg, new);
+        let from = request.headers.from_().ok();
+        let from_tag = from.and_then(|from| from.tag().map(|tag| tag.to_string())).unwrap_or_default();
+        let interaction = self.parts.engine.make_interaction(at);
+        self.engine(Input::LegOffered(Offer {
+            leg,
+            interaction,
+            line: line_id,
+            user,
+            caller: translate::caller(&self.parts.dial_plan, request),
+            did: translate::did(request, &username),
+            sip_call_id: request.headers.call_id().unwrap_or_default().to_owned(),
+            from_tag,
+        }));
+        self.pump_engine();
+        if let (true, Ok(_)) = (described, &media) {
+            return;
+        }
+        if let Err(error) = media {
+            tracing::error!(%error, "no RTP ports for a call; widen media.port_min and media.port_max");
+        }
+        if let Some(call) = self.legs.get(leg).and_then(|leg| leg.call) {
+            self.engine(Input::MediaUnavailable { call });
+        }
+    }
+
+    fn device_answered(&mut self, handle: DialogHandle, sdp: Option<&[u8]>) {
+        let Some(leg) = self.legs.of_handle(handle) else { return };
+        let heard = match (self.legs.get_mut(leg), sdp) {
+            (Some(leg), Some(sdp)) => leg.hear(sdp),
+            _ => None,
+        };
+        if heard.is_none_or(|audio| audio.remote().is_none() || !audio.codecs.iter().any(|c| c.is_g711())) {
+            tracing::warn!(%leg, "a device answered without a codec that can be passed on");
+            let _ = self.parts.agent.bye(handle, None, Instant::now());
+            return self.engine(Input::LegRejected { leg, status: 488, reasons: Vec::new() });
+        }
+        self.tell_remote(leg);
+        self.engine(Input::LegAnswered { leg });
+    }
+
+    fn confirmed(&mut self, handle: DialogHandle, sdp: Option<&[u8]>) {
+        let Some(leg) = self.legs.of_handle(handle) else { return };
+        if let (Some(known), Some(sdp)) = (self.legs.get_mut(leg), sdp)
+            && known.hear(sdp).is_some()
+        {
+            self.tell_remote(leg);
+        }
+        self.engine(Input::LegConfirmed { leg });
+    }
+
+    /// Answers a change of the session with what was agreed before; hold and its end are evidence.
+    fn reinvited(&mut self, handle: DialogHandle, offer: Option<&[u8]>) {
+        let now = Instant::now();
+        let Some((id, answer, held)) = self.answer_to_reinvite(handle, offer) else {
+            let _ = self.parts.agent.answer_reinvite(handle, ReinviteAnswer::Refuse(488), now);
+            return;
+        };
+        if self.parts.agent.answer_reinvite(handle, ReinviteAnswer::Accept(answer), now).is_err() {
+            return;
+        }
+        self.tell_remote(id);
+        self.engine(if held { Input::LegHeld { leg: id } } else { Input::LegRetrieved { leg: id } });
+    }
+
+    fn answer_to_reinvite(
+        &mut self,
+        handle: DialogHandle,
+        offer: Option<&[u8]>,
+    ) -> Option<(LegId, Vec<u8>, bool)> {
+        let id = self.legs.of_handle(handle)?;
+        let call = self.legs.get(id)?.call?;
+        let party = self.legs.get(id)?.party;
+        let other =
+            self.legs.of_call(call).filter(|(_, leg)| leg.party != party).find_map(|(_, leg)| leg.audio());
+        let told = self.parts.settings.external_address;
+        let leg = self.legs.get_mut(id)?;
+        let before = leg.description.clone();
+        let Some(offer) = offer else {
+            let local = passing_on(leg.media.as_ref()?, other.as_ref(), told)?;
+            return Some((id, leg.session.offer(&local).to_bytes(), false));
+        };
+        let audio = leg.hear(offer)?;
+        let local = leg.media.as_ref().and_then(|media| passing_on(media, other.as_ref(), told));
+        let description = leg.description.clone();
+        let answered = local.zip(description).and_then(|(mut local, offer)| {
+            local.direction = linecard_sip::sdp::Direction::SendReceive.answering(audio.direction);
+            leg.session.answer_to(&offer, &local).ok()
+        });
+        match answered {
+            Some(answer) => Some((id, answer.to_bytes(), audio.is_hold())),
+            None => {
+                leg.description = before;
+                None
+            }
+        }
+    }
+
+    fn registration_changed(&mut self, line: &SipLineId, state: &RegistrationState) {
+        let Ok(line_id) = line.as_str().parse() else { return };
+        let standing = translate::standing(state, Instant::now(), wall_clock());
+        let known = self.parts.directory.line(line_id);
+        let name = known.map(|line| line.account.name.clone()).unwrap_or_default();
+        match (standing.state, &standing.reason) {
+            (LineState::Failed, Some(reason)) => {
+                tracing::warn!(line = %line_id, "line {name:?} is not registered: {reason}");
+            }
+            (LineState::Registered, _) => tracing::info!(line = %line_id, "line {name:?} is registered"),
+            _ => tracing::debug!(line = %line_id, ?state, "registration"),
+        }
+        let view = RegistrationView {
+            line_id,
+            user_id: known.and_then(|line| line.account.user_id),
+            state: standing.state,
+            reason: standing.reason,
+            expires_at: standing.expires_at,
+            contacts: standing.contacts,
+        };
+        let before = self.standings.insert(line_id, view.clone());
+        if before.is_none_or(|before| before.state != view.state || before.reason != view.reason) {
+            self.publish(CallEvent::RegistrationChanged(view));
+        }
+    }
+
+    /// A server's name has no address: every line that names it says so.
+    fn unresolved(&mut self, host: &str) {
+        let reason = format!("the name {host} has no address; check the line's server and the name service");
+        tracing::warn!("{reason}");
+        let lines = self.parts.directory.lines();
+        let named = lines.filter(|line| {
+            let proxy = line.account.outbound_proxy.as_deref();
+            server_host(proxy.unwrap_or(&line.account.server))
+                .is_some_and(|server| server.to_string() == host)
+        });
+        let views: Vec<RegistrationView> = named
+            .map(|line| RegistrationView {
+                line_id: line.id,
+                user_id: line.account.user_id,
+                state: LineState::Failed,
+                reason: Some(reason.clone()),
+                expires_at: None,
+                contacts: 0,
+            })
+            .collect();
+        for view in views {
+            self.standings.insert(view.line_id, view.clone());
+            self.publish(CallEvent::RegistrationChanged(view));
+        }
+    }
+}

@@ -1,0 +1,315 @@
+//! Start and stop: opens everything in order, closes what an earlier run left open, and puts the parts together.
+
+use std::collections::HashMap;
+use std::fs::{File, TryLockError};
+use std::future::Future;
+use std::net::{IpAddr, SocketAddr};
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use linecard_calls::{
+    Engine, EngineConfig, IdSource, OpenCall, RecordingClosed, RecordingPolicy, RecordingState,
+    RecoveredRecording, UtcMillis, fold_recordings,
+};
+use linecard_sip::ua::{self, UserAgent, UserAgentConfig};
+use linecard_store::Store;
+use linecard_web::port::Reactor as Door;
+use linecard_web::{App, WebSettings, router};
+use tokio::net::TcpListener;
+use tokio::sync::{mpsc, oneshot};
+
+use crate::config::{Config, ConfigError, RecordingDefault, UnknownSources};
+use crate::directory::Directory;
+use crate::hub::Hub;
+use crate::ledger::Ledger;
+use crate::media::{Media, RelayOptions};
+use crate::reactor::{Parts, Queues, Reactor, Settings, wall_clock};
+use crate::recorder::{RecordingStore, Recovered};
+use crate::wire::Wire;
+use crate::{chance, translate};
+
+/// Datagrams and bytes of streams that wait for the reactor.
+const ARRIVALS_MAX: usize = 16_384;
+/// Questions of handlers that wait for the reactor.
+const COMMANDS_MAX: usize = 1_024;
+/// How often frames that are past their retention are forgotten.
+const FORGET_EVERY: Duration = Duration::from_secs(3_600);
+/// How long open HTTP connections may take to finish at the stop.
+const HTTP_GRACE: Duration = Duration::from_secs(2);
+
+/// Why the server did not start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// A key of the configuration holds something that cannot be used.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    /// The environment refuses: what, why, and what to change.
+    #[error("{0}")]
+    Environment(String),
+}
+
+impl From<linecard_store::StoreError> for StartError {
+    fn from(error: linecard_store::StoreError) -> Self {
+        Self::Environment(error.to_string())
+    }
+}
+
+impl From<anyhow::Error> for StartError {
+    fn from(error: anyhow::Error) -> Self {
+        Self::Environment(format!("{error:#}"))
+    }
+}
+
+/// Runs the server until `shutdown`; `started` is told the HTTP address once everything listens.
+///
+/// # Errors
+/// `StartError` names the key and what to change; nothing was served then.
+pub async fn run(
+    config: Config,
+    shutdown: impl Future<Output = ()>,
+    started: Option<oneshot::Sender<SocketAddr>>,
+) -> Result<(), StartError> {
+    let folder = &config.server.data_dir;
+    let _lock = lock(folder)?;
+    let store = Store::open(&config.database_url()).await?;
+    let numbering = store.take_numbering(&uuid::Uuid::now_v7().simple().to_string()).await?;
+    let (ledger, notices) =
+        Ledger::start(store.clone(), &folder.join("spool"), numbering.epoch.clone()).await?;
+    let listener = TcpListener::bind(config.server.http)
+        .await
+        .map_err(|error| in_use("server.http", config.server.http, &error))?;
+    let (arrived, arrivals) = mpsc::channel(ARRIVALS_MAX);
+    let wire = Wire::open(&config.sip_listeners()?, arrived)
+        .await
+        .map_err(|(address, error)| in_use("sip.listen", address, &error))?;
+    let recordings = open_recordings(&config)?;
+    let recovered = recordings.recover().map_err(|error| StartError::Environment(error.to_string()))?;
+    let (reported, media_events) = mpsc::unbounded_channel();
+    let media = Media::start(&relay_options(&config)?, &recordings, reported)
+        .map_err(|error| StartError::Environment(error.to_string()))?;
+
+    let alive_file = folder.join("alive");
+    let engine = recovered_engine(&config, &store, recovered, &alive_file).await?;
+    let settings = Settings {
+        media_address: wire
+            .local_addresses()
+            .first()
+            .map_or(IpAddr::from([127, 0, 0, 1]), |local| local.addr.ip()),
+        external_address: config.external_address()?,
+        trusted: trusted(&config).await,
+        alive_file,
+    };
+    let (commands, asked) = mpsc::channel(COMMANDS_MAX);
+    let epoch = numbering.epoch.clone();
+    let parts = Parts {
+        agent: UserAgent::new(agent_config(&config, &wire)?, chance::generator()?),
+        engine,
+        hub: Hub::new(numbering, ledger.clone()),
+        ledger,
+        directory: Directory::load(&store).await?,
+        store: store.clone(),
+        wire,
+        media: media.handle(),
+        recordings,
+        dial_plan: config.dial_plan()?,
+        settings,
+    };
+    let queues = Queues { arrivals, media: media_events, notices, commands: asked };
+    let (stop_http, http) = serve_http(&config, &store, listener, Door::new(commands), epoch, started)?;
+    let forgetting = tokio::spawn(forget_frames(store.clone(), config.events.retention_days));
+
+    let parts = Reactor::run(parts, queues, shutdown).await;
+    forgetting.abort();
+    let _ = stop_http.send(());
+    let _ = tokio::time::timeout(HTTP_GRACE, http).await;
+    close(parts, media, &store).await
+}
+
+/// Closes everything in the order in which each part still needs the others.
+async fn close(parts: Parts, media: Media, store: &Store) -> Result<(), StartError> {
+    // The relay joins its threads: that blocks.
+    let _ = tokio::task::spawn_blocking(move || media.shutdown()).await;
+    parts.ledger.flush().await;
+    store.leave_numbering(parts.hub.numbering()).await?;
+    store.close().await;
+    tracing::info!("stopped");
+    Ok(())
+}
+
+/// Makes sure that no other server uses the data folder.
+fn lock(folder: &Path) -> Result<File, StartError> {
+    let refuse =
+        |why: String| StartError::Environment(format!("server.data_dir: {} {why}", folder.display()));
+    std::fs::create_dir_all(folder).map_err(|error| {
+        refuse(format!("cannot be made ({error}); write a folder that this user may write to"))
+    })?;
+    let file = File::create(folder.join("lock"))
+        .map_err(|error| refuse(format!("cannot be written ({error}); write another folder")))?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(TryLockError::WouldBlock) => {
+            Err(refuse("is used by another running server; stop it, or write another folder".to_owned()))
+        }
+        Err(TryLockError::Error(error)) => Err(refuse(format!("cannot be locked: {error}"))),
+    }
+}
+
+fn in_use(key: &str, address: SocketAddr, error: &std::io::Error) -> StartError {
+    let advice = match error.kind() {
+        std::io::ErrorKind::AddrInUse => "is in use; stop the other program or write another port",
+        std::io::ErrorKind::AddrNotAvailable => "is no address of this machine; write one that is",
+        std::io::ErrorKind::PermissionDenied => "is not allowed for this user; write a port above 1023",
+        _ => return StartError::Environment(format!("{key}: {address} cannot be listened on: {error}")),
+    };
+    StartError::Environment(format!("{key}: {address} {advice}"))
+}
+
+fn open_recordings(config: &Config) -> Result<RecordingStore, StartError> {
+    RecordingStore::open(config.recording_dir()).map_err(|error| {
+        StartError::Environment(format!("recording.dir: {error}; write a folder for recordings"))
+    })
+}
+
+fn relay_options(config: &Config) -> Result<RelayOptions, StartError> {
+    let [a, b, c, d, e, f, g, h, ..] = chance::seed()?;
+    Ok(RelayOptions {
+        port_min: config.media.port_min,
+        port_max: config.media.port_max,
+        rtp_timeout: Duration::from_secs(u64::from(config.media.rtp_timeout_s)),
+        writers: 1,
+        seed: u64::from_le_bytes([a, b, c, d, e, f, g, h]),
+    })
+}
+
+fn agent_config(config: &Config, wire: &Wire) -> Result<UserAgentConfig, StartError> {
+    Ok(UserAgentConfig {
+        user_agent_name: format!("Linecard/{}", env!("CARGO_PKG_VERSION")),
+        local_addresses: wire.local_addresses().to_vec(),
+        external_address: config.external_address()?,
+        unknown_sources: match config.sip.unknown_sources {
+            UnknownSources::Drop => ua::UnknownSources::Drop,
+            UnknownSources::Answer => ua::UnknownSources::Answer,
+        },
+        ..UserAgentConfig::default()
+    })
+}
+
+/// Resolves the trusted hosts once; one without an address is reported and left out.
+async fn trusted(config: &Config) -> Vec<IpAddr> {
+    let mut addresses = Vec::new();
+    for host in &config.sip.trusted {
+        match tokio::net::lookup_host((host.as_str(), 5060)).await {
+            Ok(found) => addresses.extend(found.map(|address| address.ip())),
+            Err(error) => {
+                tracing::warn!(%host, %error, "sip.trusted: this host has no address and is left out")
+            }
+        }
+    }
+    addresses
+}
+
+/// Makes the engine and lets it close the calls that an earlier run left open.
+async fn recovered_engine(
+    config: &Config,
+    store: &Store,
+    recovered: Vec<Result<Recovered, crate::recorder::RecorderError>>,
+    alive_file: &Path,
+) -> Result<Engine, StartError> {
+    let policy = match config.recording.default {
+        RecordingDefault::All => RecordingPolicy::All,
+        RecordingDefault::OnDemand => RecordingPolicy::OnDemand,
+        RecordingDefault::None => RecordingPolicy::Nothing,
+    };
+    let (now, at) = (Instant::now(), wall_clock());
+    let ids = IdSource::new(chance::generator()?);
+    let mut engine = Engine::new(EngineConfig { recording: policy }, ids, now, at);
+    let open = store.unsettled_calls().await?;
+    if open.is_empty() {
+        return Ok(engine);
+    }
+    let mut files: HashMap<String, Recovered> = HashMap::new();
+    for file in recovered {
+        match file {
+            Ok(file) => {
+                tracing::info!(recording = %file.id, repair = ?file.repair, "a recording of an earlier run is whole again");
+                files.insert(file.id.to_string(), file);
+            }
+            Err(error) => tracing::error!(%error, "a recording of an earlier run cannot be repaired"),
+        }
+    }
+    let calls = open.into_values().map(|signals| {
+        let unfinished =
+            fold_recordings(&signals).into_iter().filter(|it| it.state == RecordingState::Recording);
+        let recordings =
+            unfinished.map(|it| recovered_recording(it.id, files.remove(&it.id.to_string()))).collect();
+        OpenCall { signals, recordings }
+    });
+    let calls: Vec<OpenCall> = calls.collect();
+    tracing::warn!(calls = calls.len(), "an earlier run was cut off; its calls are closed as interrupted");
+    let alive_until = std::fs::read_to_string(alive_file).ok().and_then(|text| text.trim().parse().ok());
+    engine.recover(calls, alive_until.map(UtcMillis), at);
+    Ok(engine)
+}
+
+fn recovered_recording(
+    recording: linecard_calls::RecordingId,
+    file: Option<Recovered>,
+) -> RecoveredRecording {
+    match file {
+        None => RecoveredRecording::Lost { recording, why: "its file is not there".to_owned() },
+        Some(file) => RecoveredRecording::Repaired(RecordingClosed {
+            recording,
+            state: if file.repair.is_some() { RecordingState::Repaired } else { RecordingState::Finished },
+            duration_ms: file.duration_ms,
+            channels: 2,
+            sample_rate_hz: 8_000,
+            sha256: Some(file.sha256),
+            spans: translate::spans(&file.spans),
+        }),
+    }
+}
+
+type Http = tokio::task::JoinHandle<()>;
+
+fn serve_http(
+    config: &Config,
+    store: &Store,
+    listener: TcpListener,
+    door: Door,
+    epoch: String,
+    started: Option<oneshot::Sender<SocketAddr>>,
+) -> Result<(oneshot::Sender<()>, Http), StartError> {
+    let settings = WebSettings {
+        public_url: config.server.public_url.clone(),
+        allowed_origins: config.server.allowed_origins.clone(),
+        dial_plan: config.dial_plan()?,
+        recording_dir: config.recording_dir(),
+        epoch,
+    };
+    let app = App::new(store.clone(), door, settings, IdSource::new(chance::generator()?));
+    let (stop, stopped) = oneshot::channel::<()>();
+    let address = listener.local_addr().map_err(|error| in_use("server.http", config.server.http, &error))?;
+    tracing::info!("serving http://{address}");
+    if let Some(started) = started {
+        let _ = started.send(address);
+    }
+    let http = tokio::spawn(async move {
+        let serving = axum::serve(listener, router(app)).with_graceful_shutdown(async {
+            let _ = stopped.await;
+        });
+        if let Err(error) = serving.await {
+            tracing::error!(%error, "the HTTP side has ended");
+        }
+    });
+    Ok((stop, http))
+}
+
+async fn forget_frames(store: Store, retention_days: u32) {
+    loop {
+        let before = wall_clock().0 - i64::from(retention_days) * 24 * 3_600_000;
+        if let Err(error) = store.forget_frames(before).await {
+            tracing::warn!(%error, "old frames cannot be forgotten now");
+        }
+        tokio::time::sleep(FORGET_EVERY).await;
+    }
+}

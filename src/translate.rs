@@ -1,0 +1,191 @@
+//! Between the vocabulary of SIP and that of calls: exhaustive matches and nothing else.
+
+use std::time::Instant;
+
+use linecard_calls::{
+    Caller, EndCause, HangUpReason, IdentitySource, Input, LegId, LineState, Reason, RecordingClosed,
+    RecordingId, Span, SpanKind, UtcMillis,
+};
+use linecard_crm::{DialPlan, IdentityHeaders, Party, choose_identity};
+use linecard_sip::dialog::DialogRecord;
+use linecard_sip::invite;
+use linecard_sip::message::{HeaderName, NameAddr, ReasonValue, Request};
+use linecard_sip::registration::RegistrationState;
+use serde::{Deserialize, Serialize};
+
+use crate::recorder;
+
+/// How a line stands, apart from which line it is.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct LineStanding {
+    pub(crate) state: LineState,
+    pub(crate) reason: Option<String>,
+    pub(crate) expires_at: Option<UtcMillis>,
+    pub(crate) contacts: u32,
+}
+
+/// Reads who calls from an INVITE's identity headers.
+pub(crate) fn caller(plan: &DialPlan, request: &Request) -> Caller {
+    let headers = &request.headers;
+    let identity = IdentityHeaders {
+        asserted: headers.asserted_identity().iter().map(party).collect(),
+        remote_party: headers.remote_party_id().iter().map(party).collect(),
+        from: headers.from_().map(|from| party(&from)).unwrap_or_default(),
+        privacy: headers.text(&HeaderName::from("Privacy")).map(|text| text.into_owned()),
+    };
+    let chosen = choose_identity(plan, &identity);
+    let named = ["From", "P-Asserted-Identity", "Remote-Party-ID", "Privacy", "Diversion"];
+    let received = headers.iter().filter_map(|header| {
+        let name = *named.iter().find(|name| HeaderName::from(**name) == header.name)?;
+        Some((name.to_owned(), linecard_sip::message::readable(&header.value).into_owned()))
+    });
+    Caller {
+        number: chosen.number.call_number().map(str::to_owned),
+        dialled: chosen.received,
+        display: chosen.display,
+        chosen: match (chosen.number.call_number(), chosen.source) {
+            (None, _) => IdentitySource::Nothing,
+            (Some(_), linecard_crm::IdentitySource::Asserted) => IdentitySource::AssertedIdentity,
+            (Some(_), linecard_crm::IdentitySource::RemoteParty) => IdentitySource::RemotePartyId,
+            (Some(_), linecard_crm::IdentitySource::From) => IdentitySource::From,
+        },
+        headers: received.collect(),
+    }
+}
+
+fn party(address: &NameAddr) -> Party {
+    Party {
+        display: address.display_text(),
+        uri: address.uri.to_string(),
+        privacy: address.params.unquoted("privacy"),
+    }
+}
+
+/// Returns the number that was dialled, when the To header names another than the line's own account.
+pub(crate) fn did(request: &Request, username: &str) -> Option<String> {
+    let to = request.headers.to().ok()?;
+    let user = to.uri.as_sip()?.user.clone()?;
+    (user != username).then_some(user)
+}
+
+/// Returns what the end of a leg means to the engine; none when this end asked for it.
+pub(crate) fn leg_ended(leg: LegId, cause: &invite::EndCause) -> Option<Input> {
+    match cause {
+        invite::EndCause::RemoteBye { reasons } => {
+            Some(Input::LegEnded { leg, by: EndCause::Remote, reasons: self::reasons(reasons) })
+        }
+        invite::EndCause::LocalBye => None,
+        invite::EndCause::Cancelled => Some(Input::LegRejected { leg, status: 487, reasons: Vec::new() }),
+        invite::EndCause::AckTimeout | invite::EndCause::SessionExpired | invite::EndCause::Lost { .. } => {
+            Some(Input::LegEnded { leg, by: EndCause::System, reasons: Vec::new() })
+        }
+    }
+}
+
+/// Returns Reason headers as evidence.
+pub(crate) fn reasons(values: &[ReasonValue]) -> Vec<Reason> {
+    let reason = |value: &ReasonValue| Reason {
+        protocol: value.protocol.clone(),
+        cause: value.cause.and_then(|cause| u16::try_from(cause).ok()),
+        text: value.text.clone(),
+    };
+    values.iter().map(reason).collect()
+}
+
+/// Returns the Reason header of a BYE.
+pub(crate) fn hang_up_reason(reason: HangUpReason) -> ReasonValue {
+    let (cause, text) = match reason {
+        HangUpReason::OtherPartyGone => (200, "Other party hung up"),
+        HangUpReason::AnsweredElsewhere => (200, "Call completed elsewhere"),
+        HangUpReason::Requested => (200, "Hung up"),
+        HangUpReason::MediaLost => (503, "No media"),
+        HangUpReason::System => (503, "Server failure"),
+    };
+    ReasonValue { protocol: "SIP".to_owned(), cause: Some(cause), text: Some(text.to_owned()) }
+}
+
+/// Returns how a registration looks to an administrator.
+pub(crate) fn standing(state: &RegistrationState, now: Instant, at: UtcMillis) -> LineStanding {
+    let (state, reason, expires_at, contacts) = match state {
+        RegistrationState::Registered { expires_at, contacts } => {
+            let left = expires_at.saturating_duration_since(now).as_millis();
+            let at = at.plus_ms(i64::try_from(left).unwrap_or(i64::MAX));
+            (LineState::Registered, None, Some(at), *contacts)
+        }
+        RegistrationState::Waiting { reason, .. } => (LineState::Trying, Some(reason.to_string()), None, 0),
+        RegistrationState::Failed { reason, .. } => (LineState::Failed, Some(reason.to_string()), None, 0),
+        RegistrationState::Idle
+        | RegistrationState::Querying
+        | RegistrationState::Registering
+        | RegistrationState::Unregistering
+        | RegistrationState::Unregistered => (LineState::Trying, None, None, 0),
+    };
+    LineStanding { state, reason, expires_at, contacts: u32::try_from(contacts).unwrap_or(u32::MAX) }
+}
+
+/// Returns what became of a recording.
+pub(crate) fn recording_closed(id: RecordingId, closed: &recorder::ClosedRecording) -> Input {
+    let state = match closed.state {
+        recorder::RecordingState::Finished => linecard_calls::RecordingState::Finished,
+        recorder::RecordingState::Truncated => linecard_calls::RecordingState::Truncated,
+        recorder::RecordingState::Failed => {
+            return Input::RecordingFailed { recording: id, why: "nothing could be written".to_owned() };
+        }
+    };
+    Input::RecordingClosed(RecordingClosed {
+        recording: id,
+        state,
+        duration_ms: closed.duration_ms,
+        channels: 2,
+        sample_rate_hz: 8_000,
+        sha256: closed.sha256.clone(),
+        spans: spans(&closed.spans),
+    })
+}
+
+/// Returns marked spans as the ledger keeps them.
+pub(crate) fn spans(spans: &[linecard_media::Span]) -> Vec<Span> {
+    let kind = |kind| match kind {
+        linecard_media::SpanKind::Hold => SpanKind::Hold,
+        linecard_media::SpanKind::Loss => SpanKind::Loss,
+        linecard_media::SpanKind::Masked => SpanKind::Masked,
+        linecard_media::SpanKind::Transfer => SpanKind::Transfer,
+    };
+    spans
+        .iter()
+        .map(|span| Span { kind: kind(span.kind), from_ms: span.from_ms, until_ms: span.until_ms })
+        .collect()
+}
+
+/// A dialog as it lies in the ledger: the same words as [`DialogRecord`].
+#[derive(Serialize, Deserialize)]
+#[serde(remote = "DialogRecord")]
+struct DialogShape {
+    call_id: String,
+    local_uri: String,
+    local_tag: String,
+    remote_uri: String,
+    remote_tag: String,
+    remote_target: String,
+    route_set: Vec<String>,
+    local_cseq: u32,
+    remote_cseq: Option<u32>,
+    transport: String,
+    local_addr: String,
+    remote_addr: String,
+    line: Option<String>,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(transparent)]
+struct Shaped(#[serde(with = "DialogShape")] DialogRecord);
+
+/// Writes a dialog down for the ledger.
+pub(crate) fn dialog_to_json(record: DialogRecord) -> serde_json::Value {
+    serde_json::to_value(Shaped(record)).unwrap_or_default()
+}
+
+/// Reads a dialog of an earlier process; none when it is not one.
+pub(crate) fn dialog_of_json(value: &serde_json::Value) -> Option<DialogRecord> {
+    serde_json::from_value::<Shaped>(value.clone()).ok().map(|shaped| shaped.0)
+}
