@@ -1,0 +1,293 @@
+//! Talks through the relay over real sockets: what is forwarded, what is not, and what the recording holds.
+
+#![allow(clippy::cast_possible_truncation)]
+
+use std::net::UdpSocket;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use crate::media_parties::{Exchange, PTIME, Party, drain, find, options, own_address, recording, split};
+use linecard::media::{MediaEvent, PortError, RelayOptions, SpanKind};
+use linecard::recorder::RecordingState;
+use linecard_media::rtcp::{self, RtcpItem};
+use linecard_media::wav::Expected;
+use linecard_media::{RtpHeader, TelephoneEvent};
+
+#[test]
+fn a_talk_is_relayed_bit_exact_and_recorded_left_and_right() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut exchange = Exchange::start(folder.path(), &options());
+    let (customer, agent) = (Party::new(11), Party::new(22));
+    let (left, right) = (exchange.seat(&customer), exchange.seat(&agent));
+    let start = exchange.bridge(left.id, right.id, Some("talk"));
+    let speakers = [customer.talk(left.rtp, 0..75), agent.talk(right.rtp, 0..75)];
+    let (to_agent, to_customer) = (agent.receive(), customer.receive());
+    speakers.into_iter().for_each(|speaker| speaker.join().unwrap());
+    let stop = Instant::now();
+    exchange.handle.stop_recording(recording("talk"), stop);
+    let sent = |party: &Party| (0..75).map(|n| party.packet(n)).collect::<Vec<_>>();
+    assert!(to_agent == sent(&customer), "{} of 75 packets, or changed ones, to the agent", to_agent.len());
+    assert!(
+        to_customer == sent(&agent),
+        "{} of 75 packets, or changed ones, to the customer",
+        to_customer.len()
+    );
+
+    let closed = exchange.wait_closed("talk");
+    assert_eq!(closed.state, RecordingState::Finished);
+    let wall_ms = (stop - start).as_millis() as u64;
+    assert!(closed.duration_ms.abs_diff(wall_ms) <= 1, "{} ms of {wall_ms} ms", closed.duration_ms);
+    assert_eq!(closed.spans, []);
+    let (heard_left, heard_right) = exchange.heard("talk");
+    for (channel, party) in [(&heard_left, &customer), (&heard_right, &agent)] {
+        let at =
+            find(channel, &party.samples(0..75)).expect("every sample, from the first packet on, unbroken");
+        assert!(at < 8 * 100, "began {at} samples after the talk");
+    }
+    let expected = Expected { duration_ms: Some(wall_ms), sha256: closed.sha256, spans: closed.spans };
+    exchange.store.verify(&recording("talk"), &expected).unwrap();
+    let totals = exchange.totals(left.id);
+    assert_eq!((totals.heard.received, totals.forwarded, totals.unforwarded), (75, 75, 0));
+    exchange.media.shutdown();
+}
+
+#[test]
+fn the_file_is_valid_and_a_second_old_at_most_while_the_talk_goes_on() {
+    let folder = tempfile::tempdir().unwrap();
+    let exchange = Exchange::start(folder.path(), &options());
+    let (customer, agent) = (Party::new(11), Party::new(22));
+    let (left, right) = (exchange.seat(&customer), exchange.seat(&agent));
+    let start = exchange.bridge(left.id, right.id, Some("live"));
+    let speaker = customer.talk(left.rtp, 0..175);
+    let part = exchange.store.part_path(&recording("live"));
+    for moment_ms in [1_130, 1_900, 2_570, 3_300] {
+        thread::sleep((start + Duration::from_millis(moment_ms)).saturating_duration_since(Instant::now()));
+        // What kill -9 would leave.
+        let crashed = tempfile::tempdir().unwrap();
+        std::fs::copy(&part, crashed.path().join("live.wav.part")).unwrap();
+        let elapsed_ms = start.elapsed().as_millis() as u64;
+        let (heard, _) = split(hound::WavReader::open(crashed.path().join("live.wav.part")).unwrap());
+        assert!(heard.iter().any(|sample| *sample != 0));
+        let store = linecard::recorder::RecordingStore::open(crashed.path()).unwrap();
+        let recovered = store.recover().unwrap().remove(0).unwrap();
+        assert!(recovered.duration_ms + 1_000 >= elapsed_ms, "{} of {elapsed_ms} ms", recovered.duration_ms);
+        store.verify(&recording("live"), &Expected::default()).unwrap();
+    }
+    speaker.join().unwrap();
+    exchange.media.shutdown();
+    assert!(!part.exists());
+}
+
+#[test]
+fn before_the_bridge_packets_are_counted_and_go_nowhere() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut exchange = Exchange::start(folder.path(), &options());
+    let (customer, agent) = (Party::new(11), Party::new(22));
+    let (left, _right) = (exchange.seat(&customer), exchange.seat(&agent));
+    customer.talk(left.rtp, 0..5).join().unwrap();
+    assert_eq!(agent.receive().len(), 0);
+    let totals = exchange.totals(left.id);
+    assert_eq!((totals.heard.received, totals.forwarded, totals.unforwarded), (5, 0, 5));
+    exchange.media.shutdown();
+}
+
+#[test]
+fn a_stranger_reaches_nobody_and_is_counted() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut exchange = Exchange::start(folder.path(), &options());
+    let (customer, agent, stranger) = (Party::new(11), Party::new(22), Party::new(33));
+    let (left, right) = (exchange.seat(&customer), exchange.seat(&agent));
+    exchange.bridge(left.id, right.id, Some("guarded"));
+    customer.talk(left.rtp, 0..5).join().unwrap();
+    stranger.talk(left.rtp, 0..5).join().unwrap();
+    customer.talk(left.rtp, 5..10).join().unwrap();
+    let received = agent.receive();
+    assert_eq!(received, (0..10).map(|n| customer.packet(n)).collect::<Vec<_>>());
+    exchange.handle.stop_recording(recording("guarded"), Instant::now());
+    assert_eq!(exchange.wait_closed("guarded").customer.placed, 10);
+    assert_eq!(exchange.totals(left.id).heard.unknown_source, 5);
+    exchange.media.shutdown();
+}
+
+#[test]
+fn telephone_events_and_rtcp_pass_untouched() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut exchange = Exchange::start(folder.path(), &options());
+    let (customer, agent) = (Party::new(11), Party::new(22));
+    let (left, right) = (exchange.seat(&customer), exchange.seat(&agent));
+    exchange.bridge(left.id, right.id, None);
+    let event = TelephoneEvent::new(7, true, 10, 800).to_payload();
+    let header = RtpHeader { payload_type: 101, marker: true, sequence: 1, timestamp: 0, ssrc: 11 };
+    let event = header.build(&event).unwrap();
+    let report = rtcp::build(&RtcpItem::ReceiverReport { ssrc: 11, blocks: vec![] }).unwrap();
+    customer.rtp.send_to(&event, left.rtp).unwrap();
+    customer.rtcp.send_to(&report, left.rtcp).unwrap();
+    assert_eq!(agent.receive(), [event]);
+    assert_eq!(drain(&agent.rtcp), [report]);
+    assert_eq!(exchange.totals(left.id).heard.telephone_events, 1);
+    exchange.media.shutdown();
+}
+
+#[test]
+fn a_held_party_hears_nothing_and_the_hold_is_marked() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut exchange = Exchange::start(folder.path(), &options());
+    let (customer, agent) = (Party::new(11), Party::new(22));
+    let (left, right) = (exchange.seat(&customer), exchange.seat(&agent));
+    let start = exchange.bridge(left.id, right.id, Some("held"));
+    let held = linecard::media::Remote { receives: false, sends: false, ..agent.remote() };
+    exchange.handle.set_remote(right.id, held);
+    exchange.handle.begin_span(recording("held"), SpanKind::Hold, start + Duration::from_millis(40));
+    customer.talk(left.rtp, 0..5).join().unwrap();
+    assert_eq!(agent.receive().len(), 0);
+    exchange.handle.set_remote(right.id, agent.remote());
+    exchange.handle.end_span(recording("held"), SpanKind::Hold, start + Duration::from_millis(240));
+    customer.talk(left.rtp, 5..10).join().unwrap();
+    assert_eq!(agent.receive().len(), 5);
+    exchange.handle.stop_recording(recording("held"), Instant::now());
+    let closed = exchange.wait_closed("held");
+    let holds: Vec<_> = closed.spans.iter().filter(|span| span.kind == SpanKind::Hold).collect();
+    assert_eq!(holds.len(), 1);
+    assert_eq!((holds[0].from_ms, holds[0].until_ms), (40, 240));
+    exchange.media.shutdown();
+}
+
+#[test]
+fn a_recording_goes_on_with_the_next_agent() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut exchange = Exchange::start(folder.path(), &options());
+    let (customer, first, second) = (Party::new(11), Party::new(22), Party::new(33));
+    let [left, right, next] = [&customer, &first, &second].map(|party| exchange.seat(party));
+    exchange.bridge(left.id, right.id, Some("moved"));
+    first.talk(right.rtp, 0..10).join().unwrap();
+    exchange.handle.unbridge(left.id);
+    first.talk(right.rtp, 10..20).join().unwrap();
+    exchange.bridge(left.id, next.id, Some("moved"));
+    second.talk(next.rtp, 0..10).join().unwrap();
+    thread::sleep(Duration::from_millis(50));
+    // The customer hangs up: the recording ends with its leg.
+    assert_eq!(exchange.totals(left.id).heard.received, 0);
+    assert_eq!(exchange.wait_closed("moved").state, RecordingState::Finished);
+    let (_, heard) = exchange.heard("moved");
+    let before = find(&heard, &first.samples(0..10)).expect("the first agent");
+    let after = find(&heard, &second.samples(0..10)).expect("the second agent");
+    assert!(before < after);
+    assert_eq!(find(&heard, &first.samples(12..13)), None, "nothing between the bridges");
+    exchange.media.shutdown();
+}
+
+#[test]
+fn media_that_stays_away_is_reported_once() {
+    let folder = tempfile::tempdir().unwrap();
+    let timeout = RelayOptions { rtp_timeout: Duration::from_millis(700), ..options() };
+    let mut exchange = Exchange::start(folder.path(), &timeout);
+    let customer = Party::new(11);
+    let left = exchange.seat(&customer);
+    customer.talk(left.rtp, 0..3).join().unwrap();
+    let flowing = |event: &MediaEvent| (*event == MediaEvent::Flowing { leg: left.id }).then_some(());
+    exchange.wait("flow", flowing);
+    let silent_ms = exchange.wait("loss", |event| match event {
+        MediaEvent::Lost { leg, silent_ms } if *leg == left.id => Some(*silent_ms),
+        _ => None,
+    });
+    assert!((700..2_500).contains(&silent_ms), "{silent_ms}");
+    customer.talk(left.rtp, 3..6).join().unwrap();
+    exchange.wait("flow again", flowing);
+    exchange.media.shutdown();
+}
+
+#[test]
+fn exhausted_ports_are_an_error_and_come_back_after_use() {
+    let folder = tempfile::tempdir().unwrap();
+    let few = RelayOptions { port_min: 21_000, port_max: 21_005, ..options() };
+    let mut exchange = Exchange::start(folder.path(), &few);
+    let legs: Vec<_> = (0..3).map(|_| exchange.handle.open_leg(own_address()).unwrap()).collect();
+    for leg in &legs {
+        assert!(leg.rtp.port() % 2 == 0 && leg.rtcp.port() == leg.rtp.port() + 1);
+    }
+    let refused = exchange.handle.open_leg(own_address());
+    assert!(matches!(refused, Err(PortError::Exhausted { pairs: 3 })));
+    exchange.totals(legs[1].id);
+    let again = exchange.handle.open_leg(own_address()).unwrap();
+    assert_eq!(again.rtp, legs[1].rtp);
+    assert!(exchange.handle.open_leg(own_address()).is_err());
+    exchange.media.shutdown();
+}
+
+#[test]
+fn a_port_held_by_another_program_is_passed_over() {
+    let folder = tempfile::tempdir().unwrap();
+    let few = RelayOptions { port_min: 21_000, port_max: 21_005, ..options() };
+    let exchange = Exchange::start(folder.path(), &few);
+    let _held = UdpSocket::bind((own_address(), 21_003)).unwrap();
+    let mut ports = [(); 2].map(|()| exchange.handle.open_leg(own_address()).unwrap().rtp.port());
+    ports.sort_unstable();
+    assert_eq!(ports, [21_000, 21_004]);
+    assert!(matches!(exchange.handle.open_leg(own_address()), Err(PortError::Taken)));
+    exchange.media.shutdown();
+}
+
+#[test]
+fn a_shutdown_brings_every_recording_to_its_place() {
+    let folder = tempfile::tempdir().unwrap();
+    let exchange = Exchange::start(folder.path(), &options());
+    let parties: Vec<_> = (0..6).map(Party::new).collect();
+    let legs: Vec<_> = parties.iter().map(|party| exchange.seat(party)).collect();
+    for (n, pair) in legs.chunks(2).enumerate() {
+        exchange.bridge(pair[0].id, pair[1].id, Some(&format!("call-{n}")));
+    }
+    parties[0].talk(legs[0].rtp, 0..20).join().unwrap();
+    let store = exchange.store.clone();
+    exchange.media.shutdown();
+    for n in 0..3 {
+        let found = store.verify(&recording(&format!("call-{n}")), &Expected::default()).unwrap();
+        assert!((350..2_000).contains(&found.duration_ms()), "{found:?}");
+    }
+}
+
+#[test]
+fn twenty_talks_at_once_are_recorded_without_a_gap() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut exchange = Exchange::start(folder.path(), &options());
+    let talks: Vec<_> = (0..20).map(|n| (Party::new(100 + n), Party::new(200 + n))).collect();
+    // A generator that is itself held up for as long as the recorder waits proves nothing: it has to try again.
+    let round = (0..5).find(|round| talk_at_once(&mut exchange, &talks, *round) < Duration::from_millis(150));
+    let round = round.expect("a machine with time for a generator of 2,000 packets a second");
+    for (n, (customer, agent)) in talks.iter().enumerate() {
+        let (left, right) = exchange.heard(&format!("call-{round}-{n}"));
+        assert!(find(&left, &customer.samples(0..50)).is_some(), "customer of call {n}");
+        assert!(find(&right, &agent.samples(0..50)).is_some(), "agent of call {n}");
+        assert_eq!(agent.receive(), (0..50).map(|n| customer.packet(n)).collect::<Vec<_>>());
+    }
+    exchange.media.shutdown();
+}
+
+/// Lets all talk for a second; returns by how much the generator was late at worst.
+fn talk_at_once(exchange: &mut Exchange, talks: &[(Party, Party)], round: usize) -> Duration {
+    let mut speakers = Vec::new();
+    for (n, (customer, agent)) in talks.iter().enumerate() {
+        let (left, right) = (exchange.seat(customer), exchange.seat(agent));
+        exchange.bridge(left.id, right.id, Some(&format!("call-{round}-{n}")));
+        speakers.extend([(customer, left), (agent, right)]);
+        // What an earlier round has left.
+        [customer, agent].into_iter().for_each(Party::discard);
+    }
+    let (start, mut late) = (Instant::now(), Duration::ZERO);
+    for n in 0..50_u32 {
+        let due = start + PTIME * n;
+        thread::sleep(due.saturating_duration_since(Instant::now()));
+        for (party, leg) in &speakers {
+            party.rtp.send_to(&party.packet(n as usize), leg.rtp).unwrap();
+        }
+        late = late.max(due.elapsed());
+    }
+    thread::sleep(Duration::from_millis(100));
+    let stop = Instant::now();
+    for n in 0..talks.len() {
+        let name = format!("call-{round}-{n}");
+        exchange.handle.stop_recording(recording(&name), stop);
+        assert_eq!(exchange.wait_closed(&name).state, RecordingState::Finished);
+    }
+    speakers.iter().for_each(|(_, leg)| exchange.handle.close_leg(leg.id, stop));
+    late
+}
