@@ -9,4 +9,6 @@ mod peers;
 #[cfg(test)]
 mod recording_storage;
 #[cfg(test)]
+mod stories;
+#[cfg(test)]
 mod tidy;

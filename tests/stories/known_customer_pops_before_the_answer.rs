@@ -1,0 +1,67 @@
+//! Story 1: a known customer calls; the screen shows the name while it rings; afterwards the interaction has its
+//! outcome and durations, and the WAV has the customer left and the agent right.
+
+use std::time::{Duration, Instant};
+
+use serde_json::json;
+
+use super::Office;
+use super::server::{NUMBER, SOON};
+use crate::peers::{Answer, Customer, Wav, eventually};
+
+const CUSTOMER_HZ: u32 = 440;
+const AGENT_HZ: u32 = 700;
+
+#[test]
+fn a_known_customer_is_bridged_logged_and_recorded() {
+    let office = Office::open(Answer::Manual);
+    let contact = office.knows("Мария Иванова", "8 (831) 212-34-56");
+    let customer =
+        Customer::new(office.pbx.address(), b"+78312123456").named(b"M. Ivanova").speaking(CUSTOMER_HZ);
+    let call = customer.call(NUMBER);
+    call.wait_ringing(SOON);
+    office.phone.wait_ringing(SOON);
+    let live = office.server.get("/calls");
+    assert_eq!(live["items"][0]["number"], "+78312123456", "{live}");
+    assert_eq!(live["items"][0]["state"], "ringing", "{live}");
+    office.phone.answer();
+    call.wait_talking(SOON);
+    let talking_since = Instant::now();
+    call.rtp().wait_received(100, SOON);
+    std::thread::sleep(Duration::from_secs(2));
+    assert!(call.rtp().heard(AGENT_HZ) > 0.1, "the customer hears the agent's tone");
+    call.hang_up();
+    let talked = talking_since.elapsed();
+    office.phone.wait_closed(SOON);
+
+    let interaction = office.server.ended_interaction();
+    assert_eq!(interaction["outcome"], "answered", "{interaction}");
+    assert_eq!(interaction["direction"], "inbound");
+    assert_eq!(interaction["hangup_by"], "caller");
+    assert_eq!(interaction["caller_number"], "+78312123456");
+    assert_eq!(interaction["contact_id"], json!(contact));
+    assert_eq!(interaction["user_id"], json!(office.agent_id));
+    assert_eq!(interaction["line_id"], json!(office.line_id));
+    let talk_ms = interaction["talk_ms"].as_i64().expect("talk_ms");
+    let seen_ms = i64::try_from(talked.as_millis()).expect("short");
+    assert!((talk_ms - seen_ms).abs() < 250, "talk_ms {talk_ms}, seen {seen_ms}");
+
+    let recording = interaction["recording_ids"][0].as_str().expect("a recording").to_owned();
+    let shown = eventually("the recording is finished", SOON, || {
+        let shown = office.server.get(&format!("/recordings/{recording}"));
+        (shown["state"] == "finished").then_some(shown)
+    });
+    let wav = Wav::open(&office.server.recording_file(&recording));
+    assert_eq!((wav.channels.len(), wav.rate_hz), (2, 8_000));
+    let length = i64::try_from(wav.duration_ms()).expect("short");
+    assert!((length - talk_ms).abs() <= 20, "WAV {length} ms, talk {talk_ms} ms");
+    assert_eq!(shown["duration_ms"].as_i64(), Some(length));
+    assert!(wav.tone_in(0, CUSTOMER_HZ) > 0.1 && wav.tone_in(0, AGENT_HZ) < 0.02, "customer left");
+    assert!(wav.tone_in(1, AGENT_HZ) > 0.1 && wav.tone_in(1, CUSTOMER_HZ) < 0.02, "agent right");
+
+    let media = office.server.request("GET", &format!("/recordings/{recording}/media"), "");
+    assert_eq!(media.status, 200);
+    assert_eq!(media.body, std::fs::read(office.server.recording_file(&recording)).expect("the file"));
+    office.server.command(&["recording", "verify", "--all"], "");
+    office.server.command(&["replay"], "");
+}

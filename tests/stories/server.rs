@@ -1,0 +1,249 @@
+//! The real binary with a small office around it: a PBX, an agent with a phone, a line, a log-in.
+
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpStream};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use crate::peers::program::Program;
+use crate::peers::{Account, Answer, Baresip, Kamailio, PhoneOptions, eventually, net};
+
+/// The password of everybody in the tests.
+pub(crate) const PASSWORD: &str = "a long password";
+
+/// How long a registration or a call's step may take before the story fails.
+pub(crate) const SOON: Duration = Duration::from_secs(15);
+
+/// A running server and how to talk to it.
+pub(crate) struct Linecard {
+    pub(crate) program: Program,
+    pub(crate) http: SocketAddr,
+    pub(crate) folder: tempfile::TempDir,
+    token: String,
+}
+
+/// An answer of the REST interface.
+#[derive(Debug)]
+pub(crate) struct Reply {
+    pub(crate) status: u16,
+    pub(crate) body: Vec<u8>,
+}
+
+impl Reply {
+    pub(crate) fn json(&self) -> Value {
+        serde_json::from_slice(&self.body)
+            .unwrap_or_else(|error| panic!("{error}: {}", String::from_utf8_lossy(&self.body)))
+    }
+}
+
+impl Linecard {
+    /// Starts the server on free ports in a folder of its own, with an administrator.
+    pub(crate) fn start() -> Self {
+        Self::start_with("")
+    }
+
+    /// Starts the server with more configuration.
+    pub(crate) fn start_with(more: &str) -> Self {
+        let ip = net::own_address();
+        let port = || SocketAddr::from((ip, net::free_port(ip)));
+        let (http, sip) = (port(), port());
+        let folder = tempfile::tempdir().expect("a folder for the server");
+        let config = format!(
+            "[server]\ndata_dir = {:?}\nhttp = \"{http}\"\npublic_url = \"http://{http}\"\n\
+             [sip]\nlisten = [\"udp://{sip}\", \"tcp://{sip}\"]\n[log]\nlevel = \"info,linecard=debug\"\n{more}",
+            folder.path().join("data"),
+        );
+        std::fs::write(folder.path().join("linecard.toml"), config).expect("the configuration is written");
+        let mut server = Self {
+            program: Program::new(env!("CARGO_BIN_EXE_linecard"), "linecard"),
+            http,
+            folder,
+            token: String::new(),
+        };
+        server.command(&["user", "add", "--login", "admin", "--role", "admin", "--password-stdin"], PASSWORD);
+        server.launch();
+        server.token = server.log_in("admin");
+        server
+    }
+
+    /// Starts the program; it must not run.
+    pub(crate) fn launch(&mut self) {
+        let config = self.config().display().to_string();
+        self.program.start(&["--config".to_owned(), config, "serve".to_owned()]);
+        let http = self.http;
+        eventually("the server answers", SOON, || {
+            let reply = request(http, "GET", "/healthz", "", None).ok()?;
+            (reply.status == 200).then_some(())
+        });
+    }
+
+    pub(crate) fn config(&self) -> PathBuf {
+        self.folder.path().join("linecard.toml")
+    }
+
+    pub(crate) fn data(&self) -> PathBuf {
+        self.folder.path().join("data")
+    }
+
+    /// Runs a command of the program beside the server and returns its exit code and what it printed.
+    pub(crate) fn ask(&self, arguments: &[&str], input: &str) -> (i32, String) {
+        let mut child = Command::new(env!("CARGO_BIN_EXE_linecard"))
+            .arg("--config")
+            .arg(self.config())
+            .args(arguments)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("the program starts");
+        child.stdin.take().expect("a pipe").write_all(input.as_bytes()).expect("it reads");
+        let output = child.wait_with_output().expect("it ends");
+        let text =
+            format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+        (output.status.code().unwrap_or(-1), text)
+    }
+
+    /// Runs a command that has to succeed.
+    pub(crate) fn command(&self, arguments: &[&str], input: &str) -> String {
+        let (code, text) = self.ask(arguments, input);
+        assert_eq!(code, 0, "{arguments:?}: {text}");
+        text
+    }
+
+    pub(crate) fn log_in(&self, login: &str) -> String {
+        let body = json!({"login": login, "password": PASSWORD}).to_string();
+        let reply = request(self.http, "POST", "/api/v1/session", &body, None).expect("an answer");
+        assert_eq!(reply.status, 201, "{reply:?}");
+        reply.json()["token"].as_str().expect("a token").to_owned()
+    }
+
+    pub(crate) fn get(&self, path: &str) -> Value {
+        let reply = self.request("GET", path, "");
+        assert_eq!(reply.status, 200, "GET {path}: {}", String::from_utf8_lossy(&reply.body));
+        reply.json()
+    }
+
+    pub(crate) fn create(&self, path: &str, body: &Value) -> Value {
+        let reply = self.request("POST", path, &body.to_string());
+        assert_eq!(reply.status, 201, "POST {path}: {}", String::from_utf8_lossy(&reply.body));
+        reply.json()
+    }
+
+    /// Asks as the administrator; `path` is below `/api/v1`.
+    pub(crate) fn request(&self, method: &str, path: &str, body: &str) -> Reply {
+        request(self.http, method, &format!("/api/v1{path}"), body, Some(&self.token)).expect("an answer")
+    }
+
+    /// Waits for the only interaction to end and returns it.
+    pub(crate) fn ended_interaction(&self) -> Value {
+        eventually("one interaction has ended", SOON, || {
+            let list = self.get("/interactions");
+            let items = list["items"].as_array()?;
+            assert!(items.len() <= 1, "one call, one interaction: {items:?}");
+            items.first().filter(|it| it["state"] == "ended").cloned()
+        })
+    }
+
+    /// Where a recording's file lies.
+    pub(crate) fn recording_file(&self, id: &str) -> PathBuf {
+        self.data().join("recordings").join(Path::new(id)).with_extension("wav")
+    }
+}
+
+/// Sends one HTTP request over a connection of its own.
+pub(crate) fn request(
+    http: SocketAddr,
+    method: &str,
+    path: &str,
+    body: &str,
+    token: Option<&str>,
+) -> std::io::Result<Reply> {
+    let mut stream = TcpStream::connect_timeout(&http, Duration::from_secs(5))?;
+    stream.set_read_timeout(Some(Duration::from_secs(30)))?;
+    let login = token.map(|token| format!("Authorization: Bearer {token}\r\n")).unwrap_or_default();
+    let length = body.len();
+    write!(
+        stream,
+        "{method} {path} HTTP/1.1\r\nHost: {http}\r\nConnection: close\r\n{login}\
+         Content-Type: application/json\r\nContent-Length: {length}\r\n\r\n{body}"
+    )?;
+    let mut bytes = Vec::new();
+    stream.read_to_end(&mut bytes)?;
+    let split =
+        bytes.windows(4).position(|four| four == b"\r\n\r\n").ok_or(std::io::ErrorKind::UnexpectedEof)?;
+    let headers = String::from_utf8_lossy(&bytes[..split]).into_owned();
+    let status = headers.split(' ').nth(1).and_then(|code| code.parse().ok()).unwrap_or(0);
+    let mut body = bytes[split + 4..].to_vec();
+    if headers.to_ascii_lowercase().contains("transfer-encoding: chunked") {
+        body = unchunked(&body);
+    }
+    Ok(Reply { status, body })
+}
+
+fn unchunked(mut rest: &[u8]) -> Vec<u8> {
+    let mut whole = Vec::new();
+    while let Some(end) = rest.windows(2).position(|two| two == b"\r\n") {
+        let size = std::str::from_utf8(&rest[..end]).ok().and_then(|hex| usize::from_str_radix(hex, 16).ok());
+        let Some(size) = size.filter(|size| *size > 0) else { break };
+        whole.extend_from_slice(&rest[end + 2..end + 2 + size]);
+        rest = &rest[end + 4 + size..];
+    }
+    whole
+}
+
+/// A PBX with a line that Linecard serves and an agent whose phone is at extension 201.
+pub(crate) struct Office {
+    pub(crate) pbx: Kamailio,
+    pub(crate) phone: Baresip,
+    pub(crate) server: Linecard,
+    pub(crate) agent_id: String,
+    pub(crate) line_id: String,
+}
+
+/// The number that customers dial.
+pub(crate) const NUMBER: &str = "+78312000000";
+
+impl Office {
+    /// Opens the office: everything is registered when it returns.
+    pub(crate) fn open(answer: Answer) -> Self {
+        let accounts = [Account::new("100").with_number(NUMBER), Account::new("201"), Account::new("202")];
+        let mut pbx = Kamailio::start(&accounts);
+        let phone = Baresip::start(
+            pbx.address(),
+            &accounts[1],
+            &PhoneOptions { answer, tone_hz: 700, expires_s: 60 },
+        );
+        pbx.wait_registered("201", 1, SOON);
+        let server = Linecard::start();
+        let agent = server.create(
+            "/users",
+            &json!({"login": "maria", "name": "Мария", "role": "agent", "password": PASSWORD}),
+        );
+        let agent_id = agent["id"].as_str().expect("an id").to_owned();
+        server.create(&format!("/users/{agent_id}/devices"), &json!({"kind": "sip", "uri": "201"}));
+        let line = server.create(
+            "/lines",
+            &json!({
+                "name": "Main", "server": pbx.address().to_string(), "username": "100",
+                "password": "secret-100", "user_id": agent_id,
+            }),
+        );
+        let line_id = line["id"].as_str().expect("an id").to_owned();
+        pbx.wait_registered("100", 1, SOON);
+        eventually("the line says that it is registered", SOON, || {
+            let line = server.get(&format!("/lines/{line_id}"));
+            (line["registration"]["state"] == "registered").then_some(())
+        });
+        Self { pbx, phone, server, agent_id, line_id }
+    }
+
+    /// Adds a contact with one number.
+    pub(crate) fn knows(&self, name: &str, number: &str) -> String {
+        let contact =
+            self.server.create("/contacts", &json!({"name": name, "numbers": [{"number": number}]}));
+        contact["id"].as_str().expect("an id").to_owned()
+    }
+}
