@@ -62,6 +62,7 @@ impl ClientInvite {
         Self { state, request, bytes, transport: on, timers }
     }
 
+    // mirrors RFC 3261 figure 5 and RFC 6026 figure 5
     pub(super) fn handle(&mut self, input: ClientInput<'_>, effects: &mut Vec<Effect>) {
         use ClientInput::{CancelSent, Response, Timer, TransportFailed};
         use State::{Accepted, Calling, Completed, Proceeding, Terminated};

@@ -1,0 +1,118 @@
+// REST: one function per call that the desk makes. The cookie is the browser's; no token is kept here.
+
+import type {
+  CallView,
+  Company,
+  Contact,
+  Explanation,
+  Interaction,
+  Listing,
+  Recording,
+  User,
+} from './wire.ts';
+
+const BASE = '/api/v1';
+const WAIT_MS = 15_000;
+
+/** A refusal of the server, or no answer at all (`status` 0). */
+export class ApiError extends Error {
+  constructor(
+    readonly status: number,
+    message: string,
+    readonly field: string | null = null,
+  ) {
+    super(message);
+  }
+}
+
+let logInNeeded: () => void = () => undefined;
+let serverTime: (ms: number) => void = () => undefined;
+
+/** Whom to tell of an expired session, and of the server's time. */
+export function listen(hooks: { logInNeeded: () => void; serverTime: (ms: number) => void }): void {
+  logInNeeded = hooks.logInNeeded;
+  serverTime = hooks.serverTime;
+}
+
+async function ask<T>(method: string, path: string, body?: object): Promise<T> {
+  let response: Response;
+  try {
+    response = await fetch(BASE + path, {
+      method,
+      credentials: 'same-origin',
+      signal: AbortSignal.timeout(WAIT_MS),
+      ...(body ? { body: JSON.stringify(body), headers: { 'Content-Type': 'application/json' } } : {}),
+    });
+  } catch (error) {
+    throw new ApiError(0, String(error));
+  }
+  const date = Date.parse(response.headers.get('Date') ?? '');
+  if (Number.isFinite(date)) serverTime(date);
+  if (response.ok) return response.status === 204 ? (undefined as T) : ((await response.json()) as T);
+  const error = await refusal(response);
+  if (response.status === 401 && path !== '/session') logInNeeded();
+  throw error;
+}
+
+async function refusal(response: Response): Promise<ApiError> {
+  try {
+    const problem = (await response.json()) as { detail?: unknown; field?: unknown };
+    const field = typeof problem.field === 'string' ? problem.field : null;
+    return new ApiError(response.status, String(problem.detail ?? response.statusText), field);
+  } catch {
+    return new ApiError(response.status, response.statusText);
+  }
+}
+
+function query(params: Record<string, string | number | boolean | null | undefined>): string {
+  const search = new URLSearchParams();
+  for (const [name, value] of Object.entries(params)) {
+    if (value !== null && value !== undefined && value !== '') search.set(name, String(value));
+  }
+  const text = search.toString();
+  return text === '' ? '' : `?${text}`;
+}
+
+export interface InteractionFilter {
+  from?: string;
+  outcome?: string | null;
+  recorded?: boolean | null;
+  user_id?: string | null;
+  contact_id?: string | null;
+  number?: string | null;
+  limit?: number;
+  cursor?: string | null;
+}
+
+const id = encodeURIComponent;
+
+export const api = {
+  logIn: (login: string, password: string) => ask<{ user: User }>('POST', '/session', { login, password }),
+  session: () => ask<{ user: User; expires_at: string }>('GET', '/session'),
+  logOut: () => ask<void>('DELETE', '/session'),
+  hangUp: (callId: string) => ask<CallView>('POST', `/calls/${id(callId)}/hangup`),
+  contact: (contactId: string) => ask<Contact>('GET', `/contacts/${id(contactId)}`),
+  contacts: (q: string, limit: number) => ask<Listing<Contact>>('GET', `/contacts${query({ q, limit })}`),
+  company: (companyId: string) => ask<Company>('GET', `/companies/${id(companyId)}`),
+  interactions: (filter: InteractionFilter) => ask<Listing<Interaction>>('GET', `/interactions${query({ ...filter })}`),
+  interaction: (interactionId: string) => ask<Interaction>('GET', `/interactions/${id(interactionId)}`),
+  amend: (interactionId: string, patch: { notes?: string; contact_id?: string | null }) =>
+    ask<Interaction>('PATCH', `/interactions/${id(interactionId)}`, patch),
+  explain: (interactionId: string) => ask<Explanation>('GET', `/interactions/${id(interactionId)}/explain`),
+  recording: (recordingId: string) => ask<Recording>('GET', `/recordings/${id(recordingId)}`),
+};
+
+export function mediaUrl(recordingId: string): string {
+  return `${BASE}/recordings/${id(recordingId)}/media`;
+}
+
+/** Why a recording cannot be played: the status of a request for its first byte, 0 without an answer. */
+export async function mediaStatus(recordingId: string): Promise<number> {
+  try {
+    const response = await fetch(mediaUrl(recordingId), { headers: { Range: 'bytes=0-0' }, credentials: 'same-origin' });
+    await response.body?.cancel();
+    return response.status;
+  } catch {
+    return 0;
+  }
+}

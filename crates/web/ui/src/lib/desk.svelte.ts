@@ -1,0 +1,260 @@
+// The desk of one logged-in user: the events, what is on the screen because of them, and the calls so far.
+
+import { api } from './api.ts';
+import { noteServerTime, serverNow } from './clock.svelte.ts';
+import { Contacts } from './contacts.svelte.ts';
+import { notesInPanel, someoneTypes } from './editing.ts';
+import { EventStream } from './events.ts';
+import type { Connection } from './events.ts';
+import { Leader } from './leader.ts';
+import { Notes } from './notes.svelte.ts';
+import { EMPTY, isOver, isRecording, livePops, reduce } from './state.ts';
+import type { DeskState } from './state.ts';
+import type { Interaction, Pop, StateFrame, User } from './wire.ts';
+
+/** How long "answered elsewhere" stays. */
+export const FOLD_MS = 3_000;
+
+/** A pop that is over and still on the screen. */
+export interface Closing {
+  pop: Pop;
+  at: number;
+  /** The talk's length as counted here, until the interaction says it exactly. */
+  talkMs: number | null;
+}
+
+export class Desk {
+  readonly contacts = new Contacts();
+  readonly notes: Notes;
+  readonly leader = new Leader();
+  state = $state.raw<DeskState>(EMPTY);
+  connection = $state<Connection>('connecting');
+  closing = $state.raw<Closing | null>(null);
+  /** Somebody still writes the note of the ended call: the next one waits below it. */
+  private holding = $state(false);
+  /** The pop whose card is in the work area. */
+  card = $state.raw<Pop | null>(null);
+  /** The pop whose card is offered by the bar. */
+  offered = $state.raw<Pop | null>(null);
+  /** The newest interaction that came by event, for lists to take in. */
+  latest = $state.raw<Interaction | null>(null);
+  /** Rises with each snapshot: lists read themselves anew. */
+  refreshes = $state(0);
+  /** Interactions read or amended here, by id. */
+  private known = $state.raw<Readonly<Record<string, Interaction>>>({});
+  /** Calls that REST said are recorded, for a page that missed the event. */
+  private recorded = $state.raw<ReadonlySet<string>>(new Set());
+  private readonly acked = new Map<string, number>();
+  private readonly arrivals = new Map<string, number>();
+  private readonly stream: EventStream;
+  private fold: ReturnType<typeof setTimeout> | undefined;
+
+  constructor(
+    readonly user: User,
+    onLogInNeeded: () => void,
+  ) {
+    this.notes = new Notes(user.id, (interaction) => this.learn(interaction));
+    const scheme = window.location.protocol === 'https:' ? 'wss' : 'ws';
+    this.stream = new EventStream({
+      url: `${scheme}://${window.location.host}/api/v1/events`,
+      open: (url) => new WebSocket(url),
+      onFrame: (frame, arrivedAt) => this.take(frame, arrivedAt),
+      onConnection: (connection) => this.connected(connection),
+      onLogInNeeded,
+    });
+  }
+
+  start(): () => void {
+    const wake = (): void => {
+      if (!document.hidden) this.stream.wake();
+    };
+    const lost = (): void => this.stream.networkLost();
+    document.addEventListener('visibilitychange', wake);
+    window.addEventListener('online', wake);
+    window.addEventListener('offline', lost);
+    this.stream.start();
+    return () => {
+      document.removeEventListener('visibilitychange', wake);
+      window.removeEventListener('online', wake);
+      window.removeEventListener('offline', lost);
+      clearTimeout(this.fold);
+      this.stream.stop();
+      this.leader.stop();
+      this.notes.stop();
+    };
+  }
+
+  get pops(): Pop[] {
+    return livePops(this.state, this.user.id);
+  }
+
+  /** What the call panel is about: a live pop before one that is over, unless its note is being written. */
+  get current(): Pop | null {
+    if (this.holding && this.closing) return this.closing.pop;
+    return this.pops[0] ?? this.closing?.pop ?? null;
+  }
+
+  interaction(id: string): Interaction | null {
+    return this.known[id] ?? null;
+  }
+
+  /** The customer that a user said it is. */
+  chosenContact(interactionId: string): string | null {
+    return this.known[interactionId]?.contact_id ?? null;
+  }
+
+  isRecorded(callId: string): boolean {
+    return isRecording(this.state, callId) || (this.recorded.has(callId) && !(callId in this.state.recordings));
+  }
+
+  /** When it began to ring, in ms. */
+  ringingSince(pop: Pop): number | null {
+    const call = this.state.calls[pop.call_id];
+    return call ? Date.parse(call.started_at) : (this.state.shownAt[pop.pop_id] ?? null);
+  }
+
+  talkingSince(pop: Pop): number | null {
+    const answered = this.state.calls[pop.call_id]?.answered_at;
+    return answered ? Date.parse(answered) : null;
+  }
+
+  isHeld(pop: Pop): boolean {
+    return this.state.calls[pop.call_id]?.state === 'held';
+  }
+
+  /** A pop was drawn: the server is told once per version how long that took. */
+  drawn(pop: Pop): void {
+    if ((this.acked.get(pop.pop_id) ?? 0) >= pop.version) return;
+    const arrivedAt = this.arrivals.get(`${pop.pop_id} ${pop.version}`);
+    const renderedMs = arrivedAt === undefined ? 0 : Math.max(0, Math.round(performance.now() - arrivedAt));
+    const frame = { type: 'pop.ack', pop_id: pop.pop_id, version: pop.version, rendered_ms: renderedMs };
+    if (this.stream.send(frame)) this.acked.set(pop.pop_id, pop.version);
+  }
+
+  /** Nobody writes the ended call's note any more. */
+  release(): void {
+    this.holding = false;
+  }
+
+  dismiss(): void {
+    this.holding = false;
+    clearTimeout(this.fold);
+    this.closing = null;
+  }
+
+  openCard(pop: Pop): void {
+    this.card = pop;
+    this.offered = null;
+  }
+
+  closeCard(): void {
+    this.card = null;
+  }
+
+  dismissOffer(): void {
+    this.offered = null;
+  }
+
+  async hangUp(pop: Pop): Promise<void> {
+    await api.hangUp(pop.call_id);
+  }
+
+  async choose(pop: Pop, contactId: string): Promise<void> {
+    this.learn(await api.amend(pop.interaction_id, { contact_id: contactId }));
+  }
+
+  learn(interaction: Interaction): void {
+    const others = Object.entries(this.known).slice(-50);
+    this.known = { ...Object.fromEntries(others), [interaction.id]: interaction };
+  }
+
+  /** Reads what the events do not tell about a call in progress: notes, the chosen customer, a running recording. */
+  async readInteraction(pop: Pop): Promise<void> {
+    try {
+      const interaction = await api.interaction(pop.interaction_id);
+      this.learn(interaction);
+      const last = interaction.recording_ids.at(-1);
+      if (isOver(pop) || last === undefined || pop.call_id in this.state.recordings) return;
+      if ((await api.recording(last)).state === 'recording') this.recorded = new Set([...this.recorded, pop.call_id]);
+    } catch {
+      // The panel is whole without it; notes are kept here and saved later.
+    }
+  }
+
+  private connected(connection: Connection): void {
+    this.connection = connection;
+    if (connection === 'online') this.notes.flushAll();
+  }
+
+  private take(frame: StateFrame, arrivedAt: number): void {
+    const before = this.state;
+    this.state = reduce(before, frame);
+    if (frame.type === 'snapshot') {
+      this.refreshes += 1;
+      for (const pop of frame.data.pops) this.arrived(pop, arrivedAt);
+    } else {
+      noteServerTime(Date.parse(frame.timestamp));
+      if (frame.type === 'interaction.closed') this.closed(frame.data);
+      if (frame.type.startsWith('pop.')) this.arrived(frame.data as Pop, arrivedAt);
+    }
+    this.follow(before);
+  }
+
+  private arrived(pop: Pop, arrivedAt: number): void {
+    if (this.arrivals.size > 200) this.arrivals.clear();
+    this.arrivals.set(`${pop.pop_id} ${pop.version}`, arrivedAt);
+  }
+
+  private closed(interaction: Interaction): void {
+    this.learn(interaction);
+    this.latest = interaction;
+  }
+
+  /** Compares the pops before and after a frame: what came, what went, what became of the card. */
+  private follow(before: DeskState): void {
+    const was = livePops(before, this.user.id);
+    const is = this.pops;
+    for (const pop of was) {
+      if (is.some(({ pop_id }) => pop_id === pop.pop_id)) continue;
+      const last = this.state.pops[pop.pop_id];
+      if (last) this.over(last, before);
+      // A snapshot without it: what was a talk is over, what rang is nobody's business any more.
+      else if (pop.state === 'mine') this.over({ ...pop, state: 'ended' }, before);
+      else this.withdrawn(pop);
+    }
+    for (const pop of is) {
+      if (!was.some(({ pop_id }) => pop_id === pop.pop_id)) this.came(pop);
+      if (this.card?.pop_id === pop.pop_id && this.card !== pop) this.card = pop;
+      if (this.offered?.pop_id === pop.pop_id && this.offered !== pop) this.offered = pop;
+    }
+  }
+
+  private came(pop: Pop): void {
+    if (this.closing && notesInPanel()) this.holding = true;
+    const busyCard = this.card !== null && this.pops.some(({ pop_id }) => pop_id === this.card?.pop_id);
+    if (someoneTypes() || busyCard || this.pops[0]?.pop_id !== pop.pop_id) this.offered = pop;
+    else this.openCard(pop);
+  }
+
+  private over(pop: Pop, before: DeskState): void {
+    const written = this.holding || (this.current?.pop_id !== pop.pop_id && this.closing !== null && notesInPanel());
+    if (written) return this.withdrawn(pop);
+    if (pop.state === 'ended' && notesInPanel()) this.holding = true;
+    const answered = before.calls[pop.call_id]?.answered_at;
+    this.closing = { pop, at: serverNow(), talkMs: answered ? serverNow() - Date.parse(answered) : null };
+    if (this.card?.pop_id === pop.pop_id) this.card = pop;
+    if (this.offered?.pop_id === pop.pop_id) this.offered = null;
+    clearTimeout(this.fold);
+    if (pop.state === 'elsewhere') this.fold = setTimeout(() => this.foldElsewhere(pop), FOLD_MS);
+  }
+
+  private foldElsewhere(pop: Pop): void {
+    if (this.closing?.pop.pop_id === pop.pop_id) this.closing = null;
+    if (!someoneTypes()) this.withdrawn(pop);
+  }
+
+  private withdrawn(pop: Pop): void {
+    if (this.card?.pop_id === pop.pop_id) this.card = null;
+    if (this.offered?.pop_id === pop.pop_id) this.offered = null;
+  }
+}

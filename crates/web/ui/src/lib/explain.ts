@@ -1,0 +1,60 @@
+// The sentences of `/interactions/{id}/explain` as message keys; an unknown one keeps the server's English.
+
+import type { Key } from '../i18n/en.ts';
+import { duration } from './format.ts';
+import type { Sentence } from './wire.ts';
+import type { Said } from './who.ts';
+
+const CAUSES: Record<string, Key> = {
+  'the caller gave up': 'cause.caller_gave_up',
+  'another device was answered': 'cause.other_device',
+  'the ring time was over': 'cause.ring_time',
+  'the user declined on another device': 'cause.declined_elsewhere',
+  'the caller had gone': 'cause.caller_gone',
+  'a user hung up in the interface': 'cause.interface',
+  'a fault': 'cause.fault',
+  'its party hung up': 'cause.party',
+  'the server ended it': 'cause.server',
+};
+
+/** What only a technician wants to read; shown quieter. */
+const TECHNICAL = new Set(['dialog_recorded', 'leg_confirmed', 'late_durable']);
+
+export function isTechnical(sentence: Sentence): boolean {
+  return TECHNICAL.has(sentence.key);
+}
+
+/** The sentence in the words of `say`, which is given the key and the texts to fill in. */
+export function sentenceText(
+  sentence: Sentence,
+  say: (said: Said) => string,
+  isKey: (key: string) => key is Key,
+  number: (text: string) => string,
+): string {
+  const key = `explain.${sentence.key}`;
+  const { params } = sentence;
+  if (!isKey(key)) return sentence.text;
+  switch (sentence.key) {
+    case 'leg_offered': {
+      const given = params['number'] ?? 'withheld';
+      return say({ key, params: { number: given === 'withheld' ? say({ key: 'explain.withheld' }) : number(given) } });
+    }
+    case 'routed':
+      if (!params['user']) return say({ key: 'explain.routed.nobody' });
+      return say({ key, params: { count: Number(params['devices'] ?? 0) } });
+    case 'contact_looked_up': {
+      const count = Number(params['candidates'] ?? 0);
+      if (sentence.text.includes('could not be read')) return say({ key: 'why.unavailable' });
+      return count === 0 ? say({ key: 'explain.contact_looked_up.nobody' }) : say({ key, params: { count } });
+    }
+    case 'leg_cancelled':
+    case 'leg_ended': {
+      const cause = CAUSES[params['by'] ?? ''];
+      return cause ? say({ key, params: { why: say({ key: cause }) } }) : sentence.text;
+    }
+    case 'recording_closed':
+      return say({ key, params: { time: duration(Number(params['duration_ms'] ?? 0)) } });
+    default:
+      return say({ key, params });
+  }
+}

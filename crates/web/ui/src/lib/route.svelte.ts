@@ -1,0 +1,72 @@
+// Where in the desk the page is; the address is the whole truth of it.
+
+export type Route =
+  | { name: 'desk' }
+  | { name: 'history'; q: string; outcome: string | null; recorded: boolean }
+  | { name: 'detail'; id: string };
+
+export function parseRoute(path: string, search: string): Route {
+  const parts = path.split('/').filter((part) => part !== '');
+  if (parts[0] !== 'history') return { name: 'desk' };
+  if (parts[1] !== undefined) return { name: 'detail', id: decodeURIComponent(parts[1]) };
+  const params = new URLSearchParams(search);
+  return {
+    name: 'history',
+    q: params.get('q') ?? '',
+    outcome: params.get('outcome'),
+    recorded: params.get('recorded') === 'true',
+  };
+}
+
+export function historyPath(filter: { q: string; outcome: string | null; recorded: boolean }): string {
+  const params = new URLSearchParams();
+  if (filter.q !== '') params.set('q', filter.q);
+  if (filter.outcome !== null) params.set('outcome', filter.outcome);
+  if (filter.recorded) params.set('recorded', 'true');
+  const text = params.toString();
+  return text === '' ? '/history' : `/history?${text}`;
+}
+
+const read = (): Route => parseRoute(window.location.pathname, window.location.search);
+
+let current = $state.raw<Route>(read());
+/** The list that a detail was opened from, to go back to. */
+let listPath = '/history';
+
+export function route(): Route {
+  return current;
+}
+
+export function lastListPath(): string {
+  return listPath;
+}
+
+export function go(path: string, how: 'push' | 'replace' = 'push'): void {
+  if (path !== window.location.pathname + window.location.search) {
+    if (how === 'push') history.pushState(null, '', path);
+    else history.replaceState(null, '', path);
+  }
+  current = read();
+  if (current.name === 'history') listPath = path;
+}
+
+/** Follows the browser's buttons and turns clicks on links of this page into steps without loading. */
+export function followLinks(): () => void {
+  const back = (): void => {
+    current = read();
+  };
+  const click = (event: MouseEvent): void => {
+    if (event.defaultPrevented || event.button !== 0 || event.metaKey || event.ctrlKey || event.shiftKey) return;
+    const link = event.target instanceof Element ? event.target.closest('a') : null;
+    if (!link || link.origin !== window.location.origin || link.target !== '' || link.hash !== '') return;
+    event.preventDefault();
+    go(link.pathname + link.search);
+  };
+  if (current.name === 'history') listPath = window.location.pathname + window.location.search;
+  window.addEventListener('popstate', back);
+  document.addEventListener('click', click);
+  return () => {
+    window.removeEventListener('popstate', back);
+    document.removeEventListener('click', click);
+  };
+}

@@ -1,0 +1,43 @@
+// The history's search: a number goes to the server as it is, a name by way of the contacts that bear it.
+
+import { api } from './api.ts';
+import type { InteractionFilter } from './api.ts';
+import { merged } from './calls.svelte.ts';
+import type { Contacts } from './contacts.svelte.ts';
+import type { Interaction, Listing } from './wire.ts';
+
+export interface HistoryFilter {
+  q: string;
+  outcome: string | null;
+  recorded: boolean;
+}
+
+const CONTACTS_MAX = 8;
+const PER_CONTACT = 25;
+
+/** Tells whether a search text is a number rather than a name. */
+export function isNumber(q: string): boolean {
+  return /\d{2,}/.test(q.replaceAll(/[\s()+.-]/g, '')) && !/\p{L}{2,}/u.test(q);
+}
+
+export function filterOf({ q, outcome, recorded }: HistoryFilter): InteractionFilter {
+  return { outcome, recorded: recorded || null, number: q !== '' && isNumber(q) ? q : null };
+}
+
+/** Tells whether one that came by event belongs in the list; with a search only the server knows. */
+export function fitsFilter(interaction: Interaction, { q, outcome, recorded }: HistoryFilter): boolean {
+  if (q !== '') return false;
+  return (outcome === null || interaction.outcome === outcome) && (!recorded || interaction.recording_ids.length > 0);
+}
+
+export async function searchCalls(asked: HistoryFilter, contacts: Contacts): Promise<Listing<Interaction>> {
+  const filter = filterOf(asked);
+  if (asked.q === '' || isNumber(asked.q)) return api.interactions({ ...filter, limit: 50 });
+  const found = await api.contacts(asked.q, CONTACTS_MAX);
+  for (const contact of found.items) contacts.put(contact);
+  const pages = await Promise.all(
+    found.items.map(({ id }) => api.interactions({ ...filter, contact_id: id, limit: PER_CONTACT })),
+  );
+  const items = merged(...pages.map((page) => page.items));
+  return { items, total: items.length, next: null };
+}

@@ -1,0 +1,118 @@
+// What the server says, folded into one value: a pure `(state, frame) -> state`. It decides nothing and knows no time.
+
+import { epochOf } from './wire.ts';
+import type { AgentView, CallView, EventFrame, Pop, RecordingView, SnapshotFrame, StateFrame } from './wire.ts';
+
+export interface DeskState {
+  /** The place of the last frame taken in; null before the first snapshot. */
+  readonly cursor: string | null;
+  readonly seq: number;
+  readonly calls: Readonly<Record<string, CallView>>;
+  readonly pops: Readonly<Record<string, Pop>>;
+  /** When the first frame of a pop was numbered, in ms; a pop of a snapshot has none. */
+  readonly shownAt: Readonly<Record<string, number>>;
+  /** By call: the last recording heard of. */
+  readonly recordings: Readonly<Record<string, RecordingView>>;
+  readonly agents: Readonly<Record<string, AgentView>>;
+  readonly missedOpen: number;
+}
+
+export const EMPTY: DeskState = {
+  cursor: null,
+  seq: -1,
+  calls: {},
+  pops: {},
+  shownAt: {},
+  recordings: {},
+  agents: {},
+  missedOpen: 0,
+};
+
+/** So many withdrawn pops are kept, so that a late older version of one is still known to be old. */
+const OVER_KEPT = 20;
+
+export function isOver(pop: Pop): boolean {
+  return pop.state === 'elsewhere' || pop.state === 'missed' || pop.state === 'ended';
+}
+
+export function reduce(state: DeskState, frame: StateFrame): DeskState {
+  if (frame.type === 'snapshot') return fromSnapshot(frame);
+  if (state.cursor === null || epochOf(frame.cursor) !== epochOf(state.cursor) || frame.seq <= state.seq) return state;
+  return { ...take(state, frame), cursor: frame.cursor, seq: frame.seq };
+}
+
+function fromSnapshot({ cursor, seq, data }: SnapshotFrame): DeskState {
+  return {
+    cursor,
+    seq,
+    calls: Object.fromEntries(data.calls.map((call) => [call.call_id, call])),
+    pops: Object.fromEntries(data.pops.map((pop) => [pop.pop_id, pop])),
+    shownAt: {},
+    recordings: {},
+    agents: Object.fromEntries(data.agents.map((agent) => [agent.user_id, agent])),
+    missedOpen: data.missed_open,
+  };
+}
+
+function take(state: DeskState, frame: EventFrame): DeskState {
+  switch (frame.type) {
+    case 'call.created':
+    case 'call.ringing':
+    case 'call.answered':
+    case 'call.held':
+    case 'call.retrieved':
+      return { ...state, calls: { ...state.calls, [frame.data.call_id]: frame.data } };
+    case 'call.missed':
+    case 'call.ended':
+      return frame.data.state === 'ended' ? withoutCall(state, frame.data.call_id) : state;
+    case 'pop.shown':
+    case 'pop.updated':
+    case 'pop.retracted':
+      return withPop(state, frame.data, Date.parse(frame.timestamp));
+    case 'recording.started':
+    case 'recording.paused':
+    case 'recording.resumed':
+    case 'recording.finished':
+      return { ...state, recordings: { ...state.recordings, [frame.data.call_id]: frame.data } };
+    case 'agent.state_changed':
+      return { ...state, agents: { ...state.agents, [frame.data.user_id]: frame.data } };
+    case 'interaction.closed':
+      return state;
+    case 'other':
+      return state;
+  }
+}
+
+function withPop(state: DeskState, pop: Pop, at: number): DeskState {
+  const known = state.pops[pop.pop_id];
+  if (known && (known.version >= pop.version || (isOver(known) && !isOver(pop)))) return state;
+  const shownAt = known ? state.shownAt : { ...state.shownAt, [pop.pop_id]: at };
+  return pruned({ ...state, pops: { ...state.pops, [pop.pop_id]: pop }, shownAt });
+}
+
+function withoutCall(state: DeskState, callId: string): DeskState {
+  const { [callId]: _call, ...calls } = state.calls;
+  const { [callId]: _recording, ...recordings } = state.recordings;
+  return { ...state, calls, recordings };
+}
+
+function pruned(state: DeskState): DeskState {
+  const over = Object.values(state.pops).filter(isOver);
+  if (over.length <= OVER_KEPT) return state;
+  const gone = new Set(over.slice(0, over.length - OVER_KEPT).map((pop) => pop.pop_id));
+  const keep = <T>(record: Readonly<Record<string, T>>): Record<string, T> =>
+    Object.fromEntries(Object.entries(record).filter(([id]) => !gone.has(id)));
+  return { ...state, pops: keep(state.pops), shownAt: keep(state.shownAt) };
+}
+
+/** The live pops of one user: the talk first, then the ringing ones in the order they came. */
+export function livePops(state: DeskState, userId: string): Pop[] {
+  const own = Object.values(state.pops).filter((pop) => pop.user_id === userId && !isOver(pop));
+  const rank = (pop: Pop): number => (pop.state === 'mine' ? 0 : 1);
+  return own.sort((a, b) => rank(a) - rank(b) || (a.pop_id < b.pop_id ? -1 : 1));
+}
+
+/** Tells whether a call is being recorded, as far as the events said. */
+export function isRecording(state: DeskState, callId: string): boolean {
+  return state.recordings[callId]?.state === 'recording';
+}

@@ -1,0 +1,267 @@
+// The shapes on the wire, REST and events, as the outside contract names them.
+
+export type Role = 'agent' | 'supervisor' | 'admin';
+export type Direction = 'inbound' | 'outbound' | 'internal';
+export type Level = 'exact' | 'extension' | 'company' | 'suffix';
+export type Lookup = 'pending' | 'done' | 'unavailable';
+export type PopState = 'ringing' | 'mine' | 'elsewhere' | 'missed' | 'ended';
+export type CallState = 'created' | 'ringing' | 'answered' | 'held' | 'ended';
+export type Outcome =
+  | 'answered'
+  | 'abandoned'
+  | 'no_answer'
+  | 'busy'
+  | 'rejected'
+  | 'failed'
+  | 'canceled'
+  | 'interrupted';
+export type RecordingState = 'recording' | 'finished' | 'repaired' | 'truncated' | 'failed';
+
+export interface User {
+  id: string;
+  login: string;
+  name: string;
+  role: Role;
+  extension: string | null;
+}
+
+export interface ContactRef {
+  id: string;
+  name: string;
+  company_name: string | null;
+  responsible_id: string | null;
+}
+
+export interface Candidate {
+  contact: ContactRef;
+  level: Level;
+  score: number;
+  reasons: string[];
+}
+
+export interface Pop {
+  pop_id: string;
+  version: number;
+  call_id: string;
+  interaction_id: string;
+  user_id: string;
+  state: PopState;
+  direction: Direction;
+  number: string | null;
+  number_dialled: string | null;
+  display_name: string | null;
+  line_id: string;
+  did: string | null;
+  candidates: Candidate[];
+  lookup: Lookup;
+}
+
+export interface CallView {
+  call_id: string;
+  interaction_id: string;
+  direction: Direction;
+  state: CallState;
+  user_id: string | null;
+  line_id: string;
+  number: string | null;
+  contact_id: string | null;
+  started_at: string;
+  answered_at: string | null;
+  legs: { leg_id: string; party: 'customer' | 'agent'; state: string }[];
+}
+
+export interface RecordingView {
+  recording_id: string;
+  interaction_id: string;
+  call_id: string;
+  user_id: string | null;
+  state: RecordingState;
+}
+
+export interface AgentView {
+  user_id: string;
+  state: 'available' | 'ringing' | 'busy';
+  call_id: string | null;
+}
+
+export interface Interaction {
+  id: string;
+  call_id: string;
+  direction: Direction;
+  outcome: Outcome | null;
+  state: 'live' | 'ended';
+  caller_number: string | null;
+  caller_dialled: string | null;
+  callee_number: string | null;
+  contact_id: string | null;
+  user_id: string | null;
+  line_id: string;
+  started_at: string;
+  answered_at: string | null;
+  ended_at: string | null;
+  ringing_ms: number | null;
+  talk_ms: number | null;
+  hold_ms: number | null;
+  hangup_by: 'caller' | 'callee' | 'agent' | 'system' | 'interrupted' | null;
+  sip_status: number | null;
+  recording_ids: string[];
+  notes: string | null;
+  disposition: string | null;
+}
+
+export interface PhoneNumber {
+  number: string;
+  e164: string | null;
+  extension: string | null;
+  label: string | null;
+}
+
+export interface Contact {
+  id: string;
+  name: string;
+  company_id: string | null;
+  responsible_id: string | null;
+  numbers: PhoneNumber[];
+  emails: string[];
+  source: string | null;
+  region: string | null;
+  industry: string | null;
+  notes: string | null;
+  custom: Record<string, unknown>;
+  version: number;
+}
+
+export interface Company {
+  id: string;
+  name: string;
+  numbers: PhoneNumber[];
+  region: string | null;
+  industry: string | null;
+  notes: string | null;
+  version: number;
+}
+
+export interface Recording {
+  id: string;
+  interaction_id: string;
+  state: RecordingState;
+  duration_ms: number | null;
+}
+
+export interface Sentence {
+  at: string;
+  source: string;
+  leg_id: string | null;
+  key: string;
+  params: Record<string, string>;
+  text: string;
+}
+
+export interface Explanation {
+  interaction_id: string;
+  sentences: Sentence[];
+  outcome: Outcome | null;
+  rule: string;
+  verdict: string;
+}
+
+export interface Listing<T> {
+  items: T[];
+  total: number;
+  next: string | null;
+}
+
+export interface Snapshot {
+  calls: CallView[];
+  pops: Pop[];
+  agents: AgentView[];
+  missed_open: number;
+}
+
+export interface Hello {
+  type: 'hello';
+  session: string;
+  epoch: string;
+  heartbeat_ms: number;
+}
+
+interface Placed<T extends string, D> {
+  type: T;
+  cursor: string;
+  seq: number;
+  data: D;
+}
+
+interface Numbered<T extends string, D> extends Placed<T, D> {
+  timestamp: string;
+}
+
+export type SnapshotFrame = Placed<'snapshot', Snapshot>;
+export type CallFrame = Numbered<
+  | 'call.created'
+  | 'call.ringing'
+  | 'call.answered'
+  | 'call.held'
+  | 'call.retrieved'
+  | 'call.missed'
+  | 'call.ended',
+  CallView
+>;
+export type PopFrame = Numbered<'pop.shown' | 'pop.updated' | 'pop.retracted', Pop>;
+export type RecordingFrame = Numbered<
+  'recording.started' | 'recording.paused' | 'recording.resumed' | 'recording.finished',
+  RecordingView
+>;
+export type AgentFrame = Numbered<'agent.state_changed', AgentView>;
+export type ClosedFrame = Numbered<'interaction.closed', Interaction>;
+/** A type that this page does not know yet; it only moves the cursor. */
+export type OtherFrame = Numbered<'other', unknown>;
+
+export type EventFrame = CallFrame | PopFrame | RecordingFrame | AgentFrame | ClosedFrame | OtherFrame;
+export type StateFrame = SnapshotFrame | EventFrame;
+export type ServerFrame = Hello | { type: 'heartbeat' } | StateFrame;
+
+const KNOWN = new Set<string>([
+  'call.created',
+  'call.ringing',
+  'call.answered',
+  'call.held',
+  'call.retrieved',
+  'call.missed',
+  'call.ended',
+  'pop.shown',
+  'pop.updated',
+  'pop.retracted',
+  'recording.started',
+  'recording.paused',
+  'recording.resumed',
+  'recording.finished',
+  'agent.state_changed',
+  'interaction.closed',
+]);
+
+function isObject(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
+
+/** Reads one frame; null for what is no frame of this protocol or not known and without a place in the stream. */
+export function parseFrame(text: string): ServerFrame | null {
+  let raw: unknown;
+  try {
+    raw = JSON.parse(text);
+  } catch {
+    return null;
+  }
+  if (!isObject(raw) || typeof raw['type'] !== 'string') return null;
+  if (raw['type'] === 'hello') return typeof raw['epoch'] === 'string' ? (raw as unknown as Hello) : null;
+  if (raw['type'] === 'heartbeat') return { type: 'heartbeat' };
+  if (typeof raw['cursor'] !== 'string' || !Number.isSafeInteger(raw['seq'])) return null;
+  if (raw['type'] === 'snapshot') return isObject(raw['data']) ? (raw as unknown as SnapshotFrame) : null;
+  if (KNOWN.has(raw['type']) && isObject(raw['data'])) return raw as unknown as EventFrame;
+  return { ...raw, type: 'other' } as unknown as OtherFrame;
+}
+
+/** The epoch of a cursor `epoch:seq`. */
+export function epochOf(cursor: string): string {
+  return cursor.slice(0, Math.max(0, cursor.lastIndexOf(':')));
+}
