@@ -19,7 +19,7 @@ pub(crate) mod sipp;
 pub(crate) mod sound;
 
 pub(crate) use baresip::{Answer, Baresip, PhoneOptions};
-pub(crate) use browser::Browser;
+pub(crate) use browser::{Browser, Tab};
 pub(crate) use customer::Customer;
 pub(crate) use kamailio::{Account, Kamailio};
 pub(crate) use program::eventually;

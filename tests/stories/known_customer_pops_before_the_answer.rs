@@ -1,13 +1,13 @@
 //! Story 1: a known customer calls; the screen shows the name while it rings; afterwards the interaction has its
 //! outcome and durations, and the WAV has the customer left and the agent right.
 
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use serde_json::json;
 
 use super::Office;
 use super::server::{NUMBER, SOON};
-use crate::peers::{Answer, Customer, Wav, eventually};
+use crate::peers::{Answer, Browser, Customer, Wav, eventually};
 
 const CUSTOMER_HZ: u32 = 440;
 const AGENT_HZ: u32 = 700;
@@ -16,6 +16,8 @@ const AGENT_HZ: u32 = 700;
 fn a_known_customer_is_bridged_logged_and_recorded() {
     let office = Office::open(Answer::Manual);
     let contact = office.knows("Мария Иванова", "8 (831) 212-34-56");
+    let browser = Browser::start();
+    let desk = office.desk(&browser, "desk");
     let customer =
         Customer::new(office.pbx.address(), b"+78312123456").named(b"M. Ivanova").speaking(CUSTOMER_HZ);
     let call = customer.call(NUMBER);
@@ -24,11 +26,20 @@ fn a_known_customer_is_bridged_logged_and_recorded() {
     let live = office.server.get("/calls");
     assert_eq!(live["items"][0]["number"], "+78312123456", "{live}");
     assert_eq!(live["items"][0]["state"], "ringing", "{live}");
+    desk.wait_for("[data-testid=panel-state][data-state=ringing]", SOON);
+    desk.wait_text("Мария Иванова", SOON);
+    let shown = desk.text("[data-testid=pop-number]");
+    assert!(shown.contains("831") && shown.contains("212-34-56"), "in the national way: {shown}");
+    if let Some(folder) = std::env::var_os("LINECARD_PICTURES") {
+        desk.screenshot(&std::path::Path::new(&folder).join("ringing.png"));
+    }
     office.phone.answer();
     call.wait_talking(SOON);
     let talking_since = Instant::now();
+    desk.wait_for("[data-testid=panel-state][data-state=talking]", SOON);
+    desk.wait_for("[data-testid=rec-mark]", SOON);
     call.rtp().wait_received(100, SOON);
-    std::thread::sleep(Duration::from_secs(2));
+    call.rtp().wait_received(200, SOON);
     assert!(call.rtp().heard(AGENT_HZ) > 0.1, "the customer hears the agent's tone");
     call.hang_up();
     let talked = talking_since.elapsed();
@@ -58,6 +69,11 @@ fn a_known_customer_is_bridged_logged_and_recorded() {
     assert_eq!(shown["duration_ms"].as_i64(), Some(length));
     assert!(wav.tone_in(0, CUSTOMER_HZ) > 0.1 && wav.tone_in(0, AGENT_HZ) < 0.02, "customer left");
     assert!(wav.tone_in(1, AGENT_HZ) > 0.1 && wav.tone_in(1, CUSTOMER_HZ) < 0.02, "agent right");
+
+    desk.wait_for("[data-testid=panel-state][data-state=ended]", SOON);
+    let asked_before_the_log_in = "the server responded with a status of 401 (Unauthorized)";
+    let problems = desk.problems();
+    assert!(problems.iter().all(|text| text.ends_with(asked_before_the_log_in)), "{problems:?}");
 
     let media = office.server.request("GET", &format!("/recordings/{recording}/media"), "");
     assert_eq!(media.status, 200);

@@ -9,7 +9,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use crate::peers::program::Program;
-use crate::peers::{Account, Answer, Baresip, Kamailio, PhoneOptions, eventually, net};
+use crate::peers::{Account, Answer, Baresip, Browser, Kamailio, PhoneOptions, Tab, eventually, net};
 
 /// The password of everybody in the tests.
 pub(crate) const PASSWORD: &str = "a long password";
@@ -238,6 +238,17 @@ impl Office {
             (line["registration"]["state"] == "registered").then_some(())
         });
         Self { pbx, phone, server, agent_id, line_id }
+    }
+
+    /// Opens the agent's desk in a browser tab, in Russian, and logs in.
+    pub(crate) fn desk<'a>(&self, browser: &'a Browser, tab: &str) -> Tab<'a> {
+        let desk = browser.open(tab, "maria", "ru-RU", &format!("http://{}/", self.server.http));
+        desk.wait_for("[data-testid=login-form]", SOON);
+        desk.fill("[data-testid=login-input]", "maria");
+        desk.fill("[data-testid=password-input]", PASSWORD);
+        desk.click("[data-testid=login-button]");
+        desk.wait_for("[data-testid=connection][data-state=online]", SOON);
+        desk
     }
 
     /// Adds a contact with one number.
