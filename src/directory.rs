@@ -10,6 +10,7 @@ use linecard_store::lines::{Line, LineTransport};
 use linecard_store::page::{MAX_LIMIT, PageRequest};
 use linecard_store::users::User;
 use linecard_store::{Store, StoreError};
+use sha2::{Digest, Sha256};
 
 /// What was read from the store.
 #[derive(Debug, Default)]
@@ -100,7 +101,19 @@ pub(crate) fn sip_line(line: &Line, expires_s: u32) -> ua::Line {
             LineTransport::Tls => linecard_sip::transport::Transport::Tls,
         }),
         expires_s,
+        contact_user: Some(contact_user(line)),
     }
+}
+
+/// A user part that nobody can guess without the password, and that stays the same over restarts: a binding of an
+/// earlier run is refreshed and not left beside the new one.
+fn contact_user(line: &Line) -> String {
+    let mut digest = Sha256::new();
+    for part in ["linecard contact", &line.id.to_string(), &line.account.password] {
+        digest.update((part.len() as u64).to_be_bytes());
+        digest.update(part.as_bytes());
+    }
+    digest.finalize().iter().take(12).map(|byte| format!("{byte:02x}")).collect()
 }
 
 fn server_uri(server: &str) -> Option<SipUri> {

@@ -1,5 +1,6 @@
 //! The stories that have to pass end to end: the real binary, a real PBX, real phones, a real browser.
 
+mod a_killed_server_ends_its_calls_and_keeps_the_evidence;
 mod known_customer_pops_before_the_answer;
 mod server;
 

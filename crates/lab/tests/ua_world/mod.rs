@@ -96,6 +96,7 @@ impl Phone {
             outbound_proxy: None,
             transport: None,
             expires_s: 600,
+            contact_user: None,
         };
         self.ua.add_line(line, now).unwrap();
         Uri::Sip(self.ua.line_contact(&id).unwrap().clone())

@@ -73,6 +73,9 @@ pub struct Line {
     pub transport: Option<Transport>,
     /// The expiry to ask for, in seconds.
     pub expires_s: u32,
+    /// The user part of the Contact, if the same one is to be used again after a restart; it must not be guessable.
+    /// `None`: a new one is drawn.
+    pub contact_user: Option<String>,
 }
 
 /// Which way a call leaves.

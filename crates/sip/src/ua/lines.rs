@@ -82,14 +82,16 @@ impl UserAgent {
         if self.shutdown != Shutdown::No {
             return Err(CommandRefused::ShuttingDown);
         }
-        if [&line.server, &line.username].iter().any(|text| !header_is_printable(text.as_bytes())) {
+        let contact_user = line.contact_user.as_ref();
+        let texts = [&line.server, &line.username].into_iter().chain(contact_user);
+        if texts.into_iter().any(|text| !header_is_printable(text.as_bytes())) {
             return Err(CommandRefused::Unprintable);
         }
         self.forget_line(&line.id);
         let transport = line.transport.unwrap_or(Transport::Udp);
         let server = host_uri(&line.server, transport)?;
         let proxy = line.outbound_proxy.as_deref().map(|proxy| host_uri(proxy, transport)).transpose()?;
-        let user = token(&mut self.rng);
+        let user = line.contact_user.clone().unwrap_or_else(|| token(&mut self.rng));
         let registration = self.registration_of(&line, &server, proxy.as_ref(), &user);
         let watchers = self.watchers.entry(line.server.clone()).or_insert(0);
         let probing = if *watchers < PROBES_PER_SERVER { Probing::Watches } else { Probing::Rests };
