@@ -1,6 +1,7 @@
 //! The stories that have to pass end to end: the real binary, a real PBX, real phones, a real browser.
 
 mod a_killed_server_ends_its_calls_and_keeps_the_evidence;
+mod a_locked_database_delays_no_call;
 mod known_customer_pops_before_the_answer;
 mod server;
 

@@ -31,7 +31,7 @@ impl Store {
     /// # Errors
     /// When the database fails.
     pub async fn take_numbering(&self, fresh_epoch: &str) -> Result<Numbering, StoreError> {
-        let mut tx = self.pool.begin().await?;
+        let mut tx = self.pool.begin_with("BEGIN IMMEDIATE").await?;
         let clean: Option<String> =
             sqlx::query_scalar("SELECT value FROM server_state WHERE name = 'frames_clean'")
                 .fetch_optional(&mut *tx)

@@ -53,7 +53,8 @@ impl Batch {
     /// Tells whether there is nothing to write.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.signals.is_empty() && self.saves.is_empty() && self.frames.is_empty()
+        let Self { signals, saves, frames, frames_lost_until, epoch: _ } = self;
+        signals.is_empty() && saves.is_empty() && frames.is_empty() && frames_lost_until.is_none()
     }
 }
 

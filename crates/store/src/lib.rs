@@ -54,8 +54,13 @@ impl Store {
     /// `StoreError::Url` for an address that cannot be used, `StoreError::Open` when it cannot be opened,
     /// `StoreError::Migrate` when its schema is newer than this program or a step fails.
     pub async fn open(url: &str) -> Result<Self, StoreError> {
+        let url_error = |source| StoreError::Url { url: url.to_owned(), source };
+        // The driver would take any other address for the name of a file.
+        if !url.starts_with("sqlite:") {
+            return Err(url_error(sqlx::Error::Configuration("write sqlite://PATH".into())));
+        }
         let options = SqliteConnectOptions::from_str(url)
-            .map_err(|source| StoreError::Url { url: url.to_owned(), source })?
+            .map_err(url_error)?
             .create_if_missing(true)
             .journal_mode(SqliteJournalMode::Wal)
             .synchronous(SqliteSynchronous::Full)

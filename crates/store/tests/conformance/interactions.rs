@@ -1,0 +1,151 @@
+//! What the fold made, found again.
+
+use linecard_calls::{Direction, Interaction, InteractionState, Outcome};
+use linecard_store::Store;
+use linecard_store::interactions::InteractionFilter;
+use linecard_store::page::PageRequest;
+
+use crate::support::{Ids, NOW, fresh_store, interaction, record, save, saved, walk};
+
+async fn found(store: &Store, filter: &InteractionFilter) -> Vec<Interaction> {
+    let page = store.interactions(filter, &PageRequest::default()).await.expect("a list");
+    assert_eq!(page.total, i64::try_from(page.items.len()).expect("few"), "total of {filter:?}");
+    assert!(page.next.is_none());
+    page.items
+}
+
+#[tokio::test]
+async fn an_interaction_is_found_by_its_id_and_by_its_call() {
+    let (store, mut ids) = (fresh_store().await, Ids::new());
+    let it = interaction(&mut ids, NOW);
+    save(&store, vec![saved(&it, &[])]).await;
+    assert_eq!(store.interaction(it.id).await.unwrap(), Some(it.clone()));
+    assert_eq!(store.interaction_of_call(it.call_id).await.unwrap(), Some(it));
+    assert_eq!(store.interaction(ids.make()).await.unwrap(), None);
+    assert_eq!(store.interaction_of_call(ids.make()).await.unwrap(), None);
+}
+
+#[tokio::test]
+async fn saving_again_replaces_the_whole_interaction_and_its_searched_columns() {
+    let (store, mut ids) = (fresh_store().await, Ids::new());
+    let ended = interaction(&mut ids, NOW);
+    let live = Interaction {
+        direction: Direction::Outbound,
+        outcome: None,
+        state: InteractionState::Live,
+        caller_number: None,
+        callee_number: None,
+        contact_id: None,
+        user_id: None,
+        started_at: NOW.plus_ms(-5_000),
+        ..ended.clone()
+    };
+    save(&store, vec![saved(&live, &[])]).await;
+    assert_eq!(found(&store, &InteractionFilter::default()).await, [live]);
+    let mut ended = Interaction { contact_id: Some(ids.make()), ..ended };
+    let recording = record(&mut ids, &mut ended);
+    save(&store, vec![saved(&ended, &[recording])]).await;
+    let all_of_it = InteractionFilter {
+        from: Some(NOW.0),
+        until: Some(NOW.0 + 1),
+        direction: Some(Direction::Inbound),
+        outcome: Some(Outcome::Answered),
+        user_id: ended.user_id.map(|id| id.to_string()),
+        contact_id: ended.contact_id.map(|id| id.to_string()),
+        number: ended.caller_number.clone(),
+        recorded: Some(true),
+    };
+    assert_eq!(found(&store, &all_of_it).await, [ended.clone()]);
+    assert_eq!(found(&store, &InteractionFilter::default()).await, [ended]);
+}
+
+/// Three interactions, oldest first, that every filter tells apart.
+fn three(ids: &mut Ids) -> [Interaction; 3] {
+    let mut first = interaction(ids, NOW.plus_ms(-2_000));
+    first.contact_id = Some(ids.make());
+    let mut second = interaction(ids, NOW.plus_ms(-1_000));
+    second.direction = Direction::Outbound;
+    second.outcome = Some(Outcome::NoAnswer);
+    second.caller_number = Some("105".to_owned());
+    second.callee_number = Some("+79030000001".to_owned());
+    let mut third = interaction(ids, NOW);
+    third.direction = Direction::Internal;
+    third.outcome = None;
+    third.state = InteractionState::Live;
+    third.caller_number = None;
+    third.callee_number = Some("106".to_owned());
+    third.user_id = None;
+    [first, second, third]
+}
+
+#[tokio::test]
+async fn each_filter_keeps_what_fits_and_nothing_else() {
+    let (store, mut ids) = (fresh_store().await, Ids::new());
+    let [first, second, mut third] = three(&mut ids);
+    let recording = record(&mut ids, &mut third);
+    save(&store, vec![saved(&second, &[]), saved(&third, &[recording]), saved(&first, &[])]).await;
+    let any = InteractionFilter::default;
+    let number = |text: &str| InteractionFilter { number: Some(text.to_owned()), ..any() };
+    let cases = [
+        (any(), vec![&third, &second, &first]),
+        (InteractionFilter { from: Some(NOW.0 - 1_000), ..any() }, vec![&third, &second]),
+        (InteractionFilter { from: Some(NOW.0 + 1), ..any() }, vec![]),
+        (InteractionFilter { until: Some(NOW.0 - 1_000), ..any() }, vec![&first]),
+        (InteractionFilter { until: Some(NOW.0 - 999), ..any() }, vec![&second, &first]),
+        (InteractionFilter { direction: Some(Direction::Inbound), ..any() }, vec![&first]),
+        (InteractionFilter { direction: Some(Direction::Outbound), ..any() }, vec![&second]),
+        (InteractionFilter { direction: Some(Direction::Internal), ..any() }, vec![&third]),
+        (InteractionFilter { outcome: Some(Outcome::Answered), ..any() }, vec![&first]),
+        (InteractionFilter { outcome: Some(Outcome::NoAnswer), ..any() }, vec![&second]),
+        (InteractionFilter { outcome: Some(Outcome::Failed), ..any() }, vec![]),
+        (InteractionFilter { user_id: first.user_id.map(|id| id.to_string()), ..any() }, vec![&first]),
+        (InteractionFilter { contact_id: first.contact_id.map(|id| id.to_string()), ..any() }, vec![&first]),
+        (number("+79030000001"), vec![&second, &first]),
+        (number("105"), vec![&second, &first]),
+        (number("106"), vec![&third]),
+        (number("+7903"), vec![]),
+        (number("%"), vec![]),
+        (InteractionFilter { recorded: Some(true), ..any() }, vec![&third]),
+        (InteractionFilter { recorded: Some(false), ..any() }, vec![&second, &first]),
+        (InteractionFilter { direction: Some(Direction::Inbound), ..number("106") }, vec![]),
+        (InteractionFilter { recorded: Some(false), ..number("105") }, vec![&second, &first]),
+    ];
+    for (filter, wanted) in cases {
+        let listed = found(&store, &filter).await;
+        assert_eq!(listed.iter().collect::<Vec<_>>(), wanted, "{filter:?}");
+    }
+}
+
+#[tokio::test]
+async fn interactions_are_listed_newest_first_without_gaps_or_repeats() {
+    let (store, mut ids) = (fresh_store().await, Ids::new());
+    let mut expected = Vec::new();
+    for at_ms in [1, 1, 1, 2, 3, 3, 4] {
+        expected.push(interaction(&mut ids, NOW.plus_ms(at_ms)));
+    }
+    save(&store, expected.iter().map(|it| saved(it, &[])).collect()).await;
+    expected.reverse();
+    for limit in [1, 2, 3, 7, 8] {
+        let all =
+            walk(limit, async |page| store.interactions(&InteractionFilter::default(), page).await.unwrap());
+        assert_eq!(all.await, expected, "pages of {limit}");
+        let first_two_ms = InteractionFilter { until: Some(NOW.0 + 3), ..InteractionFilter::default() };
+        let some = walk(limit, async |page| store.interactions(&first_two_ms, page).await.unwrap()).await;
+        assert_eq!(some, expected[3..], "pages of {limit}");
+    }
+}
+
+#[tokio::test]
+async fn what_starts_while_a_list_is_read_shifts_no_page() {
+    let (store, mut ids) = (fresh_store().await, Ids::new());
+    let old: Vec<_> = (1..=4).map(|at_ms| interaction(&mut ids, NOW.plus_ms(at_ms))).collect();
+    save(&store, old.iter().map(|it| saved(it, &[])).collect()).await;
+    let any = InteractionFilter::default();
+    let page = store.interactions(&any, &PageRequest { limit: 2, cursor: None }).await.unwrap();
+    assert_eq!(page.items, [old[3].clone(), old[2].clone()]);
+    let newer = interaction(&mut ids, NOW.plus_ms(9));
+    save(&store, vec![saved(&newer, &[])]).await;
+    let page = store.interactions(&any, &PageRequest { limit: 2, cursor: page.next }).await.unwrap();
+    assert_eq!(page.items, [old[1].clone(), old[0].clone()]);
+    assert_eq!((page.total, page.next), (5, None));
+}

@@ -1,0 +1,84 @@
+//! Story 8, first half: another program locks the database for 30 s. The talk goes on, a new call rings with its pop, and
+//! afterwards the ledger is complete and agrees with the interactions.
+
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use sqlx::sqlite::SqliteConnectOptions;
+use sqlx::{ConnectOptions, Connection, SqliteConnection};
+
+use super::Office;
+use super::server::{NUMBER, SOON};
+use crate::peers::{Answer, Browser, Customer, eventually};
+
+const LOCKED: Duration = Duration::from_secs(30);
+
+/// A write lock held by another program.
+struct Lock {
+    runtime: tokio::runtime::Runtime,
+    connection: SqliteConnection,
+}
+
+impl Lock {
+    fn take(database: &Path) -> Self {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+        let connection = runtime.block_on(async {
+            let options = SqliteConnectOptions::new().filename(database).busy_timeout(SOON);
+            let mut connection = options.connect().await.expect("the database opens");
+            sqlx::query("BEGIN EXCLUSIVE").execute(&mut connection).await.expect("the lock");
+            connection
+        });
+        Self { runtime, connection }
+    }
+
+    fn release(self) {
+        let Self { runtime, connection } = self;
+        runtime.block_on(async { connection.close().await.expect("the lock is given back") });
+    }
+}
+
+#[test]
+fn a_talk_and_a_new_call_go_on_while_the_database_is_locked() {
+    let office = Office::open(Answer::Manual);
+    office.knows("Мария Иванова", "+7 831 212-34-56");
+    let browser = Browser::start();
+    let desk = office.desk(&browser, "desk");
+    let first = Customer::new(office.pbx.address(), b"+78312123456").speaking(440).call(NUMBER);
+    office.phone.wait_ringing(SOON);
+    office.phone.answer();
+    first.wait_talking(SOON);
+    first.rtp().wait_received(50, SOON);
+
+    let lock = Lock::take(&office.server.data().join("linecard.db"));
+    let locked_at = Instant::now();
+    let heard = first.rtp().received_count();
+    first.rtp().wait_received(heard + 100, Duration::from_secs(4));
+    first.hang_up();
+    desk.wait_for("[data-testid=panel-state][data-state=ended]", SOON);
+
+    let second = Customer::new(office.pbx.address(), b"+78312123456").speaking(440).call(NUMBER);
+    let called_at = Instant::now();
+    second.wait_ringing(Duration::from_secs(2));
+    desk.wait_for("[data-testid=panel-state][data-state=ringing]", Duration::from_secs(2));
+    desk.wait_text("Мария Иванова", SOON);
+    assert!(called_at.elapsed() < Duration::from_secs(3), "the pop took {:?}", called_at.elapsed());
+    office.phone.wait_nth("CALL_INCOMING", 2, SOON);
+    office.phone.answer();
+    second.wait_talking(Duration::from_secs(3));
+    second.rtp().wait_received(50, SOON);
+    second.hang_up();
+    std::thread::sleep(LOCKED.saturating_sub(locked_at.elapsed()));
+    lock.release();
+
+    let interactions = eventually("both interactions are saved", SOON, || {
+        let list = office.server.get("/interactions");
+        let ended = list["items"].as_array()?.iter().filter(|it| it["state"] == "ended").count();
+        (ended == 2).then_some(list)
+    });
+    for interaction in interactions["items"].as_array().expect("items") {
+        assert_eq!(interaction["outcome"], "answered", "{interaction}");
+    }
+    assert_eq!(interactions["total"], 2, "one interaction a call");
+    office.server.command(&["replay"], "");
+    office.server.command(&["recording", "verify", "--all"], "");
+}
