@@ -102,6 +102,9 @@ pub(crate) struct Reactor {
     standings: HashMap<LineId, RegistrationView>,
     amending: Amending,
     answers: mpsc::UnboundedSender<Answer>,
+    /// The moment that the engine was last told: what it wants done is dated with it, so that a recording is as long as
+    /// the talk in the ledger, however late the order is carried out.
+    told_at: Instant,
     /// When the user agent and the engine want to be woken.
     agent_at: Option<Instant>,
     engine_at: Option<Instant>,
@@ -134,6 +137,7 @@ impl Reactor {
             standings: HashMap::new(),
             amending: HashMap::new(),
             answers,
+            told_at: Instant::now(),
             agent_at: None,
             engine_at: None,
             course: Course::Running,
@@ -255,7 +259,8 @@ impl Reactor {
     }
 
     fn engine(&mut self, input: Input) {
-        self.parts.engine.handle_input(input, Instant::now(), wall_clock());
+        self.told_at = Instant::now();
+        self.parts.engine.handle_input(input, self.told_at, wall_clock());
     }
 
     fn publish(&mut self, event: Event) {

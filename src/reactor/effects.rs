@@ -81,13 +81,13 @@ impl Reactor {
             Effect::OpenRecording { recording, call } => self.open_recording(recording, call),
             Effect::CloseRecording { recording } => {
                 if let Some(id) = file_id(recording) {
-                    self.parts.media.stop_recording(id, now);
+                    self.parts.media.stop_recording(id, self.told_at);
                 }
             }
             Effect::ReleaseMedia { call } => {
                 for (_, leg) in self.legs.of_call(call) {
                     if let Some(media) = &leg.media {
-                        self.parts.media.close_leg(media.id, now);
+                        self.parts.media.close_leg(media.id, self.told_at);
                     }
                 }
             }
@@ -234,7 +234,7 @@ impl Reactor {
     fn bridge(&self, customer: LegId, agent: LegId) {
         let media = |leg: LegId| self.legs.get(leg).and_then(|leg| leg.media);
         if let (Some(customer), Some(agent)) = (media(customer), media(agent)) {
-            let at = Instant::now();
+            let at = self.told_at;
             self.parts.media.bridge(Bridge { customer: customer.id, agent: agent.id, recording: None, at });
         }
     }
@@ -245,7 +245,7 @@ impl Reactor {
             let why = "the customer's leg is gone".to_owned();
             return self.engine(Input::RecordingFailed { recording, why });
         };
-        self.parts.media.start_recording(id, customer.id, Instant::now());
+        self.parts.media.start_recording(id, customer.id, self.told_at);
         self.engine(Input::RecordingOpened { recording, path: format!("{recording}.wav") });
     }
 

@@ -2,7 +2,9 @@
 
 mod a_killed_server_ends_its_calls_and_keeps_the_evidence;
 mod a_locked_database_delays_no_call;
+mod a_pbx_that_forgets_is_registered_again;
 mod known_customer_pops_before_the_answer;
 mod server;
+mod two_hundred_calls_leave_two_hundred_interactions;
 
 pub(crate) use server::Office;

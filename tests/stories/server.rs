@@ -132,6 +132,15 @@ impl Linecard {
         reply.json()
     }
 
+    /// Changes an object that is at `version`.
+    pub(crate) fn change(&self, path: &str, body: &Value, version: i64) -> Value {
+        let path = format!("/api/v1{path}");
+        let login = format!("{}\r\nIf-Match: \"{version}\"", self.token);
+        let reply = request(self.http, "PATCH", &path, &body.to_string(), Some(&login)).expect("an answer");
+        assert_eq!(reply.status, 200, "PATCH {path}: {}", String::from_utf8_lossy(&reply.body));
+        reply.json()
+    }
+
     /// Asks as the administrator; `path` is below `/api/v1`.
     pub(crate) fn request(&self, method: &str, path: &str, body: &str) -> Reply {
         request(self.http, method, &format!("/api/v1{path}"), body, Some(&self.token)).expect("an answer")
