@@ -9,7 +9,7 @@ mod legs;
 mod signalling;
 mod stop;
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::future::Future;
 use std::net::IpAddr;
 use std::path::PathBuf;
@@ -40,6 +40,9 @@ use legs::{Legs, Sound};
 
 /// How often a leg without sound is asked whether it lives.
 const ASK_SILENT_EVERY: Duration = Duration::from_secs(30);
+
+/// How long the legs of an ended call stay known; longer than anything waits at the gate.
+const FAREWELL: Duration = Duration::from_secs(2);
 
 /// How often the process leaves a mark that it lives, and legs are looked at.
 const TICK: Duration = Duration::from_secs(1);
@@ -101,6 +104,8 @@ pub(crate) struct Reactor {
     gate: Gate,
     standings: HashMap<LineId, RegistrationView>,
     amending: Amending,
+    /// Ended calls whose legs are still known: a refusal may wait at the gate for its evidence.
+    farewells: VecDeque<(Instant, CallId)>,
     answers: mpsc::UnboundedSender<Answer>,
     /// The moment that the engine was last told: what it wants done is dated with it, so that a recording is as long as
     /// the talk in the ledger, however late the order is carried out.
@@ -136,6 +141,7 @@ impl Reactor {
             gate: Gate::default(),
             standings: HashMap::new(),
             amending: HashMap::new(),
+            farewells: VecDeque::new(),
             answers,
             told_at: Instant::now(),
             agent_at: None,
@@ -284,11 +290,7 @@ impl Reactor {
     fn call_ended(&mut self, call: CallId, interaction: Interaction, recordings: Vec<Recording>) {
         let recorded: Vec<_> = recordings.iter().map(|recording| recording.id.to_string()).collect();
         self.parts.ledger.save(SavedCall { interaction, recordings, settled: true });
-        for leg in self.legs.remove_call(call) {
-            if let Some(media) = leg.media {
-                self.parts.media.close_leg(media.id, Instant::now());
-            }
-        }
+        self.farewells.push_back((Instant::now() + FAREWELL, call));
         if recorded.is_empty() {
             return;
         }
@@ -301,6 +303,16 @@ impl Reactor {
                 }
             }
         });
+    }
+
+    /// Forgets the legs of calls that have been over for a while.
+    fn forget_ended(&mut self, now: Instant) {
+        while self.farewells.front().is_some_and(|(at, _)| *at <= now) {
+            let Some((_, call)) = self.farewells.pop_front() else { return };
+            for media in self.legs.remove_call(call).into_iter().filter_map(|leg| leg.media) {
+                self.parts.media.close_leg(media.id, now);
+            }
+        }
     }
 
     fn alarm(&mut self, alarm: AlarmKind, subject: Option<String>, text: &str) {
@@ -397,6 +409,7 @@ impl Reactor {
         if let Err(error) = std::fs::write(&self.parts.settings.alive_file, wall_clock().0.to_string()) {
             tracing::debug!(%error, "the mark that the process lives cannot be written");
         }
+        self.forget_ended(now);
         self.go_on_stopping(now);
     }
 

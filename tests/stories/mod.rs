@@ -3,8 +3,12 @@
 mod a_killed_server_ends_its_calls_and_keeps_the_evidence;
 mod a_locked_database_delays_no_call;
 mod a_pbx_that_forgets_is_registered_again;
+mod an_unknown_number_is_not_invented;
+mod every_unanswered_call_has_its_outcome;
+mod hostile_callers_are_shown_as_text;
 mod known_customer_pops_before_the_answer;
 mod server;
+mod two_devices_ring_together_or_in_order;
 mod two_hundred_calls_leave_two_hundred_interactions;
 
 pub(crate) use server::Office;

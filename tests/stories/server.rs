@@ -132,18 +132,19 @@ impl Linecard {
         reply.json()
     }
 
-    /// Changes an object that is at `version`.
-    pub(crate) fn change(&self, path: &str, body: &Value, version: i64) -> Value {
-        let path = format!("/api/v1{path}");
-        let login = format!("{}\r\nIf-Match: \"{version}\"", self.token);
-        let reply = request(self.http, "PATCH", &path, &body.to_string(), Some(&login)).expect("an answer");
-        assert_eq!(reply.status, 200, "PATCH {path}: {}", String::from_utf8_lossy(&reply.body));
-        reply.json()
-    }
-
     /// Asks as the administrator; `path` is below `/api/v1`.
     pub(crate) fn request(&self, method: &str, path: &str, body: &str) -> Reply {
         request(self.http, method, &format!("/api/v1{path}"), body, Some(&self.token)).expect("an answer")
+    }
+
+    /// Changes an object as the administrator, with the version that it has now.
+    pub(crate) fn change(&self, path: &str, body: &Value) -> Value {
+        let version = &self.get(path)["version"];
+        let headers = format!("Authorization: Bearer {}\r\nIf-Match: \"{version}\"\r\n", self.token);
+        let path = format!("/api/v1{path}");
+        let reply = send(self.http, "PATCH", &path, &body.to_string(), &headers).expect("an answer");
+        assert_eq!(reply.status, 200, "PATCH {path}: {}", String::from_utf8_lossy(&reply.body));
+        reply.json()
     }
 
     /// Waits for the only interaction to end and returns it.
@@ -170,13 +171,17 @@ pub(crate) fn request(
     body: &str,
     token: Option<&str>,
 ) -> std::io::Result<Reply> {
+    let login = token.map(|token| format!("Authorization: Bearer {token}\r\n")).unwrap_or_default();
+    send(http, method, path, body, &login)
+}
+
+fn send(http: SocketAddr, method: &str, path: &str, body: &str, headers: &str) -> std::io::Result<Reply> {
     let mut stream = TcpStream::connect_timeout(&http, Duration::from_secs(5))?;
     stream.set_read_timeout(Some(Duration::from_secs(30)))?;
-    let login = token.map(|token| format!("Authorization: Bearer {token}\r\n")).unwrap_or_default();
     let length = body.len();
     write!(
         stream,
-        "{method} {path} HTTP/1.1\r\nHost: {http}\r\nConnection: close\r\n{login}\
+        "{method} {path} HTTP/1.1\r\nHost: {http}\r\nConnection: close\r\n{headers}\
          Content-Type: application/json\r\nContent-Length: {length}\r\n\r\n{body}"
     )?;
     let mut bytes = Vec::new();
@@ -258,6 +263,18 @@ impl Office {
         desk.click("[data-testid=login-button]");
         desk.wait_for("[data-testid=connection][data-state=online]", SOON);
         desk
+    }
+
+    /// Changes how the agent is rung.
+    pub(crate) fn rings(&self, how: &Value) {
+        self.server.change(&format!("/users/{}", self.agent_id), how);
+    }
+
+    /// Gives the agent one more device.
+    pub(crate) fn adds_device(&self, uri: &str) -> String {
+        let path = format!("/users/{}/devices", self.agent_id);
+        let device = self.server.create(&path, &json!({"kind": "sip", "uri": uri}));
+        device["id"].as_str().expect("an id").to_owned()
     }
 
     /// Adds a contact with one number.

@@ -21,14 +21,8 @@ fn two_hundred_calls_at_twenty_a_second_are_all_there() {
     let device = agent["devices"][0]["id"].as_str().expect("a device").to_owned();
     let gone = office.server.request("DELETE", &format!("/users/{}/devices/{device}", office.agent_id), "");
     assert_eq!(gone.status, 204);
-    office
-        .server
-        .create(&format!("/users/{}/devices", office.agent_id), &json!({"kind": "sip", "uri": "202"}));
-    office.server.change(
-        &format!("/users/{}", office.agent_id),
-        &json!({"allow_call_waiting": true}),
-        agent["version"].as_i64().expect("a version"),
-    );
+    office.adds_device("202");
+    office.rings(&json!({"allow_call_waiting": true}));
 
     let callers = (0..CALLS)
         .map(|n| Caller {
