@@ -178,9 +178,7 @@ impl Writer {
                     ));
                     self.next_seq += 1;
                 }
-                Entry::Save(call) => {
-                    self.saves.insert(call.interaction.id, *call);
-                }
+                Entry::Save(call) => self.wait_to_save(*call),
                 Entry::Frame(frame) => self.frames.push(frame),
                 Entry::Flush(done) => flushed.push(done),
             }
@@ -190,6 +188,15 @@ impl Writer {
         for done in flushed {
             let _ = done.send(());
         }
+    }
+
+    /// Keeps the newest state of an interaction, and the recordings of an older one that does not speak of any.
+    fn wait_to_save(&mut self, mut call: SavedCall) {
+        let older = self.saves.remove(&call.interaction.id);
+        if let (true, Some(older)) = (call.recordings.is_empty(), older) {
+            call.recordings = older.recordings;
+        }
+        self.saves.insert(call.interaction.id, call);
     }
 
     /// Puts the signals into the database with all that waits, or into the spool.

@@ -17,7 +17,7 @@ use std::time::{Duration, Instant, SystemTime};
 
 use linecard_calls::{
     AlarmKind, AlarmView, CallId, Candidate, Engine, Event, Input, Interaction, LineId, Output, Recording,
-    RegistrationView, SignalBody, UtcMillis, Viewer,
+    RecordingView, RegistrationView, SignalBody, UtcMillis, Viewer,
 };
 use linecard_crm::DialPlan;
 use linecard_sip::transport::Transport;
@@ -270,14 +270,17 @@ impl Reactor {
     }
 
     fn publish(&mut self, event: Event) {
-        if let Event::CallCreated(call)
-        | Event::CallRinging(call)
-        | Event::CallAnswered(call)
-        | Event::CallHeld(call)
-        | Event::CallRetrieved(call) = &event
-            && let Some(interaction) = self.live_interaction(call.call_id)
-        {
-            self.parts.ledger.save(SavedCall { interaction, recordings: Vec::new(), settled: false });
+        let (call, recordings) = match &event {
+            Event::CallCreated(call)
+            | Event::CallRinging(call)
+            | Event::CallAnswered(call)
+            | Event::CallHeld(call)
+            | Event::CallRetrieved(call) => (Some(call.call_id), Vec::new()),
+            Event::RecordingStarted(started) => (Some(started.call_id), vec![begun(started)]),
+            _ => (None, Vec::new()),
+        };
+        if let Some(interaction) = call.and_then(|call| self.live_interaction(call)) {
+            self.parts.ledger.save(SavedCall { interaction, recordings, settled: false });
         }
         self.parts.hub.publish(event, wall_clock());
     }
@@ -438,6 +441,21 @@ impl Reactor {
                 agent.handle_input(ua::Input::Resolved { id, addresses }, now)
             }
         }
+    }
+}
+
+/// A recording of which nothing is known but that it is being written.
+fn begun(started: &RecordingView) -> Recording {
+    Recording {
+        id: started.recording_id,
+        interaction_id: started.interaction_id,
+        state: started.state,
+        duration_ms: None,
+        channels: None,
+        sample_rate_hz: None,
+        sha256: None,
+        spans: Vec::new(),
+        path: None,
     }
 }
 

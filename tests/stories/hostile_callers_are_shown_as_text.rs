@@ -1,7 +1,5 @@
 //! Story 10: hostile display names and numbers arrive by SIP; they stay text, and nothing is injected anywhere.
 
-use std::time::Duration;
-
 use serde_json::{Value, json};
 
 use super::Office;
@@ -9,8 +7,7 @@ use super::server::{NUMBER, SOON};
 use crate::peers::{Answer, Customer, Scenario, Sipp, eventually, root};
 
 /// What an INVITE to a phone may hold: what Linecard and the PBX write and nothing else.
-const HEADERS: [&str; 19] = [
-    "authorization",
+const HEADERS: [&str; 20] = [
     "via",
     "max-forwards",
     "from",
@@ -29,7 +26,12 @@ const HEADERS: [&str; 19] = [
     "user-agent",
     "route",
     "accept",
+    "authorization",
+    "proxy-authorization",
 ];
+
+/// How much of a display name is kept.
+const LONGEST: usize = 128;
 
 /// The entries of a file of hostile texts.
 fn corpus(file: &str, key: &str) -> Vec<String> {
@@ -85,6 +87,16 @@ fn calls(office: &Office, phone: &Sipp, customer: &Customer) -> Option<(Vec<Stri
     Some((invites(phone).pop().expect("an INVITE"), shown))
 }
 
+/// The interactions, once each call has left its own and none has left two.
+fn one_each(office: &Office, calls: usize) -> Value {
+    eventually("each call has left its interaction", SOON, || {
+        let list = office.server.get("/interactions?limit=500");
+        let count = list["items"].as_array()?.len();
+        assert!(count <= calls, "{count} interactions of {calls} calls");
+        (count == calls).then_some(list)
+    })
+}
+
 /// Only known headers, each on its own line, and one From.
 fn nothing_injected(invite: &[String]) {
     for line in &invite[1..] {
@@ -120,22 +132,34 @@ fn hostile_names_reach_the_phone_as_names() {
         let wire = name.replace("\r\n", "\n").replace('\n', "\r\n ");
         let customer = Customer::new(office.pbx.address(), "+78312123456").named(&wire);
         let Some((invite, shown)) = calls(&office, &phone, &customer) else {
+            assert!(name.contains(['\n', '\0']), "the PBX carries {name:?}");
             continue;
         };
         carried += 1;
         nothing_injected(&invite);
-        assert!(!display(&invite).contains(['\r', '\n', '\0']), "a name is one line: {invite:#?}");
+        let expected = readable(&name).unwrap_or("+78312123456".to_owned());
+        let seen = display(&invite);
+        let cut = expected.chars().count() > LONGEST && seen.chars().count() == LONGEST;
+        assert!(seen == expected || cut && expected.starts_with(&seen), "{expected:?} became {seen:?}");
         assert_eq!(shown["number"], "+78312123456", "{shown}");
     }
-    assert!(carried >= 10, "the PBX carried only {carried} of the corpus");
-    let interactions = office.server.get("/interactions?limit=500");
-    assert_eq!(interactions["total"], carried, "one interaction a call");
+    let interactions = one_each(&office, carried);
+    assert!(carried + 4 > names.len(), "nearly all arrive: {carried} of {}", names.len());
     explained_as_text(&office, &interactions);
+}
+
+/// What a phone may show of a name: all its letters, but none that steers a terminal or turns the writing around.
+fn readable(name: &str) -> Option<String> {
+    let steers = |letter: char| {
+        letter.is_control() || matches!(letter, '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+    };
+    let text: String = name.chars().filter(|letter| !steers(*letter)).collect();
+    (!text.trim().is_empty()).then(|| text.trim().to_owned())
 }
 
 /// `explain` prints no letter that a terminal obeys, and `replay` reports no difference.
 fn explained_as_text(office: &Office, interactions: &Value) {
-    for interaction in interactions["items"].as_array().expect("items").iter().take(8) {
+    for interaction in interactions["items"].as_array().expect("items").iter().take(10) {
         let text = office.server.command(&["explain", interaction["id"].as_str().expect("an id")], "");
         assert!(!text.contains(|letter: char| letter.is_control() && letter != '\n'), "{text:?}");
     }
@@ -146,20 +170,28 @@ fn explained_as_text(office: &Office, interactions: &Value) {
 fn hostile_numbers_stay_text() {
     let (office, phone) = with_writing_phone();
     let mut carried = 0;
-    for raw in corpus("numbers.jsonl", "raw") {
-        let customer = Customer::new(office.pbx.address(), in_user_part(&raw)).named("N");
+    let mut numbers = corpus("numbers.jsonl", "raw");
+    // A line break that is escaped until somebody decodes it.
+    numbers.push("+78312%0D%0AX-Injected:1%0D%0A123456".to_owned());
+    for raw in &numbers {
+        let customer = Customer::new(office.pbx.address(), in_user_part(raw)).named("N");
         let Some((invite, shown)) = calls(&office, &phone, &customer) else {
+            assert!(raw.is_empty(), "the PBX carries {raw:?}");
             continue;
         };
         carried += 1;
         nothing_injected(&invite);
-        let number = &shown["number"];
-        let sane = |text: &str| text.chars().all(|letter| !letter.is_control());
-        assert!(number.is_null() || number.as_str().is_some_and(sane), "{raw:?} became {number}");
+        if let Some(plain) = raw.strip_prefix('+').filter(|rest| rest.bytes().all(|it| it.is_ascii_digit())) {
+            assert_eq!(shown["number"], format!("+{plain}"), "{shown}");
+        }
+        let withheld = ["anonymous", "unavailable", "restricted"].contains(&raw.to_lowercase().as_str());
+        assert_eq!(shown["number"].is_null(), withheld, "{raw:?}: {shown}");
+        assert!(["N", raw].contains(&display(&invite).as_str()), "{invite:?}");
+        let text = shown["number"].as_str().unwrap_or_default();
+        assert!(!text.contains(char::is_control), "{text:?}");
     }
-    assert!(carried >= 10, "the PBX carried only {carried} of the corpus");
-    let interactions = office.server.get("/interactions?limit=500");
-    assert_eq!(interactions["total"], carried, "one interaction a call");
+    assert_eq!(carried + 1, numbers.len(), "all but the empty one arrive");
+    let interactions = one_each(&office, carried);
     explained_as_text(&office, &interactions);
 }
 
@@ -170,6 +202,3 @@ fn in_user_part(raw: &str) -> Vec<u8> {
         .flat_map(|byte| if plain(byte) { vec![byte] } else { format!("%{byte:02X}").into_bytes() })
         .collect()
 }
-
-#[allow(dead_code)]
-const UNUSED: Duration = SOON;
