@@ -286,8 +286,7 @@ impl Reactor {
     }
 
     fn live_interaction(&self, call: CallId) -> Option<Interaction> {
-        let all = self.parts.engine.live_interactions(&everybody());
-        all.into_iter().find(|interaction| interaction.call_id == call)
+        self.parts.engine.live_interaction(call)
     }
 
     fn call_ended(&mut self, call: CallId, interaction: Interaction, recordings: Vec<Recording>) {

@@ -119,20 +119,18 @@ impl Reactor {
 
     fn edit(&mut self, call: CallId, edits: Vec<Edit>, reply: oneshot::Sender<Result<Interaction, Refusal>>) {
         let live = self.live_interaction(call).is_some_and(|it| it.state == InteractionState::Live);
-        if !live {
-            self.amending.entry(call).or_default().push(reply);
-            if edits.is_empty() {
-                return self.amend(call);
-            }
-            for edit in edits {
-                self.engine(Input::Edited { call, edit });
-            }
-            return;
-        }
+        let unchanged = edits.is_empty();
         for edit in edits {
             self.engine(Input::Edited { call, edit });
         }
-        let _ = reply.send(self.live_interaction(call).ok_or(Refusal::NoSuchCall));
+        if live {
+            let _ = reply.send(self.live_interaction(call).ok_or(Refusal::NoSuchCall));
+            return;
+        }
+        self.amending.entry(call).or_default().push(reply);
+        if unchanged {
+            self.amend(call);
+        }
     }
 
     /// Folds an ended call again, now that the ledger holds more about it.

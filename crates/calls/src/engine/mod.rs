@@ -408,10 +408,14 @@ impl Engine {
         views
     }
 
+    /// Folds the interaction of one call; `None` once it is saved.
+    pub fn live_interaction(&self, id: CallId) -> Option<Interaction> {
+        self.calls.get(&id).filter(is_unsaved).and_then(|call| fold(&call.signals))
+    }
+
     /// Folds the interactions that are not saved yet and that `viewer` may see, oldest first.
     pub fn live_interactions(&self, viewer: &Viewer) -> Vec<Interaction> {
-        let unsaved = |call: &&Call| !matches!(call.stage, Stage::Ended { saved: Saved::Done, .. });
-        let calls = self.calls.values().filter(unsaved).filter(|call| viewer.sees(call.user()));
+        let calls = self.calls.values().filter(is_unsaved).filter(|call| viewer.sees(call.user()));
         let mut interactions: Vec<Interaction> = calls.filter_map(|call| fold(&call.signals)).collect();
         interactions.sort_by_key(|interaction| interaction.id);
         interactions
@@ -426,6 +430,10 @@ impl Engine {
         let agents = self.agents.values().filter(|agent| viewer.sees(Some(agent.user_id)));
         Snapshot { calls: self.calls(viewer), pops, agents: agents.cloned().collect(), missed_open }
     }
+}
+
+fn is_unsaved(call: &&Call) -> bool {
+    !matches!(call.stage, Stage::Ended { saved: Saved::Done, .. })
 }
 
 fn recording_view(recording: RecordingId, owner: RecordingOwner, state: RecordingState) -> RecordingView {
