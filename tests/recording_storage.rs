@@ -3,54 +3,14 @@
 #![allow(clippy::cast_possible_truncation)]
 
 use std::fs;
-use std::path::Path;
-use std::process::Command;
 use std::thread;
 use std::time::{Duration, Instant};
 
 use crate::media_parties::{Exchange, Party, find, options, recording};
+use crate::peers::small_disk::{fill, with_small_disk};
 use linecard::media::{MediaEvent, SpanKind};
 use linecard::recorder::{RecorderError, RecordingEvent, RecordingId, RecordingState, RecordingStore};
 use linecard_media::wav::Expected;
-
-/// Set in the copy of a test that runs with a small file system of its own.
-const INSIDE: &str = "LINECARD_TEST_SMALL_DISK";
-
-/// Runs `story` with a file system of one megabyte. The test runs itself again in a mount namespace, so that
-/// nothing is left mounted, and needs no root where user namespaces are allowed.
-fn with_small_disk(test: &str, story: impl FnOnce(&Path)) {
-    if let Some(folder) = std::env::var_os(INSIDE) {
-        return story(Path::new(&folder));
-    }
-    let folder = tempfile::tempdir().unwrap();
-    let mount = r#"mount -t tmpfs -o size=1m linecard-test "$0" && exec "$1" --exact "$2" --nocapture"#;
-    let output = Command::new("unshare")
-        .args(["--user", "--map-root-user", "--mount", "sh", "-c", mount])
-        .arg(folder.path())
-        .arg(std::env::current_exe().unwrap())
-        .arg(format!("recording_storage::{test}"))
-        .env(INSIDE, folder.path())
-        .output()
-        .expect("this test needs `unshare` of the package util-linux");
-    let text =
-        [output.stdout, output.stderr].map(|bytes| String::from_utf8_lossy(&bytes).into_owned()).concat();
-    assert!(output.status.success(), "in a mount namespace (util-linux, user namespaces allowed):\n{text}");
-    assert!(text.contains("1 passed"), "the story was told:\n{text}");
-}
-
-/// Fills a file system until it refuses.
-fn fill(path: &Path) {
-    let mut left = vec![0_u8; 2 * 1024 * 1024];
-    while !left.is_empty() {
-        use std::io::Write;
-        let mut file = fs::File::options().append(true).create(true).open(path).unwrap();
-        match file.write(&left) {
-            Ok(written) => drop(left.drain(..written)),
-            Err(error) => return assert_eq!(error.kind(), std::io::ErrorKind::StorageFull),
-        }
-    }
-    panic!("the small disk took two megabytes");
-}
 
 fn failed(event: &MediaEvent) -> Option<String> {
     match event {
@@ -65,7 +25,7 @@ fn resumed(event: &MediaEvent) -> Option<()> {
 
 #[test]
 fn a_disk_that_fills_up_flags_the_recording_and_leaves_the_talk_alone() {
-    with_small_disk("a_disk_that_fills_up_flags_the_recording_and_leaves_the_talk_alone", |disk| {
+    with_small_disk("recording_storage::a_disk_that_fills_up_flags_the_recording_and_leaves_the_talk_alone", |disk| {
         let mut exchange = Exchange::start(&disk.join("recordings"), &options());
         let (customer, agent) = (Party::new(11), Party::new(22));
         let (left, right) = (exchange.seat(&customer), exchange.seat(&agent));
@@ -111,7 +71,7 @@ fn a_disk_that_fills_up_flags_the_recording_and_leaves_the_talk_alone() {
 
 #[test]
 fn a_disk_full_from_the_start_fails_the_recording_and_the_talk_goes_on() {
-    with_small_disk("a_disk_full_from_the_start_fails_the_recording_and_the_talk_goes_on", |disk| {
+    with_small_disk("recording_storage::a_disk_full_from_the_start_fails_the_recording_and_the_talk_goes_on", |disk| {
         let mut exchange = Exchange::start(&disk.join("recordings"), &options());
         fill(&disk.join("filler"));
         let (customer, agent) = (Party::new(11), Party::new(22));

@@ -81,7 +81,7 @@ impl Track {
             id,
             store,
         };
-        match track.open(0) {
+        match track.open(0, 0) {
             Ok(wav) => {
                 track.sink = Sink::Open(wav);
                 (track, Progress::Steady)
@@ -145,16 +145,17 @@ impl Track {
         }
         tracing::debug!(recording = %id, from = mixed_until, until = mixed.frames, "recording closed");
         // A file that refuses samples often still takes its length and header.
-        let wholeness = match open_part(&store, &id).and_then(|file| WavTrack::resume(file, mixed.frames)) {
+        let kept = from_frame.unwrap_or(mixed.frames);
+        let wholeness = match open_part(&store, &id).and_then(|file| WavTrack::resume(file, kept, mixed.frames)) {
             Ok(wav) => wav.finish().map_or(Wholeness::None, |_| wholeness),
             Err(_) => Wholeness::None,
         };
         FinishedTrack { id, mixed, wholeness }
     }
 
-    fn open(&self, at: u64) -> Result<WavTrack<RecordingFile>, MediaError> {
+    fn open(&self, kept: u64, at: u64) -> Result<WavTrack<RecordingFile>, MediaError> {
         let file = open_part(&self.store, &self.id)?;
-        WavTrack::resume(file, at)
+        WavTrack::resume(file, kept, at)
     }
 
     fn refuse(&mut self, from_frame: u64, now: Instant) {
@@ -184,7 +185,7 @@ impl Track {
 
     /// Tries a refused file again: silence up to frame `at`, then the current block.
     fn retry(&mut self, from_frame: u64, at: u64, now: Instant) -> Progress {
-        let opened = self.open(at).and_then(|mut wav| wav.write(&self.block).map(|()| wav));
+        let opened = self.open(from_frame, at).and_then(|mut wav| wav.write(&self.block).map(|()| wav));
         match opened {
             Ok(wav) => {
                 self.sink = Sink::Open(wav);

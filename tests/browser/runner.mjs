@@ -39,10 +39,21 @@ function watch(page) {
   return problems;
 }
 
+// Every text frame that its sockets received, with the number of the socket, in order.
+function listen(page) {
+  const frames = [];
+  let sockets = 0;
+  page.on("websocket", (socket) => {
+    const number = ++sockets;
+    socket.on("framereceived", ({ payload }) => frames.push([number, String(payload)]));
+  });
+  return frames;
+}
+
 async function open({ tab, person, url, locale, timeout_ms }) {
   const page = await (await context(person, locale)).newPage();
   page.setDefaultTimeout(timeout_ms);
-  tabs.set(tab, { page, person, problems: watch(page) });
+  tabs.set(tab, { page, person, problems: watch(page), frames: listen(page) });
   await page.exposeFunction("reportPolicyViolation", (text) => tabs.get(tab).problems.push(`policy: ${text}`));
   await page.addInitScript(() =>
     document.addEventListener("securitypolicyviolation", (event) =>
@@ -73,6 +84,7 @@ const commands = {
   size: ({ page }, { width, height }) => page.setViewportSize({ width, height }),
   offline: ({ person }, { offline }) => people.get(person).setOffline(offline),
   problems: ({ problems }) => problems,
+  frames: ({ frames }) => frames,
   html: ({ page }) => page.content(),
   close: ({ page }) => page.close(),
 };

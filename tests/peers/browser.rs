@@ -164,6 +164,16 @@ impl Tab<'_> {
             .collect()
     }
 
+    /// The text frames that its WebSockets received so far, in order, each with the number of its socket.
+    pub(crate) fn frames(&self) -> Vec<(u64, Value)> {
+        let frames = self.run("frames", json!({}));
+        let frames = frames.as_array().expect("a list").iter().map(|pair| {
+            let text = pair[1].as_str().expect("text");
+            (pair[0].as_u64().expect("a number"), serde_json::from_str(text).expect("a frame is JSON"))
+        });
+        frames.collect()
+    }
+
     /// Closes the tab.
     pub(crate) fn close(self) {
         self.run("close", json!({}));

@@ -8,6 +8,7 @@
 
 pub(crate) mod baresip;
 pub(crate) mod browser;
+pub(crate) mod cable;
 pub(crate) mod customer;
 pub(crate) mod kamailio;
 pub(crate) mod net;
@@ -16,10 +17,12 @@ mod proof;
 pub(crate) mod rtp;
 pub(crate) mod sip_text;
 pub(crate) mod sipp;
+pub(crate) mod small_disk;
 pub(crate) mod sound;
 
 pub(crate) use baresip::{Answer, Baresip, PhoneOptions};
 pub(crate) use browser::{Browser, Tab};
+pub(crate) use cable::Cable;
 pub(crate) use customer::Customer;
 pub(crate) use kamailio::{Account, Kamailio};
 pub(crate) use program::eventually;

@@ -7,6 +7,8 @@ use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use serde_json::{Value, json};
+use sqlx::ConnectOptions;
+use sqlx::sqlite::SqliteConnectOptions;
 
 use crate::peers::program::Program;
 use crate::peers::{Account, Answer, Baresip, Browser, Kamailio, PhoneOptions, Tab, eventually, net};
@@ -157,6 +159,17 @@ impl Linecard {
         })
     }
 
+    /// The rows of a query for one text column, read beside the server.
+    pub(crate) fn rows(&self, query: &'static str) -> Vec<String> {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+        runtime.block_on(async {
+            let file = self.data().join("linecard.db");
+            let options = SqliteConnectOptions::new().filename(file).read_only(true).busy_timeout(SOON);
+            let mut connection = options.connect().await.expect("the database opens");
+            sqlx::query_scalar(query).fetch_all(&mut connection).await.expect("rows")
+        })
+    }
+
     /// Where a recording's file lies.
     pub(crate) fn recording_file(&self, id: &str) -> PathBuf {
         self.data().join("recordings").join(Path::new(id)).with_extension("wav")
@@ -223,6 +236,11 @@ pub(crate) const NUMBER: &str = "+78312000000";
 impl Office {
     /// Opens the office: everything is registered when it returns.
     pub(crate) fn open(answer: Answer) -> Self {
+        Self::open_with(answer, "")
+    }
+
+    /// Opens the office of a server with more configuration.
+    pub(crate) fn open_with(answer: Answer, more: &str) -> Self {
         let accounts = [Account::new("100").with_number(NUMBER), Account::new("201"), Account::new("202")];
         let mut pbx = Kamailio::start(&accounts);
         let phone = Baresip::start(
@@ -231,7 +249,7 @@ impl Office {
             &PhoneOptions { answer, tone_hz: 700, expires_s: 60 },
         );
         pbx.wait_registered("201", 1, SOON);
-        let server = Linecard::start();
+        let server = Linecard::start_with(more);
         let agent = server.create(
             "/users",
             &json!({"login": "maria", "name": "Мария", "role": "agent", "password": PASSWORD}),
@@ -256,7 +274,12 @@ impl Office {
 
     /// Opens the agent's desk in a browser tab, in Russian, and logs in.
     pub(crate) fn desk<'a>(&self, browser: &'a Browser, tab: &str) -> Tab<'a> {
-        let desk = browser.open(tab, "maria", "ru-RU", &format!("http://{}/", self.server.http));
+        self.desk_at(browser, tab, self.server.http)
+    }
+
+    /// Opens the desk at an address that leads to the server.
+    pub(crate) fn desk_at<'a>(&self, browser: &'a Browser, tab: &str, address: SocketAddr) -> Tab<'a> {
+        let desk = browser.open(tab, "maria", "ru-RU", &format!("http://{address}/"));
         desk.wait_for("[data-testid=login-form]", SOON);
         desk.fill("[data-testid=login-input]", "maria");
         desk.fill("[data-testid=password-input]", PASSWORD);

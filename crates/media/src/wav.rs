@@ -69,15 +69,16 @@ impl<F: WavFile> WavTrack<F> {
         Ok(Self { writer, frames: 0 })
     }
 
-    /// Continues a recording at frame `at`, whatever an interrupted write has left there: a shorter file is
-    /// filled with silence, which most file systems store without using space.
+    /// Continues a recording of which the first `kept` frames are good at frame `at`. Between them is silence, whatever
+    /// an interrupted write has left there; most file systems store it without using space.
     ///
     /// # Errors
     /// As the file says; [`MediaError::WavTooLong`] beyond [`MAX_FRAMES`].
-    pub fn resume(mut file: F, at: u64) -> Result<Self, MediaError> {
+    pub fn resume(mut file: F, kept: u64, at: u64) -> Result<Self, MediaError> {
         if at > MAX_FRAMES {
             return Err(MediaError::WavTooLong);
         }
+        file.set_len(HEADER_LEN + kept.min(at) * FRAME_LEN)?;
         file.set_len(HEADER_LEN + at * FRAME_LEN)?;
         write_header(&mut file, at)?;
         file.rewind()?;

@@ -82,13 +82,15 @@ fn a_resumed_file_has_silence_where_nothing_could_be_written() {
     let bytes = written(&[1_000]);
     // A torn write beyond what was acknowledged.
     let mut file = Cursor::new([bytes.as_slice(), &[7; 1_501]].concat());
-    let mut track = WavTrack::resume(Borrowed(&mut file), 3_000).unwrap();
+    let mut track = WavTrack::resume(Borrowed(&mut file), 1_000, 3_000).unwrap();
     track.write(&frames(500)).unwrap();
     assert_eq!(track.finish().unwrap(), 3_500);
     let found = verify(&mut file, &Expected::default()).unwrap();
     assert_eq!(found.frames, 3_500);
+    let gap = &file.get_ref()[bytes.len()..bytes.len() + 8_000];
+    assert!(gap.iter().all(|byte| *byte == 0), "nothing is left of the torn write");
     let mut file = Cursor::new(bytes.clone());
-    let track = WavTrack::resume(Borrowed(&mut file), 2_000).unwrap();
+    let track = WavTrack::resume(Borrowed(&mut file), 1_000, 2_000).unwrap();
     track.finish().unwrap();
     let gap = &file.get_ref()[bytes.len()..];
     assert_eq!((gap.len(), gap.iter().all(|byte| *byte == 0)), (4_000, true));

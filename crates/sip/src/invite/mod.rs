@@ -138,6 +138,10 @@ pub enum SessionClock {
     Glare,
     /// Late answers of forks are no longer expected (RFC 3261 section 13.2.2.4).
     Settle,
+    /// An OPTIONS that could not leave is tried again.
+    AskAgain,
+    /// Nobody has answered an OPTIONS: the peer is gone.
+    AskedInVain,
 }
 
 /// What a session asks of the user agent around it.
@@ -205,7 +209,7 @@ impl Context<'_> {
 
 impl SessionClock {
     /// All of them.
-    pub(crate) const ALL: [Self; 7] = [
+    pub(crate) const ALL: [Self; 9] = [
         Self::RepeatAnswer,
         Self::AckOverdue,
         Self::RepeatRinging,
@@ -213,6 +217,8 @@ impl SessionClock {
         Self::Expire,
         Self::Glare,
         Self::Settle,
+        Self::AskAgain,
+        Self::AskedInVain,
     ];
 
     /// Gives its name for logs.
@@ -225,6 +231,8 @@ impl SessionClock {
             Self::Expire => "session expiry",
             Self::Glare => "re-INVITE after 491",
             Self::Settle => "late forks",
+            Self::AskAgain => "OPTIONS to repeat",
+            Self::AskedInVain => "OPTIONS without an answer",
         }
     }
 }

@@ -245,6 +245,8 @@ impl Session {
             SessionClock::Expire => self.end(EndCause::SessionExpired, &[], ctx),
             SessionClock::Glare => self.try_again(ctx),
             SessionClock::Settle => self.settle(),
+            SessionClock::AskAgain => self.probe(ctx),
+            SessionClock::AskedInVain => self.asked_in_vain(ctx),
         }
     }
 

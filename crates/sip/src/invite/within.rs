@@ -11,6 +11,14 @@ use crate::digest::Attempt;
 use crate::message::{HeaderName, Method, ReasonValue, Request, Response, StatusCode};
 use crate::transaction::ServerTransactionId;
 use crate::ua::Event;
+use std::time::Duration;
+
+/// How long a peer may take to show that it lives: less than the 32 s of timer F, so that a call whose sound has
+/// stopped for 30 s is over within the minute.
+const ANSWER_WITHIN: Duration = Duration::from_secs(20);
+
+/// How long after an OPTIONS that could not leave the next one is tried.
+const ASK_AGAIN: Duration = Duration::from_secs(2);
 
 impl Session {
     /// Hangs up an answered call.
@@ -31,15 +39,21 @@ impl Session {
         if self.sent.iter().any(|sent| sent.purpose == Purpose::Options) {
             return Err(CommandRefused::Busy);
         }
-        let Life::Up(up) = &mut self.life else {
+        if !matches!(self.life, Life::Up(_)) {
             return Err(CommandRefused::WrongState);
-        };
+        }
+        ctx.start(SessionClock::AskedInVain, ANSWER_WITHIN);
+        self.probe(ctx);
+        Ok(())
+    }
+
+    pub(super) fn probe(&mut self, ctx: &mut Context<'_>) {
+        let Life::Up(up) = &mut self.life else { return };
         let mut options = up.dialog.request(Method::Options);
         options.headers.set(HeaderName::Accept, ACCEPTED_BODY);
         options.headers.set(HeaderName::UserAgent, ctx.settings.agent_name.as_str());
         let hop = up.dialog.next_hop().cloned();
         self.send(Purpose::Options, options, hop, Attempt::default(), ctx);
-        Ok(())
     }
 
     pub(super) fn options_answered(&mut self, response: &Response, ctx: &mut Context<'_>) {
@@ -51,6 +65,9 @@ impl Session {
         let Some(sent) = self.take_sent(Purpose::Options) else {
             return;
         };
+        if !matches!(status, 401 | 407) {
+            ctx.stop(SessionClock::AskedInVain);
+        }
         match status {
             408 | 481 => {
                 ctx.emit(Event::OptionsUnanswered { handle });
@@ -72,16 +89,21 @@ impl Session {
         }
     }
 
+    /// An OPTIONS has no answer. One that could not leave says little (the peer may start again this very second) and is
+    /// repeated; the peer counts as gone when its time is over.
     pub(super) fn options_unanswered(&mut self, silence: Silence, ctx: &mut Context<'_>) {
-        self.take_sent(Purpose::Options);
-        if !matches!(self.life, Life::Up(_)) {
+        match silence {
+            Silence::TimedOut => self.asked_in_vain(ctx),
+            Silence::TransportFailed => ctx.start(SessionClock::AskAgain, ASK_AGAIN),
+        }
+    }
+
+    pub(super) fn asked_in_vain(&mut self, ctx: &mut Context<'_>) {
+        if self.take_sent(Purpose::Options).is_none() || !matches!(self.life, Life::Up(_)) {
             return;
         }
         ctx.emit(Event::OptionsUnanswered { handle: self.handle() });
-        // An ICMP error may be the seconds of a peer's restart; silence is 32 s of nothing.
-        if silence == Silence::TimedOut {
-            self.end(EndCause::Lost { status: 408 }, &[], ctx);
-        }
+        self.end(EndCause::Lost { status: 408 }, &[], ctx);
     }
 
     pub(super) fn bye_answered(&mut self, number: u32, response: &Response, ctx: &mut Context<'_>) {
@@ -172,6 +194,8 @@ impl Session {
             SessionClock::Refresh,
             SessionClock::Expire,
             SessionClock::Glare,
+            SessionClock::AskAgain,
+            SessionClock::AskedInVain,
         ] {
             ctx.stop(clock);
         }
