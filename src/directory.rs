@@ -5,7 +5,7 @@ use std::net::IpAddr;
 
 use linecard_calls::{LineId, Route, RoutedDevice, UserId};
 use linecard_sip::ua;
-use linecard_sip::uri::{Host, SipUri, Uri};
+use linecard_sip::uri::{Host, SipUri, Uri, escape_user};
 use linecard_store::lines::{Line, LineTransport};
 use linecard_store::page::{MAX_LIMIT, PageRequest};
 use linecard_store::users::User;
@@ -67,7 +67,7 @@ impl Directory {
         let server: SipUri = server_uri(&line.account.server)?;
         let through = ua::Route::Line(ua::LineId::new(&line.id.to_string()));
         if !uri.contains(':') {
-            let target = SipUri { user: Some(uri.to_owned()), ..server };
+            let target = SipUri { user: Some(escape_user(uri)), ..server };
             return Some((Uri::from(target), through));
         }
         let target: Uri = Uri::parse(uri.as_bytes()).ok()?;
@@ -126,4 +126,60 @@ fn server_uri(server: &str) -> Option<SipUri> {
 /// Returns the host of a server as it stands in a URI.
 pub(crate) fn server_host(server: &str) -> Option<Host> {
     server_uri(server).map(|uri| uri.host)
+}
+
+#[cfg(test)]
+mod tests {
+    use linecard_calls::IdSource;
+    use linecard_store::lines::{DialFormat, LineDraft, LineMode};
+    use rand_chacha::ChaCha12Rng;
+    use rand_chacha::rand_core::SeedableRng;
+
+    use super::*;
+
+    fn with_line() -> (Directory, LineId) {
+        let id: LineId = IdSource::new(ChaCha12Rng::seed_from_u64(1)).make(linecard_calls::UtcMillis(1));
+        let account = LineDraft {
+            name: "Main".to_owned(),
+            server: "pbx.example:5070".to_owned(),
+            username: "100".to_owned(),
+            password: "secret".to_owned(),
+            auth_username: None,
+            outbound_proxy: None,
+            transport: None,
+            mode: LineMode::Anchor,
+            user_id: None,
+            dial_format: DialFormat::Plus,
+            dial_prefix: None,
+            caller_id: None,
+        };
+        let line = Line { id, account, version: 1, created_at: linecard_calls::UtcMillis(1) };
+        (Directory { lines: HashMap::from([(id, line)]), ..Directory::default() }, id)
+    }
+
+    fn target(uri: &str) -> Option<(String, bool)> {
+        let (directory, line) = with_line();
+        let (target, route) = directory.target(line, uri)?;
+        Some((target.to_string(), matches!(route, ua::Route::Line(_))))
+    }
+
+    #[test]
+    fn an_extension_is_reached_through_the_line_and_a_foreign_host_straight() {
+        let through = |uri: &str| Some((uri.to_owned(), true));
+        assert_eq!(target("201"), through("sip:201@pbx.example:5070"));
+        assert_eq!(target("*21#"), through("sip:*21%23@pbx.example:5070"));
+        assert_eq!(target("sip:201@pbx.example"), through("sip:201@pbx.example"));
+        assert_eq!(target("sip:201@192.0.2.7:5062"), Some(("sip:201@192.0.2.7:5062".to_owned(), false)));
+        assert_eq!(target("sip:"), None);
+    }
+
+    #[test]
+    fn a_contact_is_the_same_after_a_restart_and_another_with_another_password() {
+        let (mut directory, id) = with_line();
+        let contact = |directory: &Directory| contact_user(directory.line(id).expect("the line"));
+        let first = contact(&directory);
+        assert_eq!((first.len(), contact(&directory) == first), (24, true));
+        directory.lines.get_mut(&id).expect("the line").account.password = "other".to_owned();
+        assert_ne!(contact(&directory), first);
+    }
 }

@@ -17,7 +17,7 @@ use std::time::{Duration, Instant, SystemTime};
 
 use linecard_calls::{
     AlarmKind, AlarmView, CallId, Candidate, Engine, Event, Input, Interaction, LineId, Output, Recording,
-    RecordingView, RegistrationView, SignalBody, UtcMillis, Viewer,
+    RecordingView, RegistrationView, UtcMillis, Viewer,
 };
 use linecard_crm::DialPlan;
 use linecard_sip::transport::Transport;
@@ -237,11 +237,6 @@ impl Reactor {
         loop {
             match self.parts.engine.poll_output() {
                 Output::Record(signal) => {
-                    if let SignalBody::LegOffered(offer) = &signal.body
-                        && let Some(leg) = self.legs.get_mut(offer.leg)
-                    {
-                        leg.call = Some(signal.call_id);
-                    }
                     self.gate.recorded(signal.id);
                     self.parts.ledger.append(signal);
                 }

@@ -6,7 +6,7 @@ use linecard_calls::{
     Caller, EndCause, HangUpReason, IdentitySource, Input, LegId, LineState, Reason, RecordingClosed,
     RecordingId, Span, SpanKind, UtcMillis,
 };
-use linecard_crm::{DialPlan, IdentityHeaders, Party, choose_identity};
+use linecard_crm::{CallerNumber, DialPlan, IdentityHeaders, Party, choose_identity};
 use linecard_sip::dialog::DialogRecord;
 use linecard_sip::invite;
 use linecard_sip::message::{HeaderName, NameAddr, ReasonValue, Request};
@@ -43,11 +43,11 @@ pub(crate) fn caller(plan: &DialPlan, request: &Request) -> Caller {
         number: chosen.number.call_number().map(str::to_owned),
         dialled: chosen.received,
         display: chosen.display,
-        chosen: match (chosen.number.call_number(), chosen.source) {
-            (None, _) => IdentitySource::Nothing,
-            (Some(_), linecard_crm::IdentitySource::Asserted) => IdentitySource::AssertedIdentity,
-            (Some(_), linecard_crm::IdentitySource::RemoteParty) => IdentitySource::RemotePartyId,
-            (Some(_), linecard_crm::IdentitySource::From) => IdentitySource::From,
+        chosen: match (&chosen.number, chosen.source) {
+            (CallerNumber::Withheld { .. }, _) => IdentitySource::Nothing,
+            (_, linecard_crm::IdentitySource::Asserted) => IdentitySource::AssertedIdentity,
+            (_, linecard_crm::IdentitySource::RemoteParty) => IdentitySource::RemotePartyId,
+            (_, linecard_crm::IdentitySource::From) => IdentitySource::From,
         },
         headers: received.collect(),
     }

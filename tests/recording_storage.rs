@@ -25,73 +25,79 @@ fn resumed(event: &MediaEvent) -> Option<()> {
 
 #[test]
 fn a_disk_that_fills_up_flags_the_recording_and_leaves_the_talk_alone() {
-    with_small_disk("recording_storage::a_disk_that_fills_up_flags_the_recording_and_leaves_the_talk_alone", |disk| {
-        let mut exchange = Exchange::start(&disk.join("recordings"), &options());
-        let (customer, agent) = (Party::new(11), Party::new(22));
-        let (left, right) = (exchange.seat(&customer), exchange.seat(&agent));
-        let start = exchange.bridge(left.id, right.id, Some("short"));
-        let speaker = customer.talk(left.rtp, 0..300);
-        let listener = agent.listen();
-        thread::sleep(Duration::from_millis(1_500));
-        fill(&disk.join("filler"));
-        let why = exchange.wait("failure", failed);
-        assert!(why.contains("No space"), "{why}");
-        fs::remove_file(disk.join("filler")).unwrap();
-        exchange.wait("resumption", resumed);
-        speaker.join().unwrap();
-        let received = listener.join().unwrap();
-        assert!(
-            received == (0..300).map(|n| customer.packet(n)).collect::<Vec<_>>(),
-            "{} of 300",
-            received.len()
-        );
-        let stop = Instant::now();
-        exchange.handle.stop_recording(recording("short"), stop);
-        let closed = exchange.wait_closed("short");
-        assert_eq!(closed.state, RecordingState::Truncated);
-        let wall_ms = (stop - start).as_millis() as u64;
-        assert!(closed.duration_ms.abs_diff(wall_ms) <= 1, "{} of {wall_ms} ms", closed.duration_ms);
-        let lost: Vec<_> = closed.spans.iter().filter(|span| span.kind == SpanKind::Loss).collect();
-        assert_eq!(lost.len(), 1, "{lost:?}");
-        let expected =
-            Expected { duration_ms: Some(wall_ms), sha256: closed.sha256, spans: closed.spans.clone() };
-        exchange.store.verify(&recording("short"), &expected).unwrap();
-        let (heard, _) = exchange.heard("short");
-        let first = find(&heard, &customer.samples(0..20)).expect("what came before");
-        let last = find(&heard, &customer.samples(280..300)).expect("what came after");
-        assert_eq!(last - first, 280 * 160, "both at their time");
-        // The next talk is recorded as if nothing had been.
-        exchange.bridge(left.id, right.id, Some("next"));
-        customer.talk(left.rtp, 300..320).join().unwrap();
-        exchange.handle.stop_recording(recording("next"), Instant::now() + Duration::from_millis(40));
-        assert_eq!(exchange.wait_closed("next").state, RecordingState::Finished);
-        exchange.media.shutdown();
-    });
+    with_small_disk(
+        "recording_storage::a_disk_that_fills_up_flags_the_recording_and_leaves_the_talk_alone",
+        |disk| {
+            let mut exchange = Exchange::start(&disk.join("recordings"), &options());
+            let (customer, agent) = (Party::new(11), Party::new(22));
+            let (left, right) = (exchange.seat(&customer), exchange.seat(&agent));
+            let start = exchange.bridge(left.id, right.id, Some("short"));
+            let speaker = customer.talk(left.rtp, 0..300);
+            let listener = agent.listen();
+            thread::sleep(Duration::from_millis(1_500));
+            fill(&disk.join("filler"));
+            let why = exchange.wait("failure", failed);
+            assert!(why.contains("No space"), "{why}");
+            fs::remove_file(disk.join("filler")).unwrap();
+            exchange.wait("resumption", resumed);
+            speaker.join().unwrap();
+            let received = listener.join().unwrap();
+            assert!(
+                received == (0..300).map(|n| customer.packet(n)).collect::<Vec<_>>(),
+                "{} of 300",
+                received.len()
+            );
+            let stop = Instant::now();
+            exchange.handle.stop_recording(recording("short"), stop);
+            let closed = exchange.wait_closed("short");
+            assert_eq!(closed.state, RecordingState::Truncated);
+            let wall_ms = (stop - start).as_millis() as u64;
+            assert!(closed.duration_ms.abs_diff(wall_ms) <= 1, "{} of {wall_ms} ms", closed.duration_ms);
+            let lost: Vec<_> = closed.spans.iter().filter(|span| span.kind == SpanKind::Loss).collect();
+            assert_eq!(lost.len(), 1, "{lost:?}");
+            let expected =
+                Expected { duration_ms: Some(wall_ms), sha256: closed.sha256, spans: closed.spans.clone() };
+            exchange.store.verify(&recording("short"), &expected).unwrap();
+            let (heard, _) = exchange.heard("short");
+            let first = find(&heard, &customer.samples(0..20)).expect("what came before");
+            let last = find(&heard, &customer.samples(280..300)).expect("what came after");
+            assert_eq!(last - first, 280 * 160, "both at their time");
+            // The next talk is recorded as if nothing had been.
+            exchange.bridge(left.id, right.id, Some("next"));
+            customer.talk(left.rtp, 300..320).join().unwrap();
+            exchange.handle.stop_recording(recording("next"), Instant::now() + Duration::from_millis(40));
+            assert_eq!(exchange.wait_closed("next").state, RecordingState::Finished);
+            exchange.media.shutdown();
+        },
+    );
 }
 
 #[test]
 fn a_disk_full_from_the_start_fails_the_recording_and_the_talk_goes_on() {
-    with_small_disk("recording_storage::a_disk_full_from_the_start_fails_the_recording_and_the_talk_goes_on", |disk| {
-        let mut exchange = Exchange::start(&disk.join("recordings"), &options());
-        fill(&disk.join("filler"));
-        let (customer, agent) = (Party::new(11), Party::new(22));
-        let (left, right) = (exchange.seat(&customer), exchange.seat(&agent));
-        exchange.bridge(left.id, right.id, Some("none"));
-        exchange.wait("failure", failed);
-        customer.talk(left.rtp, 0..50).join().unwrap();
-        assert_eq!(agent.receive().len(), 50);
-        exchange.handle.stop_recording(recording("none"), Instant::now());
-        let closed = exchange.wait_closed("none");
-        assert_eq!((closed.state, closed.sha256), (RecordingState::Failed, None));
-        fs::remove_file(disk.join("filler")).unwrap();
-        exchange.bridge(left.id, right.id, Some("next"));
-        customer.talk(left.rtp, 50..100).join().unwrap();
-        exchange.handle.stop_recording(recording("next"), Instant::now() + Duration::from_millis(40));
-        assert_eq!(exchange.wait_closed("next").state, RecordingState::Finished);
-        let (heard, _) = exchange.heard("next");
-        assert!(find(&heard, &customer.samples(50..100)).is_some());
-        exchange.media.shutdown();
-    });
+    with_small_disk(
+        "recording_storage::a_disk_full_from_the_start_fails_the_recording_and_the_talk_goes_on",
+        |disk| {
+            let mut exchange = Exchange::start(&disk.join("recordings"), &options());
+            fill(&disk.join("filler"));
+            let (customer, agent) = (Party::new(11), Party::new(22));
+            let (left, right) = (exchange.seat(&customer), exchange.seat(&agent));
+            exchange.bridge(left.id, right.id, Some("none"));
+            exchange.wait("failure", failed);
+            customer.talk(left.rtp, 0..50).join().unwrap();
+            assert_eq!(agent.receive().len(), 50);
+            exchange.handle.stop_recording(recording("none"), Instant::now());
+            let closed = exchange.wait_closed("none");
+            assert_eq!((closed.state, closed.sha256), (RecordingState::Failed, None));
+            fs::remove_file(disk.join("filler")).unwrap();
+            exchange.bridge(left.id, right.id, Some("next"));
+            customer.talk(left.rtp, 50..100).join().unwrap();
+            exchange.handle.stop_recording(recording("next"), Instant::now() + Duration::from_millis(40));
+            assert_eq!(exchange.wait_closed("next").state, RecordingState::Finished);
+            let (heard, _) = exchange.heard("next");
+            assert!(find(&heard, &customer.samples(50..100)).is_some());
+            exchange.media.shutdown();
+        },
+    );
 }
 
 #[test]

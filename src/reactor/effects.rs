@@ -9,7 +9,7 @@ use linecard_calls::{
 use linecard_sip::message::{Header, HeaderName, NameAddr, ReasonValue};
 use linecard_sip::sdp::LocalSession;
 use linecard_sip::ua::{CallerId, CommandRefused, DialogHandle, OutgoingInvite, UserAgent};
-use linecard_sip::uri::{SipUri, Uri};
+use linecard_sip::uri::{SipUri, Uri, escape_user};
 
 use super::legs::{Leg, Sound, passing_on};
 use super::{Answer, Reactor, wall_clock};
@@ -187,7 +187,7 @@ impl Reactor {
     fn asserted_identity(&self, line: LineId, caller: &Caller) -> Option<Header> {
         let number = caller.number.as_ref()?;
         let host = server_host(&self.parts.directory.line(line)?.account.server)?;
-        let uri = SipUri { user: Some(number.clone()), ..SipUri::new(host) };
+        let uri = SipUri { user: Some(escape_user(number)), ..SipUri::new(host) };
         let mut identity = NameAddr::new(Uri::from(uri));
         identity.display = caller.display.clone().map(String::into_bytes);
         Some(Header { name: HeaderName::PAssertedIdentity, value: identity.to_bytes() })

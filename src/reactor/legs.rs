@@ -14,7 +14,7 @@ use crate::media::{OpenLeg, Remote};
 #[derive(Debug)]
 pub(super) struct Leg {
     pub(super) handle: DialogHandle,
-    /// Known once the engine has recorded the leg's offer.
+    /// Known once the engine has taken the leg in.
     pub(super) call: Option<CallId>,
     pub(super) party: Party,
     pub(super) media: Option<OpenLeg>,

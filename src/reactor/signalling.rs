@@ -2,7 +2,9 @@
 
 use std::time::Instant;
 
-use linecard_calls::{Event as CallEvent, Input, LegId, LineState, Offer, Party, RegistrationView};
+use linecard_calls::{
+    Event as CallEvent, Input, LegId, LineState, MediaFault, Offer, Party, RegistrationView,
+};
 use linecard_sip::invite::DialogHandle;
 use linecard_sip::message::Request;
 use linecard_sip::registration::RegistrationState;
@@ -96,7 +98,13 @@ impl Reactor {
             sound: Sound::Silent { asked_at: now },
             media: media.as_ref().ok().copied(),
         };
-        let described = offer.is_none() || offer.and_then(|offer| new.hear(offer)).is_some();
+        let passable = match (offer, new.media) {
+            (Some(offer), Some(media)) => {
+                let told = self.parts.settings.external_address;
+                new.hear(offer).is_some_and(|audio| passing_on(&media, Some(&audio), told).is_some())
+            }
+            _ => true,
+        };
         self.legs.add(leg, new);
         let from = request.headers.from_().ok();
         let from_tag = from.and_then(|from| from.tag().map(|tag| tag.to_string())).unwrap_or_default();
@@ -111,15 +119,20 @@ impl Reactor {
             sip_call_id: request.headers.call_id().unwrap_or_default().to_owned(),
             from_tag,
         }));
-        self.pump_engine();
-        if let (true, Ok(_)) = (described, &media) {
-            return;
+        let call = self.parts.engine.call_of(leg);
+        if let Some(known) = self.legs.get_mut(leg) {
+            known.call = call;
         }
-        if let Err(error) = media {
-            tracing::error!(%error, "no RTP ports for a call; widen media.port_min and media.port_max");
-        }
-        if let Some(call) = self.legs.get(leg).and_then(|leg| leg.call) {
-            self.engine(Input::MediaUnavailable { call });
+        let why = match media {
+            Ok(_) if passable => return,
+            Ok(_) => MediaFault::NoCodec,
+            Err(error) => {
+                tracing::error!(%error, "no RTP ports for a call; widen media.port_min and media.port_max");
+                MediaFault::NoPort
+            }
+        };
+        if let Some(call) = call {
+            self.engine(Input::MediaUnavailable { call, why });
         }
     }
 

@@ -146,10 +146,11 @@ impl Track {
         tracing::debug!(recording = %id, from = mixed_until, until = mixed.frames, "recording closed");
         // A file that refuses samples often still takes its length and header.
         let kept = from_frame.unwrap_or(mixed.frames);
-        let wholeness = match open_part(&store, &id).and_then(|file| WavTrack::resume(file, kept, mixed.frames)) {
-            Ok(wav) => wav.finish().map_or(Wholeness::None, |_| wholeness),
-            Err(_) => Wholeness::None,
-        };
+        let wholeness =
+            match open_part(&store, &id).and_then(|file| WavTrack::resume(file, kept, mixed.frames)) {
+                Ok(wav) => wav.finish().map_or(Wholeness::None, |_| wholeness),
+                Err(_) => Wholeness::None,
+            };
         FinishedTrack { id, mixed, wholeness }
     }
 

@@ -28,13 +28,22 @@ pub(crate) struct Customer {
     number: Vec<u8>,
     headers: Vec<u8>,
     tone_hz: u32,
+    codec: &'static str,
 }
 
 impl Customer {
     /// A customer with this number who will call through `pbx`; it speaks a tone of 1100 Hz.
     pub(crate) fn new(pbx: SocketAddr, number: impl AsRef<[u8]>) -> Self {
         let number = number.as_ref().to_vec();
-        Self { pbx, ip: own_address(), name: Vec::new(), number, headers: Vec::new(), tone_hz: 1100 }
+        Self {
+            pbx,
+            ip: own_address(),
+            name: Vec::new(),
+            number,
+            headers: Vec::new(),
+            tone_hz: 1100,
+            codec: "8 PCMA/8000",
+        }
     }
 
     /// Sets the display name: any bytes, put in quotes, `"` and `\` escaped.
@@ -53,6 +62,12 @@ impl Customer {
     /// Sets the tone it speaks.
     pub(crate) fn speaking(mut self, tone_hz: u32) -> Self {
         self.tone_hz = tone_hz;
+        self
+    }
+
+    /// Offers this codec (payload type and name) and no other.
+    pub(crate) fn offering(mut self, codec: &'static str) -> Self {
+        self.codec = codec;
         self
     }
 
@@ -95,6 +110,7 @@ struct Shared {
     pbx: SocketAddr,
     rtp: RtpEnd,
     tone_hz: u32,
+    codec: &'static str,
     state: Mutex<State>,
     over: AtomicBool,
 }
@@ -129,7 +145,15 @@ impl CustomerCall {
         };
         let (rtp, state) = (RtpEnd::open(customer.ip), Mutex::new(state));
         let over = AtomicBool::new(false);
-        let shared = Shared { socket, pbx: customer.pbx, rtp, tone_hz: customer.tone_hz, state, over };
+        let shared = Shared {
+            socket,
+            pbx: customer.pbx,
+            rtp,
+            tone_hz: customer.tone_hz,
+            codec: customer.codec,
+            state,
+            over,
+        };
         let shared = Arc::new(shared);
         shared.invite(&customer.headers);
         let listening = Arc::clone(&shared);
@@ -205,6 +229,12 @@ impl CustomerCall {
         self.shared.cancel();
         self.wait_reply("CANCEL", Duration::from_secs(10));
         self.wait_final(Duration::from_secs(10))
+    }
+
+    /// Is gone as in a power cut: no sound, no BYE, no answer to anything any more.
+    pub(crate) fn vanish(&self) {
+        self.shared.over.store(true, Ordering::Relaxed);
+        self.shared.rtp.fall_silent();
     }
 
     fn wait_reply(&self, method: &str, at_most: Duration) -> u16 {
@@ -377,10 +407,12 @@ impl Shared {
     fn sdp(&self) -> String {
         let sound = self.rtp.address();
         format!(
-            "v=0\r\no=customer 1 1 IN IP4 {ip}\r\ns=-\r\nc=IN IP4 {ip}\r\nt=0 0\r\nm=audio {port} RTP/AVP 8 101\r\n\
-             a=rtpmap:8 PCMA/8000\r\na=rtpmap:101 telephone-event/8000\r\na=fmtp:101 0-15\r\na=ptime:20\r\na=sendrecv\r\n",
+            "v=0\r\no=customer 1 1 IN IP4 {ip}\r\ns=-\r\nc=IN IP4 {ip}\r\nt=0 0\r\nm=audio {port} RTP/AVP {payload_type} 101\r\n\
+             a=rtpmap:{codec}\r\na=rtpmap:101 telephone-event/8000\r\na=fmtp:101 0-15\r\na=ptime:20\r\na=sendrecv\r\n",
             ip = sound.ip(),
-            port = sound.port()
+            port = sound.port(),
+            codec = self.codec,
+            payload_type = self.codec.split(' ').next().unwrap_or_default(),
         )
     }
 }

@@ -156,3 +156,19 @@ fn stopped(phone: &Baresip) {
         (phone.count("CALL_INCOMING") == phone.count("CALL_CLOSED")).then_some(())
     });
 }
+
+#[test]
+fn the_caller_speaks_no_codec_that_can_be_passed_on() {
+    let office = Office::open(Answer::Auto);
+    let customer = Customer::new(office.pbx.address(), CUSTOMER).offering("96 opus/48000/2");
+    assert_eq!(customer.call(NUMBER).wait_final(SOON), 488);
+
+    let interaction = office.server.ended_interaction();
+    assert_eq!(interaction["outcome"], "failed", "{interaction}");
+    assert_eq!(interaction["sip_status"], 488, "{interaction}");
+    assert_eq!(interaction["hangup_by"], "system", "{interaction}");
+    assert_eq!(office.phone.count("CALL_INCOMING"), 0, "no phone rings for a talk that cannot be");
+    never_talked(&interaction);
+    explained(&office, &interaction, "no codec that can be passed on", &["offered no codec"]);
+    nothing_is_left(&office);
+}

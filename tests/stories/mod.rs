@@ -1,5 +1,6 @@
 //! The stories that have to pass end to end: the real binary, a real PBX, real phones, a real browser.
 
+mod a_dead_call_ends_within_a_minute;
 mod a_full_disk_flags_the_recording_and_leaves_the_talk_alone;
 mod a_killed_server_ends_its_calls_and_keeps_the_evidence;
 mod a_locked_database_delays_no_call;
@@ -7,6 +8,7 @@ mod a_pbx_that_forgets_is_registered_again;
 mod an_unknown_number_is_not_invented;
 mod every_unanswered_call_has_its_outcome;
 mod hostile_callers_are_shown_as_text;
+mod hostile_names_are_text_on_the_page;
 mod known_customer_pops_before_the_answer;
 mod server;
 mod three_tabs_show_one_state_through_reload_and_cut;

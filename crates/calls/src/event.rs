@@ -91,7 +91,7 @@ pub struct CallView {
     pub user_id: Option<UserId>,
     /// The line.
     pub line_id: LineId,
-    /// The customer's number; `None` when withheld.
+    /// The customer's number; `None` when withheld or no number at all.
     pub number: Option<String>,
     /// The customer, once settled.
     pub contact_id: Option<ContactId>,

@@ -21,7 +21,7 @@ pub struct Interaction {
     pub outcome: Option<Outcome>,
     /// Whether the customer's leg still lives.
     pub state: InteractionState,
-    /// E.164, else digits; `None` when withheld.
+    /// E.164, else digits; `None` when withheld or no number at all.
     pub caller_number: Option<String>,
     /// The caller's number as received.
     pub caller_dialled: Option<String>,

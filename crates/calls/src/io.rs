@@ -10,7 +10,9 @@ use serde_json::Value;
 use crate::event::Event;
 use crate::id::{CallId, ContactId, LegId, LineId, RecordingId, SignalId, UserId};
 use crate::interaction::{Interaction, Recording};
-use crate::signal::{Caller, EndCause, Offer, Reason, RecordingClosed, Route, RoutedDevice, Signal};
+use crate::signal::{
+    Caller, EndCause, MediaFault, Offer, Reason, RecordingClosed, Route, RoutedDevice, Signal,
+};
 use linecard_crm::matching::Candidate;
 
 /// Something that happened.
@@ -82,10 +84,12 @@ pub enum Input {
         /// The leg.
         leg: LegId,
     },
-    /// There are no RTP ports for a call.
+    /// A call cannot have sound.
     MediaUnavailable {
         /// The call.
         call: CallId,
+        /// Why not.
+        why: MediaFault,
     },
     /// Answers [`Effect::FindRoute`].
     RouteFound {

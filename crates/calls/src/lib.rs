@@ -42,7 +42,7 @@ pub use io::{
 pub use linecard_crm::matching::{Candidate, ContactRef, Level, Score};
 pub use pop::{Pop, PopState};
 pub use signal::{
-    Caller, CancelCause, DeviceAddress, EndCause, IdentitySource, Lookup, Offer, Reason, RecordingClosed,
-    RecordingState, Ring, Route, RoutedDevice, Signal, SignalBody, Source, Span, SpanKind,
+    Caller, CancelCause, DeviceAddress, EndCause, IdentitySource, Lookup, MediaFault, Offer, Reason,
+    RecordingClosed, RecordingState, Ring, Route, RoutedDevice, Signal, SignalBody, Source, Span, SpanKind,
 };
 pub use time::UtcMillis;

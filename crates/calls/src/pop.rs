@@ -26,7 +26,7 @@ pub struct Pop {
     pub state: PopState,
     /// Who called whom.
     pub direction: Direction,
-    /// E.164, else digits; `None` when withheld.
+    /// E.164, else digits; `None` when withheld or no number at all.
     pub number: Option<String>,
     /// The number as received.
     pub number_dialled: Option<String>,

@@ -58,6 +58,9 @@ pub(crate) fn final_status(outcome: Outcome) -> u16 {
 /// Told to the PBX when ports or the route are missing: it may try elsewhere.
 pub(crate) const OUT_OF_MEANS: u16 = 503;
 
+/// The status towards a customer whose offer holds nothing that can be passed on (RFC 3261 section 21.4.26).
+pub(crate) const NOT_ACCEPTABLE: u16 = 488;
+
 #[cfg(test)]
 mod tests {
     use super::*;

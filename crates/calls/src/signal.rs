@@ -70,8 +70,12 @@ pub enum SignalBody {
         /// The call that kept the user busy.
         other: CallId,
     },
-    /// No RTP ports or other means were left for the call.
-    MediaUnavailable {},
+    /// The call cannot have sound.
+    MediaUnavailable {
+        /// Why not.
+        #[serde(default)]
+        why: MediaFault,
+    },
     /// The contacts were asked for the number.
     ContactLookedUp {
         /// The number asked for.
@@ -241,7 +245,7 @@ pub struct Offer {
 /// Who calls, as far as the INVITE tells.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Caller {
-    /// E.164, else bare digits; `None` when withheld.
+    /// E.164, else bare digits; `None` when withheld or no number at all.
     pub number: Option<String>,
     /// The number as received.
     pub dialled: Option<String>,
@@ -251,6 +255,17 @@ pub struct Caller {
     pub chosen: IdentitySource,
     /// Every identity header, name and value, as received.
     pub headers: Vec<(String, String)>,
+}
+
+/// Why a call cannot have sound.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum MediaFault {
+    /// No RTP port is free.
+    #[default]
+    NoPort,
+    /// The customer offers nothing that can be passed on.
+    NoCodec,
 }
 
 /// The header that the caller's identity was taken from.
@@ -263,7 +278,7 @@ pub enum IdentitySource {
     RemotePartyId,
     /// From.
     From,
-    /// None could be used: the caller is anonymous.
+    /// None could be used: the caller is withheld.
     #[default]
     Nothing,
 }

@@ -43,7 +43,7 @@ fn of_call() -> impl Strategy<Value = SignalBody> {
             0 => SignalBody::Routed(route(Some(user(b)), &[a], Ring::Together)),
             1 => SignalBody::RouteUnavailable {},
             2 => SignalBody::UserInCall { user: user(a), other: named(7, b) },
-            3 => SignalBody::MediaUnavailable {},
+            3 => SignalBody::MediaUnavailable { why: MediaFault::NoPort },
             4 => {
                 let candidates = vec![candidate(a, "exact")];
                 SignalBody::ContactLookedUp { number: None, candidates, lookup }

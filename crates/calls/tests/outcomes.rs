@@ -351,7 +351,7 @@ fn repeated_observations_change_nothing() {
         Input::LegCancelled { leg: customer, reasons: Vec::new() },
         Input::RouteFound { call, route: route(Some(user(2)), &[3], Ring::Together) },
         Input::RouteUnavailable { call },
-        Input::MediaUnavailable { call },
+        Input::MediaUnavailable { call, why: MediaFault::NoPort },
         Input::ContactFound { call, candidates: vec![candidate(1, "exact")] },
         Input::Timeout,
     ] {
@@ -423,9 +423,21 @@ fn a_route_that_is_not_read_in_time_is_our_fault() {
 fn without_a_free_port_the_call_is_refused_whole() {
     let mut desk = Desk::new();
     let (call, customer, legs) = desk.ringing(&[1], Ring::Together);
-    desk.give(Input::MediaUnavailable { call });
+    desk.give(Input::MediaUnavailable { call, why: MediaFault::NoPort });
     assert_eq!((desk.finals(customer), desk.count(&Effect::CancelLeg { leg: legs[0] })), (vec![503], 1));
     assert_eq!(desk.interaction().outcome, Some(Outcome::Failed));
+}
+
+#[test]
+fn a_caller_whose_codecs_cannot_be_passed_on_is_told_so_before_anything_rings() {
+    let mut desk = Desk::new();
+    let (call, customer) = desk.offer_from(Some(user(1)), None);
+    desk.give(Input::MediaUnavailable { call, why: MediaFault::NoCodec });
+    desk.give(Input::RouteFound { call, route: route(Some(user(1)), &[1], Ring::Together) });
+    assert_eq!(desk.finals(customer), [488]);
+    assert!(!desk.effects.iter().any(|(effect, _)| matches!(effect, Effect::DialDevice { .. })));
+    let it = desk.interaction();
+    assert_eq!((it.outcome, it.sip_status), (Some(Outcome::Failed), Some(488)));
 }
 
 #[test]

@@ -43,20 +43,6 @@ pub struct Number {
 }
 
 impl Number {
-    /// What calls are keyed and shown by (`*_number` of api.md): E.164, else the extension, else the typed digits,
-    /// else the typed text.
-    #[must_use]
-    pub fn call_number(&self) -> String {
-        if let Some(known) = self.e164.as_ref().or(self.extension.as_ref()) {
-            return known.clone();
-        }
-        let compact = clean::compact(&self.number);
-        if !compact.is_empty() && compact.chars().all(|letter| letter.is_ascii_digit()) {
-            return compact;
-        }
-        self.number.clone()
-    }
-
     /// The bare digits to compare last digits by: of the E.164 number, else of the typed text when it is nothing but digits
     /// and punctuation, else none. An extension or a service code has none.
     #[must_use]
@@ -149,18 +135,19 @@ pub enum CallerNumber {
 }
 
 impl CallerNumber {
-    /// The value of `*_number` in calls: E.164, else the digits or text, none when withheld.
+    /// The value of `*_number` in calls: E.164, else bare digits, none when withheld or no number at all. A `+` and digits
+    /// of no numbering plan that is known here stays as it is: plans grow faster than what is known of them.
     #[must_use]
     pub fn call_number(&self) -> Option<&str> {
         match self {
             Self::Withheld { .. } => None,
             Self::Extension { digits } => Some(digits),
             Self::E164 { number, .. } => Some(number),
-            Self::Other { text } => Some(text),
+            Self::Other { text } => Some(text.as_str()).filter(|text| is_dialled_digits(text)),
         }
     }
 
-    /// The number to match contacts by; none when withheld.
+    /// The number to match contacts by; none when there is none.
     #[must_use]
     pub fn to_number(&self) -> Option<Number> {
         let (e164, extension) = match self {
@@ -171,4 +158,13 @@ impl CallerNumber {
         };
         Some(Number { number: self.call_number()?.to_owned(), e164, extension, label: None })
     }
+}
+
+fn is_dialled_digits(text: &str) -> bool {
+    let digits = match text.strip_prefix('+') {
+        Some(digits) if digits.len() > E164_DIGITS_MAX => return false,
+        Some(digits) => digits,
+        None => text,
+    };
+    !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit())
 }

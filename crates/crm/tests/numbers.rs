@@ -153,9 +153,30 @@ fn callers_come_as_uris_of_every_kind() {
 }
 
 #[test]
+fn a_caller_that_is_no_number_has_none() {
+    let too_long = format!("+{}", "9".repeat(16));
+    for text in [
+        "1234&SIP/x",
+        "300&Zap/g1/4165551212",
+        "+1202555O100",
+        "*97",
+        "#31#12025550100",
+        "alice",
+        "+",
+        &too_long,
+    ] {
+        let caller = plan().caller(text);
+        assert!(matches!(caller, CallerNumber::Other { .. }), "{text:?}: {caller:?}");
+        assert_eq!(caller.call_number(), None, "{text:?}");
+    }
+}
+
+#[test]
 fn a_caller_of_digits_that_no_plan_knows_keeps_its_bare_digits() {
     let caller = plan().caller("sip:212-34-56@pbx");
     assert_eq!(caller.call_number(), Some("2123456"));
+    assert_eq!(plan().caller("+1900555010").call_number(), Some("+1900555010"));
+    assert_eq!(plan().caller("112").call_number(), Some("112"));
     assert_eq!(plan().caller("sip:anonymous@pbx").call_number(), None);
     assert_eq!(plan().caller("sip:anonymous@pbx").to_number(), None);
 }

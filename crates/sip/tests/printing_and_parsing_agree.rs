@@ -8,7 +8,7 @@ use linecard_sip::{
         CSeq, HeaderName, Message, Method, NameAddr, Params, Request, Response, StatusCode, Via,
         parse_datagram,
     },
-    uri::{Host, OtherUri, SipUri, TelUri, Uri},
+    uri::{Host, OtherUri, SipUri, TelUri, Uri, escape_user},
 };
 use proptest::{collection::vec, option, prelude::*, string::string_regex};
 
@@ -256,4 +256,22 @@ proptest! {
             laws::stream(&bytes, piece);
         }
     }
+}
+
+proptest! {
+    #[test]
+    fn any_text_can_be_a_user_part_and_is_given_back(user in "\\PC{1,20}|[\\x01-\\x7f]{1,20}") {
+        let uri = SipUri { user: Some(escape_user(&user)), ..SipUri::new(Host::Name("pbx".to_owned())) };
+        let printed = Uri::from(uri).to_string();
+        prop_assert!(printed.bytes().all(|byte| byte.is_ascii_graphic() && !b"<>\"#".contains(&byte)), "{}", printed);
+        let read = Uri::parse(printed.as_bytes()).expect("a URI");
+        prop_assert_eq!(read.as_sip().and_then(SipUri::user_decoded), Some(user.into_bytes()));
+    }
+}
+
+#[test]
+fn a_service_code_is_dialled_with_its_hash_escaped() {
+    assert_eq!(escape_user("*21#"), "*21%23");
+    assert_eq!(escape_user("+78312123456"), "+78312123456");
+    assert_eq!(escape_user("a%23@b:c"), "a%2523%40b%3Ac");
 }

@@ -189,7 +189,7 @@ fn start_server(home: &Path, binary: &Path) -> Result<(Program, SocketAddr)> {
     let mut program = Program::start(&binary, &["serve".into(), "--config".into(), config], &directory)?;
     until("the server is ready", READY, || {
         program.must_run()?;
-        Ok(http::get(http, "/readyz").ok().filter(|answer| answer.status == 200).map(|_| ()))
+        Ok(http::get(http, "/healthz").ok().filter(|answer| answer.status == 200).map(|_| ()))
     })?;
     Ok((program, http))
 }

@@ -104,8 +104,8 @@ impl Engine {
 
     fn handle_answer(&mut self, input: Input) {
         match input {
-            Input::MediaUnavailable { call } => {
-                self.on_call(call, Call::media_unavailable);
+            Input::MediaUnavailable { call, why } => {
+                self.on_call(call, |call, out| call.media_unavailable(why, out));
             }
             Input::RouteFound { call, route } => {
                 let busy_with = route.user.and_then(|user| self.other_call(user, call));
@@ -393,6 +393,12 @@ impl Engine {
                 TimerReason::CancelLate => call.cancel_late(out),
             });
         }
+    }
+
+    /// Returns the call that a leg belongs to.
+    #[must_use]
+    pub fn call_of(&self, leg: LegId) -> Option<CallId> {
+        self.out.legs.get(&leg).copied()
     }
 
     /// Shows a live call.

@@ -9,8 +9,8 @@ use crate::event::Event;
 use crate::id::{CallId, LegId, UserId};
 use crate::interaction::Outcome;
 use crate::io::{Effect, HangUpReason};
-use crate::rules::{OUT_OF_MEANS, final_status, refuses_everywhere, unanswered};
-use crate::signal::{CancelCause, EndCause, Reason, Route, RoutedDevice, SignalBody, Source};
+use crate::rules::{NOT_ACCEPTABLE, OUT_OF_MEANS, final_status, refuses_everywhere, unanswered};
+use crate::signal::{CancelCause, EndCause, MediaFault, Reason, Route, RoutedDevice, SignalBody, Source};
 
 /// How long a CANCEL may stay without final response: 64*T1 (RFC 3261 section 9.1) and some.
 const CANCEL_WAIT: Duration = Duration::from_secs(40);
@@ -54,11 +54,15 @@ impl Call {
         }
     }
 
-    pub(super) fn media_unavailable(&mut self, out: &mut Outbox) {
+    pub(super) fn media_unavailable(&mut self, why: MediaFault, out: &mut Outbox) {
         if matches!(self.stage, Stage::Routing { .. } | Stage::Ringing(_) | Stage::Answering { .. }) {
-            self.record(Source::Media, SignalBody::MediaUnavailable {}, out);
+            self.record(Source::Media, SignalBody::MediaUnavailable { why }, out);
             self.release_devices(CancelCause::System, EndCause::Local, HangUpReason::System, out);
-            self.reject(Outcome::Failed, OUT_OF_MEANS, out);
+            let status = match why {
+                MediaFault::NoPort => OUT_OF_MEANS,
+                MediaFault::NoCodec => NOT_ACCEPTABLE,
+            };
+            self.reject(Outcome::Failed, status, out);
         }
     }
 

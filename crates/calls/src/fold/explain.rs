@@ -8,7 +8,9 @@ use super::facts::{gather, in_order};
 use super::verdict::{Rule, judge};
 use crate::id::{CallId, InteractionId, LegId};
 use crate::interaction::Outcome;
-use crate::signal::{CancelCause, EndCause, Lookup, Reason, Signal, SignalBody, Source};
+use crate::signal::{
+    CancelCause, EndCause, IdentitySource, Lookup, MediaFault, Offer, Reason, Signal, SignalBody, Source,
+};
 use crate::time::{UtcMillis, rfc3339};
 
 /// Why an interaction is what it is.
@@ -90,18 +92,29 @@ fn sentence(signal: &Signal) -> Sentence {
     }
 }
 
+fn of_offer(offer: &Offer) -> Said {
+    let caller = &offer.caller;
+    let line = ("line", offer.line.to_string());
+    let leg = Some(offer.leg);
+    match (&caller.number, caller.chosen, &caller.dialled) {
+        (Some(number), ..) => {
+            let text = format!("The line was called; the caller's number is {number}.");
+            said("leg_offered", leg, &[("number", number.clone()), line], text)
+        }
+        (None, IdentitySource::Nothing, _) | (None, _, None) => {
+            let text = "The line was called; the caller's number is withheld.";
+            said("leg_offered", leg, &[("number", "withheld".to_owned()), line], text)
+        }
+        (None, _, Some(name)) => {
+            let text = format!("The line was called by \"{name}\", which is no telephone number.");
+            said("leg_offered_by_name", leg, &[("name", name.clone()), line], text)
+        }
+    }
+}
+
 fn of_call(body: &SignalBody) -> Option<Said> {
     Some(match body {
-        SignalBody::LegOffered(offer) => {
-            let number = offer.caller.number.clone().unwrap_or_else(|| "withheld".to_owned());
-            let text = format!("The line was called; the caller's number is {number}.");
-            said(
-                "leg_offered",
-                Some(offer.leg),
-                &[("number", number), ("line", offer.line.to_string())],
-                text,
-            )
-        }
+        SignalBody::LegOffered(offer) => of_offer(offer),
         SignalBody::Routed(route) => {
             let devices = route.devices.len();
             let user = route.user.map(|user| user.to_string()).unwrap_or_default();
@@ -115,7 +128,12 @@ fn of_call(body: &SignalBody) -> Option<Said> {
             let text = format!("The user was in call {other} and takes one call at a time.");
             said("user_in_call", None, &[("user", user.to_string()), ("other", other.to_string())], text)
         }
-        SignalBody::MediaUnavailable {} => said("media_unavailable", None, &[], "No RTP port was free."),
+        SignalBody::MediaUnavailable { why: MediaFault::NoPort } => {
+            said("media_unavailable", None, &[], "No RTP port was free.")
+        }
+        SignalBody::MediaUnavailable { why: MediaFault::NoCodec } => {
+            said("no_common_codec", None, &[], "The caller offered no codec that can be passed on.")
+        }
         SignalBody::ContactLookedUp { candidates, lookup, .. } => {
             let count = candidates.len();
             let text = match (lookup, count) {
@@ -288,6 +306,9 @@ fn rule_text(rule: Rule) -> &'static str {
         Rule::CallerLost => "Failed: the caller's leg was lost before anybody was connected.",
         Rule::UserInCall => "Busy: the user had another call and takes one at a time; no device rang.",
         Rule::NoMedia => "Failed: no RTP port was free.",
+        Rule::NoCodec => {
+            "Failed: the caller offered no codec that can be passed on (G.711 A-law or mu-law over plain RTP)."
+        }
         Rule::NoRoute => "Failed: it could not be read whose line it is.",
         Rule::DeclinedInInterface => "Rejected: a user hung up in the interface before the answer.",
         Rule::NobodyToRing => "No answer: the line has no user, or the user no device.",

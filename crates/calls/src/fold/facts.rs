@@ -6,7 +6,8 @@ use crate::candidate::settled_contact;
 use crate::id::{CallId, ContactId, DeviceId, LegId, RecordingId, UserId};
 use crate::rules::{Refusal, refusal};
 use crate::signal::{
-    CancelCause, EndCause, Lookup, Offer, RecordingClosed, RecordingState, Route, Signal, SignalBody,
+    CancelCause, EndCause, Lookup, MediaFault, Offer, RecordingClosed, RecordingState, Route, Signal,
+    SignalBody,
 };
 use crate::time::UtcMillis;
 use linecard_crm::matching::Candidate;
@@ -69,7 +70,7 @@ pub(super) struct Facts {
     pub(super) offer: Offer,
     pub(super) route: Option<Route>,
     pub(super) route_unavailable: bool,
-    pub(super) media_unavailable: bool,
+    pub(super) media_unavailable: Option<MediaFault>,
     pub(super) user_in_call: Option<CallId>,
     pub(super) hang_up_requested: Option<UtcMillis>,
     pub(super) bridged: Option<(UtcMillis, LegId)>,
@@ -126,7 +127,7 @@ impl Facts {
             offer,
             route: None,
             route_unavailable: false,
-            media_unavailable: false,
+            media_unavailable: None,
             user_in_call: None,
             hang_up_requested: None,
             bridged: None,
@@ -181,7 +182,9 @@ impl Facts {
                 self.route.get_or_insert_with(|| route.clone());
             }
             SignalBody::RouteUnavailable {} => self.route_unavailable = true,
-            SignalBody::MediaUnavailable {} => self.media_unavailable = true,
+            SignalBody::MediaUnavailable { why } => {
+                self.media_unavailable.get_or_insert(*why);
+            }
             SignalBody::UserInCall { other, .. } => {
                 self.user_in_call.get_or_insert(*other);
             }

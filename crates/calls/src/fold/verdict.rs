@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use super::facts::{Facts, LegFacts};
 use crate::interaction::{HangupBy, Outcome};
 use crate::rules::{Refusal, refusal, unanswered};
-use crate::signal::{CancelCause, EndCause};
+use crate::signal::{CancelCause, EndCause, MediaFault};
 use crate::time::UtcMillis;
 
 /// The rule that decided an outcome.
@@ -26,6 +26,8 @@ pub enum Rule {
     UserInCall,
     /// No ports were left.
     NoMedia,
+    /// The customer offered nothing that can be passed on.
+    NoCodec,
     /// The route could not be read.
     NoRoute,
     /// A user hung up in the interface before the connection.
@@ -112,8 +114,12 @@ fn lost_or_left(by_caller: bool) -> (Outcome, Rule, HangupBy) {
 
 fn refused(facts: &Facts, status: u16) -> (Outcome, Rule, HangupBy) {
     let nobody = facts.route.as_ref().is_some_and(|route| route.user.is_none() || route.devices.is_empty());
-    if facts.media_unavailable {
-        (Outcome::Failed, Rule::NoMedia, HangupBy::System)
+    if let Some(why) = facts.media_unavailable {
+        let rule = match why {
+            MediaFault::NoPort => Rule::NoMedia,
+            MediaFault::NoCodec => Rule::NoCodec,
+        };
+        (Outcome::Failed, rule, HangupBy::System)
     } else if facts.hang_up_requested.is_some() {
         (Outcome::Rejected, Rule::DeclinedInInterface, HangupBy::Agent)
     } else if facts.user_in_call.is_some() {

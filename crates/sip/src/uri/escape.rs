@@ -39,6 +39,22 @@ pub(super) fn write(f: &mut fmt::Formatter<'_>, text: &str, also: &str) -> fmt::
     Ok(())
 }
 
+/// Makes a user part of any text: what the grammar does not allow there is escaped, the percent sign too (RFC 3261
+/// section 25.1, `user`), so that [`unescape`] gives the text back.
+#[must_use]
+pub fn escape_user(text: &str) -> String {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.!~*'()&=+$,;?/".contains(&byte);
+    let mut user = String::with_capacity(text.len());
+    for byte in text.bytes() {
+        if plain(byte) {
+            user.push(char::from(byte));
+        } else {
+            user.push_str(&format!("%{byte:02X}"));
+        }
+    }
+    user
+}
+
 /// Resolves every escape; a percent sign that begins none stays.
 #[must_use]
 pub fn unescape(text: &str) -> Vec<u8> {
