@@ -350,3 +350,11 @@ fn a_sequence_number_stays_below_two_to_the_31() {
     assert_eq!(number(b"1 INVITE x"), Err(ParseErrorKind::Value));
     assert_eq!(number(b"-1 INVITE"), Err(ParseErrorKind::Value));
 }
+
+#[test]
+fn the_place_of_a_fault_counts_the_bytes_that_came() {
+    let place = |bytes: &[u8]| Uri::parse(bytes).expect_err("no URI").offset;
+    assert_eq!(place(b"sip:caller@examp\\le.net"), 16);
+    assert_eq!(place(b"sip:\xff\xff\xffcaller@examp\\le.net"), 19);
+    assert_eq!(place(b"sip:\xd0\xaf@examp\\le.net"), 12);
+}

@@ -19,6 +19,11 @@ use super::{root, setup, verify};
 use office::{ADMIN, AGENTS, CUSTOMERS, Person};
 use program::{Handset, Program, until};
 
+/// The login of the administrator, and its password.
+pub fn admin() -> (&'static str, String) {
+    (ADMIN, office::password(ADMIN))
+}
+
 /// How often somebody calls.
 const PAUSE: Duration = Duration::from_secs(7);
 const READY: Duration = Duration::from_secs(30);
@@ -43,8 +48,6 @@ pub fn run() -> Result<()> {
         std::fs::remove_dir_all(&home).with_context(|| home.display().to_string())?;
     }
     std::fs::create_dir_all(&home)?;
-    println!("==> speech of {} people", AGENTS.len() + CUSTOMERS.len());
-    speech::record_all(&home)?;
     println!("==> starting the office");
     let mut office = Office::open(&home, &server)?;
     office.print_welcome();
@@ -74,31 +77,42 @@ fn build_server() -> Result<PathBuf> {
 }
 
 /// Everything that runs. Fields are dropped in order: customers first, the PBX last.
-struct Office {
+pub struct Office {
     customers: Vec<Handset>,
     agents: Vec<Handset>,
     _server: Program,
     _pbx: Program,
-    url: String,
+    http: SocketAddr,
 }
 
 impl Office {
-    fn open(home: &Path, server: &Path) -> Result<Self> {
+    /// Opens the office in the folder `home` with the program `server`; everybody can be called when it returns.
+    ///
+    /// # Errors
+    /// When a program does not start or does not do its part in time; what was started is ended.
+    pub fn open(home: &Path, server: &Path) -> Result<Self> {
+        println!("  speech of {} people", AGENTS.len() + CUSTOMERS.len());
+        speech::record_all(home)?;
         let pbx_address = free_address(5062)?;
         let pbx = start_pbx(home, pbx_address)?;
         let (server, http) = start_server(home, server)?;
-        let url = format!("http://{http}");
         office::furnish(http, pbx_address)?;
         let agents = handsets(home, pbx_address, &AGENTS, 60)?;
         let registered = || agents.iter().all(Handset::has_registered).then_some(());
         until("the agents' phones are registered", READY, || Ok(registered()))?;
         agents.iter().for_each(Handset::answer_calls);
         let customers = handsets(home, pbx_address, &CUSTOMERS, 0)?;
-        Ok(Self { customers, agents, _server: server, _pbx: pbx, url })
+        Ok(Self { customers, agents, _server: server, _pbx: pbx, http })
+    }
+
+    /// Where the interface is.
+    #[must_use]
+    pub fn http(&self) -> SocketAddr {
+        self.http
     }
 
     fn print_welcome(&self) {
-        println!("\nLinecard is at {}", self.url);
+        println!("\nLinecard is at http://{}", self.http);
         for (login, role) in office::logins() {
             println!("  {role:<10} login {login:<8} password {}", office::password(login));
         }
@@ -110,7 +124,7 @@ impl Office {
     }
 
     /// Lets one customer after the other call, for 12 to 24 seconds each, until it is over.
-    fn receive_calls(&mut self, over: &AtomicBool) {
+    pub fn receive_calls(&mut self, over: &AtomicBool) {
         let mut next_call = Instant::now();
         for turn in 0_u32.. {
             while Instant::now() < next_call {

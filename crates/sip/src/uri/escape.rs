@@ -25,6 +25,19 @@ pub(super) fn utf8(bytes: &[u8]) -> Cow<'_, str> {
     }
 }
 
+/// Gives the place in `bytes` of a place in the text that [`utf8`] made of them.
+pub(super) fn place_in(bytes: &[u8], text: &str, place: usize) -> usize {
+    if text.len() == bytes.len() {
+        return place;
+    }
+    let widths = bytes.iter().map(|byte| if byte.is_ascii() { 1 } else { 3 });
+    let ends = widths.scan(0, |end, width| {
+        *end += width;
+        Some(*end)
+    });
+    ends.take_while(|end| *end <= place).count()
+}
+
 /// Writes text as it is, but escapes what may not stand in a URI and, beyond that, `also`.
 pub(super) fn write(f: &mut fmt::Formatter<'_>, text: &str, also: &str) -> fmt::Result {
     for c in text.chars() {

@@ -55,7 +55,7 @@ impl Uri {
             return Err(ParseError::new(ParseErrorKind::Uri, place));
         }
         let text = escape::utf8(bytes);
-        let fault = |offset| ParseError::new(ParseErrorKind::Uri, offset);
+        let fault = |offset| ParseError::new(ParseErrorKind::Uri, escape::place_in(bytes, &text, offset));
         let (scheme, rest) = text.split_once(':').ok_or_else(|| fault(0))?;
         if !is_scheme(scheme) || rest.is_empty() {
             return Err(fault(0));
