@@ -35,7 +35,9 @@ fn an_unknown_number_stays_unknown() {
 fn a_withheld_number_stays_withheld() {
     let office = Office::open(Answer::Manual);
     office.knows("Anonymous", "8 (831) 212-34-56");
+    // The provider knows who it is and says so; the caller does not want it shown (RFC 3325 section 7).
     let customer = Customer::new(office.pbx.address(), "anonymous").named("Anonymous");
+    let customer = customer.with_header("P-Asserted-Identity: <sip:+78312123456@provider.example>");
     let call = customer.with_header("Privacy: id").call(NUMBER);
     call.wait_ringing(SOON);
     let live = office.server.get("/calls");
