@@ -1,0 +1,320 @@
+// What the desk does while people work at it: nobody's typing or pointing is disturbed, several tabs agree, a cut or a
+// reload loses nothing.
+
+import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest';
+import type { Browser, BrowserContext } from 'playwright-core';
+import type { Call, Office } from './fake/office.ts';
+import { KNOWN, LONG_KNOWN, MARIA, SWITCHBOARD } from './fake/people.ts';
+import { FakeServer } from './fake/server.ts';
+import { busy } from './scenes.ts';
+import { Tab, launch, person } from './stage.ts';
+
+const VOLGA = '+78312123456';
+const NOTE = '[data-testid=call-panel] [data-testid=note-input]';
+const panel = (state: string): string => `[data-testid=panel-state][data-state=${state}]`;
+
+let server: FakeServer;
+let browser: Browser;
+let office: Office;
+let context: BrowserContext;
+let tab: Tab;
+
+beforeAll(async () => {
+  server = await FakeServer.open();
+  browser = await launch();
+});
+
+afterAll(async () => {
+  await browser.close();
+  await server.close();
+});
+
+beforeEach(async () => {
+  office = server.reset();
+  busy(office);
+  context = await person(browser, 'ru');
+  tab = await Tab.open(context, server);
+});
+
+afterEach(async () => {
+  expect(tab.problems).toEqual([]);
+  await context.close();
+});
+
+async function talking(): Promise<Call> {
+  await tab.desk();
+  const call = office.ring(VOLGA).found(KNOWN).answer(151_000);
+  await tab.see(panel('talking'));
+  return call;
+}
+
+const box = (selector: string): Promise<{ x: number; y: number } | null> =>
+  tab.page.locator(selector).first().evaluate((element) => {
+    const { x, y } = element.getBoundingClientRect();
+    return { x, y };
+  });
+const seconds = async (): Promise<number> => {
+  const [minutes = '0', rest = '0'] = ((await tab.page.textContent('[data-testid=call-timer]')) ?? '').split(':');
+  return Number(minutes) * 60 + Number(rest);
+};
+const until = (what: () => boolean): Promise<void> => expect.poll(what, { timeout: 8_000, interval: 20 }).toBe(true);
+/** Whatever rises by each frame has come to this page. */
+const caughtUp = (at: Tab, popId: string, version: number): Promise<void> => at.see(`[data-pop-id="${popId}"][data-version="${String(version)}"]`);
+
+test('a ringing phone leaves the words and the focus to somebody who types', async () => {
+  await tab.desk('/history');
+  const search = tab.page.locator('[data-testid=history-search]');
+  await search.focus();
+  await search.pressSequentially('Мар');
+  const before = await box('[data-testid=history-search]');
+  const call = office.ring(VOLGA);
+  await tab.see(panel('ringing'));
+  await search.pressSequentially('ия');
+  call.found(KNOWN);
+  await tab.see('[data-testid=card-offer]');
+  await search.pressSequentially(' И');
+  expect(await search.inputValue()).toBe('Мария И');
+  expect(await search.evaluate((element) => element === document.activeElement)).toBe(true);
+  expect(await tab.page.locator('[data-testid=card]').count()).toBe(0);
+  expect(await box('[data-testid=history-search]')).toEqual(before);
+});
+
+test('a second call leaves the note that is being typed in its place', async () => {
+  const first = await talking();
+  await tab.page.focus(NOTE);
+  await tab.page.keyboard.type('Просит ');
+  const before = await box(NOTE);
+  const second = office.ring('+79035550123');
+  await caughtUp(tab, second.popId, 1);
+  second.found(LONG_KNOWN);
+  await caughtUp(tab, second.popId, 2);
+  await tab.page.keyboard.type('счёт');
+  expect(await tab.page.inputValue(NOTE)).toBe('Просит счёт');
+  expect(await box(NOTE)).toEqual(before);
+  first.end();
+  await tab.see(panel('ended'));
+  await tab.page.keyboard.type(' до среды');
+  expect(await tab.page.inputValue(NOTE)).toBe('Просит счёт до среды');
+  expect(await box(NOTE)).toEqual(before);
+  await tab.page.keyboard.press('Escape');
+  await tab.see(`[data-pop-id="${second.popId}"] [data-testid=decline-button]`);
+  await until(() => office.interactions.get(first.interactionId)?.notes === 'Просит счёт до среды');
+});
+
+test('nothing moves under a mouse that is about to press', async () => {
+  await tab.desk();
+  await tab.say(MARIA.name);
+  const row = tab.page.locator('[data-testid=history-row]').nth(3);
+  const rowId = await row.getAttribute('data-interaction-id');
+  const selector = `[data-testid=history-row][data-interaction-id="${rowId ?? ''}"]`;
+  await row.hover();
+  const before = await box(selector);
+  const call = office.ring(VOLGA).found(KNOWN);
+  await tab.see('[data-testid=card-offer]');
+  expect(await box(selector)).toEqual(before);
+  await tab.page.mouse.move(300, (before?.y ?? 0) + 12);
+  call.miss();
+  await tab.see('[data-testid=panel-state][data-how=missed]');
+  await tab.page.mouse.move(310, (before?.y ?? 0) + 12);
+  expect(await box(selector)).toEqual(before);
+  await tab.page.mouse.move(5, 300);
+  await tab.see(`[data-testid=history-row][data-interaction-id="${call.interactionId}"]`);
+});
+
+test.each([1600, 360])('what the contacts answer late moves no button (%i px)', async (width) => {
+  await tab.look(width, 'light');
+  await tab.desk();
+  const call = office.ring(VOLGA, { did: '+74951234501' });
+  await tab.see('[data-testid=decline-button]');
+  await tab.settle();
+  const before = await box('[data-testid=decline-button]');
+  call.found(SWITCHBOARD);
+  await tab.see('[data-testid=candidate]');
+  await tab.settle();
+  expect(await box('[data-testid=decline-button]')).toEqual(before);
+});
+
+test('a press meant for the ended call does not decline the next one', async () => {
+  const first = await talking();
+  const second = office.ring('+79035550123').found(LONG_KNOWN);
+  await caughtUp(tab, second.popId, 2);
+  await tab.page.evaluate(() => {
+    // As fast as a finger on its way down: the press comes in the first frame of the other call.
+    new MutationObserver((_, watch) => {
+      const button = document.querySelector<HTMLButtonElement>('[data-testid=decline-button]');
+      if (!button) return;
+      watch.disconnect();
+      button.click();
+    }).observe(document.body, { childList: true, subtree: true });
+  });
+  first.end();
+  await tab.see('[data-testid=decline-button]');
+  await tab.page.waitForTimeout(500);
+  expect(server.asked.filter((asked) => asked.endsWith('/hangup'))).toEqual([]);
+  await tab.page.click('[data-testid=decline-button]');
+  await until(() => server.asked.includes(`POST /calls/${second.callId}/hangup`));
+});
+
+test('three tabs of one person show the same, and one of them rings', async () => {
+  const tabs = [tab, await Tab.open(context, server), await Tab.open(context, server)];
+  await context.addInitScript(() => {
+    localStorage.setItem('linecard.sound', 'on');
+    localStorage.setItem('linecard.notify', 'on');
+    Object.defineProperty(document, 'hidden', { get: () => true });
+    const counted = window as unknown as { tones: number; shown: string[] };
+    counted.tones = 0;
+    counted.shown = [];
+    const { createOscillator } = AudioContext.prototype;
+    AudioContext.prototype.createOscillator = function counting() {
+      counted.tones += 1;
+      return createOscillator.call(this);
+    };
+    class Shown {
+      static permission = 'granted';
+      constructor(title: string) {
+        counted.shown.push(title);
+      }
+      close(): void {}
+    }
+    Object.defineProperty(window, 'Notification', { value: Shown });
+  });
+  for (const one of tabs) await one.desk();
+  const call = office.ring(VOLGA).found(KNOWN);
+  for (const one of tabs) await caughtUp(one, call.popId, 2);
+  const heard = (): Promise<{ tones: number; shown: string[] }[]> =>
+    Promise.all(
+      tabs.map(({ page }) =>
+        page.evaluate(() => {
+          const { tones, shown } = window as unknown as { tones: number; shown: string[] };
+          return { tones, shown };
+        }),
+      ),
+    );
+  await expect.poll(async () => (await heard()).filter(({ tones }) => tones > 0).length, { timeout: 8_000 }).toBe(1);
+  await expect.poll(async () => (await heard()).flatMap(({ shown }) => shown), { timeout: 8_000 }).toEqual([`Звонит: ${MARIA.name}`]);
+  call.answer(31_000);
+  for (const one of tabs) await one.see(panel('talking'));
+  const [first, second] = tabs;
+  await first?.page.fill(NOTE, 'Ждёт счёт');
+  await expect.poll(() => second?.page.inputValue(NOTE), { timeout: 8_000 }).toBe('Ждёт счёт');
+  await second?.see('[data-status=saved]');
+  call.hold();
+  for (const one of tabs) await one.see(panel('held'));
+  call.retrieve().end();
+  for (const one of tabs) await one.see(panel('ended'));
+  expect(tabs.flatMap(({ problems }) => problems)).toEqual([]);
+});
+
+test('a caller picked in one tab is the caller in the other', async () => {
+  const other = await Tab.open(context, server);
+  await tab.desk();
+  await other.desk();
+  office.ring(VOLGA).found(SWITCHBOARD).answer();
+  await tab.page.click(`[data-testid=candidate][data-contact-id=${MARIA.id}]`);
+  for (const one of [tab, other]) await expect.poll(() => one.page.textContent('[data-testid=pop-name]'), { timeout: 8_000 }).toBe(MARIA.name);
+});
+
+test('after a cut the desk resumes and shows what happened meanwhile, each thing once', async () => {
+  const call = await talking();
+  server.deaf = true;
+  server.cut();
+  await tab.see('[data-testid=connection][data-state=offline]');
+  await tab.see(panel('talking'));
+  call.hold();
+  const second = office.ring('+79035550123').found(LONG_KNOWN);
+  server.deaf = false;
+  await tab.see('[data-testid=connection][data-state=online]');
+  await tab.see(panel('held'));
+  expect(await tab.page.locator(`[data-pop-id="${second.popId}"]`).count()).toBe(1);
+  expect(server.connected.at(-1)).toMatch(/^\?cursor=epoch1%3A\d+$/);
+});
+
+test('after a cut and another epoch the snapshot is all there is', async () => {
+  await talking();
+  server.deaf = true;
+  server.cut();
+  await tab.see('[data-testid=connection][data-state=offline]');
+  office.calls.clear();
+  office.pops.clear();
+  office.newEpoch();
+  server.deaf = false;
+  await tab.see(panel('ended'));
+  expect(await tab.page.locator('[data-testid=pop]').count()).toBe(1);
+});
+
+test('a blink of the network is not shown', async () => {
+  await tab.desk();
+  await tab.page.evaluate(() => {
+    const counted = window as unknown as { states: string[] };
+    counted.states = [];
+    const mark = document.querySelector('[data-testid=connection]');
+    if (mark) new MutationObserver(() => counted.states.push(mark.getAttribute('data-state') ?? '')).observe(mark, { attributes: true });
+  });
+  server.cut();
+  await until(() => server.connected.length === 2);
+  office.ring(VOLGA);
+  await tab.see(panel('ringing'));
+  expect(await tab.page.evaluate(() => (window as unknown as { states: string[] }).states)).toEqual([]);
+});
+
+test('a reload in mid-call keeps the clock, the recording mark and the note, also one that could not be saved', async () => {
+  const call = await talking();
+  server.faults.push({ path: /^\/interactions\//, status: 503, method: 'PATCH' });
+  await tab.page.fill(NOTE, 'Не дописано');
+  await tab.page.reload();
+  await tab.see(panel('talking'));
+  const shown = await seconds();
+  const real = (Date.now() - Date.parse(office.calls.get(call.callId)?.answered_at ?? '')) / 1000;
+  expect(Math.abs(real - shown)).toBeLessThan(2);
+  await tab.see('[data-testid=rec-mark]');
+  expect(await tab.page.inputValue(NOTE)).toBe('Не дописано');
+  server.faults = [];
+  await until(() => office.interactions.get(call.interactionId)?.notes === 'Не дописано');
+  await tab.page.reload();
+  await tab.see(panel('talking'));
+  await expect.poll(() => tab.page.inputValue(NOTE), { timeout: 8_000 }).toBe('Не дописано');
+});
+
+test('answered by a colleague folds away after three seconds', async () => {
+  await tab.desk();
+  const call = office.ring(VOLGA).found(KNOWN);
+  await tab.see(panel('ringing'));
+  call.elsewhere();
+  await tab.see('[data-testid=panel-state][data-how=elsewhere]');
+  const since = Date.now();
+  await tab.see(panel('idle'));
+  expect(Date.now() - since).toBeGreaterThan(2_300);
+  expect(Date.now() - since).toBeLessThan(5_000);
+});
+
+test('the keys do what the list of keys says, in any layout, and nothing in a text field', async () => {
+  const call = await talking();
+  await tab.page.keyboard.press('n');
+  expect(await tab.page.locator(NOTE).evaluate((element) => element === document.activeElement)).toBe(true);
+  await tab.page.keyboard.type('hn/?');
+  expect(await tab.page.inputValue(NOTE)).toBe('hn/?');
+  expect(server.asked.some((asked) => asked.endsWith('/hangup'))).toBe(false);
+  await tab.page.keyboard.press('Escape');
+  await tab.page.keyboard.press('?');
+  await tab.see('[data-testid=shortcuts]');
+  await tab.page.keyboard.press('h');
+  expect(server.asked.some((asked) => asked.endsWith('/hangup'))).toBe(false);
+  await tab.page.keyboard.press('Escape');
+  await tab.gone('[data-testid=shortcuts]');
+  await tab.page.keyboard.press('/');
+  await expect.poll(() => tab.page.locator('[data-testid=history-search]').evaluate((element) => element === document.activeElement)).toBe(true);
+  await tab.page.keyboard.press('Escape');
+  await tab.page.keyboard.press('h');
+  await until(() => server.asked.includes(`POST /calls/${call.callId}/hangup`));
+});
+
+test('the pop that was drawn is acknowledged once per version', async () => {
+  await tab.desk();
+  const call = office.ring(VOLGA).found(KNOWN);
+  await caughtUp(tab, call.popId, 2);
+  call.answer();
+  await tab.see(panel('talking'));
+  const acks = (): unknown[] => office.heard.filter(({ type }) => type === 'pop.ack').map(({ version }) => version);
+  await until(() => acks().at(-1) === 3);
+  expect(new Set(acks()).size).toBe(acks().length);
+});

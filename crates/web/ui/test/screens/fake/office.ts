@@ -1,0 +1,279 @@
+// The state of a fake office and what it says about it: calls, pops, recordings and interactions as the outside contract
+// shapes them, frames numbered within an epoch. Nothing is decided here: a test says what happens.
+
+import type { CallView, Candidate, Interaction, Lookup, Pop, PopState, Recording, RecordingView } from '../../../src/lib/wire.ts';
+import { ANNA } from './people.ts';
+
+export interface Sent {
+  seq: number;
+  text: string;
+}
+
+let made = 0;
+/** An id that sorts by the order of making, as UUIDv7 do. */
+export function id(kind: string): string {
+  made += 1;
+  return `${kind}-${String(made).padStart(6, '0')}`;
+}
+
+const LINE = 'line-1';
+const stamp = (ms = Date.now()): string => new Date(ms).toISOString();
+
+export function past(more: Partial<Interaction>, agoMs: number): Interaction {
+  const started = Date.now() - agoMs;
+  const answered = more.outcome === undefined || more.outcome === 'answered';
+  const ringing = more.ringing_ms ?? 6_000;
+  const talk = answered ? (more.talk_ms ?? 187_000) : 0;
+  return {
+    id: id('int'),
+    call_id: id('call'),
+    direction: 'inbound',
+    outcome: 'answered',
+    state: 'ended',
+    caller_number: '+78312123456',
+    caller_dialled: '88312123456',
+    callee_number: '+74951234501',
+    contact_id: null,
+    user_id: ANNA.id,
+    line_id: LINE,
+    started_at: stamp(started),
+    answered_at: answered ? stamp(started + ringing) : null,
+    ended_at: stamp(started + ringing + talk),
+    ringing_ms: ringing,
+    talk_ms: talk,
+    hold_ms: 0,
+    hangup_by: 'caller',
+    sip_status: answered ? 200 : 480,
+    recording_ids: [],
+    notes: null,
+    disposition: null,
+    ...more,
+  };
+}
+
+export class Office {
+  epoch = 'epoch1';
+  seq = 0;
+  readonly sent: Sent[] = [];
+  readonly calls = new Map<string, CallView>();
+  readonly pops = new Map<string, Pop>();
+  readonly interactions = new Map<string, Interaction>();
+  readonly recordings = new Map<string, Recording>();
+  readonly heard: { type: string; [field: string]: unknown }[] = [];
+  onFrame: (text: string) => void = () => undefined;
+
+  get cursor(): string {
+    return `${this.epoch}:${String(this.seq)}`;
+  }
+
+  emit(type: string, data: object): void {
+    this.seq += 1;
+    const text = JSON.stringify({ type, cursor: this.cursor, seq: this.seq, timestamp: stamp(), data });
+    this.sent.push({ seq: this.seq, text });
+    this.onFrame(text);
+  }
+
+  snapshot(): object {
+    const data = {
+      calls: [...this.calls.values()],
+      pops: [...this.pops.values()].filter(({ state }) => state === 'ringing' || state === 'mine'),
+      agents: [{ user_id: ANNA.id, state: this.calls.size > 0 ? 'busy' : 'available', call_id: null }],
+      missed_open: 0,
+    };
+    return { type: 'snapshot', cursor: this.cursor, seq: this.seq, data };
+  }
+
+  /** Numbering could not be continued: old cursors are worth nothing. */
+  newEpoch(): void {
+    this.epoch = id('epoch');
+    this.seq = 0;
+    this.sent.length = 0;
+  }
+
+  add(...past: Interaction[]): void {
+    for (const interaction of past) {
+      this.interactions.set(interaction.id, interaction);
+      for (const recording of interaction.recording_ids) {
+        this.recordings.set(recording, { id: recording, interaction_id: interaction.id, state: 'finished', duration_ms: interaction.talk_ms });
+      }
+    }
+  }
+
+  /** Somebody calls Anna; the contacts have not answered yet. */
+  ring(number: string | null, more: { display?: string; did?: string } = {}): Call {
+    return new Call(this, number, more);
+  }
+
+  amend(interactionId: string, patch: Partial<Interaction>): Interaction | null {
+    const interaction = this.interactions.get(interactionId);
+    if (!interaction) return null;
+    const amended = { ...interaction, ...patch };
+    this.interactions.set(interactionId, amended);
+    if (amended.state === 'ended') this.emit('interaction.closed', amended);
+    return amended;
+  }
+}
+
+/** One call from outside, moved on by the test. */
+export class Call {
+  readonly callId = id('call');
+  readonly popId = id('pop');
+  readonly interactionId = id('int');
+  private recording: RecordingView | null = null;
+
+  constructor(
+    private readonly office: Office,
+    number: string | null,
+    { display, did }: { display?: string; did?: string },
+  ) {
+    const started_at = stamp();
+    office.calls.set(this.callId, {
+      call_id: this.callId,
+      interaction_id: this.interactionId,
+      direction: 'inbound',
+      state: 'created',
+      user_id: ANNA.id,
+      line_id: LINE,
+      number,
+      contact_id: null,
+      started_at,
+      answered_at: null,
+      legs: [{ leg_id: id('leg'), party: 'customer', state: 'ringing' }],
+    });
+    office.interactions.set(this.interactionId, {
+      ...past({}, 0),
+      id: this.interactionId,
+      call_id: this.callId,
+      state: 'live',
+      outcome: null,
+      caller_number: number,
+      caller_dialled: number,
+      started_at,
+      answered_at: null,
+      ended_at: null,
+      ringing_ms: null,
+      talk_ms: null,
+      hold_ms: null,
+      hangup_by: null,
+      sip_status: null,
+    });
+    this.say('call.created', {});
+    office.pops.set(this.popId, {
+      pop_id: this.popId,
+      version: 1,
+      call_id: this.callId,
+      interaction_id: this.interactionId,
+      user_id: ANNA.id,
+      state: 'ringing',
+      direction: 'inbound',
+      number,
+      number_dialled: number,
+      display_name: display ?? null,
+      line_id: LINE,
+      did: did ?? null,
+      candidates: [],
+      lookup: 'pending',
+    });
+    office.emit('pop.shown', this.pop);
+    this.say('call.ringing', { state: 'ringing' });
+    office.emit('agent.state_changed', { user_id: ANNA.id, state: 'ringing', call_id: this.callId });
+  }
+
+  get pop(): Pop {
+    const pop = this.office.pops.get(this.popId);
+    if (!pop) throw new Error('no pop');
+    return pop;
+  }
+
+  found(candidates: Candidate[], lookup: Lookup = 'done'): this {
+    this.change('pop.updated', { candidates, lookup });
+    if (candidates.length > 0) this.office.emit('contact.matched', { call_id: this.callId, candidates });
+    return this;
+  }
+
+  answer(talkedMs = 0): this {
+    const answered = Date.now() - talkedMs;
+    const started_at = stamp(answered - 6_000);
+    this.say('call.answered', { state: 'answered', started_at, answered_at: stamp(answered) });
+    this.change('pop.updated', { state: 'mine' });
+    const recording_id = id('rec');
+    this.office.recordings.set(recording_id, { id: recording_id, interaction_id: this.interactionId, state: 'recording', duration_ms: null });
+    this.know({ started_at, answered_at: stamp(answered), ringing_ms: 6_000, recording_ids: [recording_id] });
+    this.recording = { recording_id, interaction_id: this.interactionId, call_id: this.callId, user_id: ANNA.id, state: 'recording' };
+    this.office.emit('recording.started', this.recording);
+    this.office.emit('agent.state_changed', { user_id: ANNA.id, state: 'busy', call_id: this.callId });
+    return this;
+  }
+
+  hold(): this {
+    this.say('call.held', { state: 'held' });
+    return this;
+  }
+
+  retrieve(): this {
+    this.say('call.retrieved', { state: 'answered' });
+    return this;
+  }
+
+  /** The talk is over. */
+  end(): this {
+    const answered = Date.parse(this.view.answered_at ?? stamp());
+    this.over('ended');
+    if (this.recording) {
+      const finished: RecordingView = { ...this.recording, state: 'finished' };
+      const talk_ms = Date.now() - answered;
+      this.office.recordings.set(finished.recording_id, { id: finished.recording_id, interaction_id: this.interactionId, state: 'finished', duration_ms: talk_ms });
+      this.office.emit('recording.finished', finished);
+    }
+    this.close({ outcome: 'answered', talk_ms: Date.now() - answered, hold_ms: 0, hangup_by: 'caller', sip_status: 200 });
+    return this;
+  }
+
+  /** Nobody answered. */
+  miss(): this {
+    this.say('call.missed', {});
+    this.over('missed');
+    this.close({ outcome: 'abandoned', talk_ms: 0, hold_ms: 0, ringing_ms: 6_000, hangup_by: 'caller', sip_status: 487 });
+    return this;
+  }
+
+  elsewhere(): this {
+    this.over('elsewhere');
+    return this;
+  }
+
+  private get view(): CallView {
+    const view = this.office.calls.get(this.callId);
+    if (!view) throw new Error('no call');
+    return view;
+  }
+
+  private say(type: string, change: Partial<CallView>): void {
+    const view = { ...this.view, ...change };
+    this.office.calls.set(this.callId, view);
+    this.office.emit(type, view);
+  }
+
+  private change(type: string, change: Partial<Pop>): void {
+    const pop = { ...this.pop, ...change, version: this.pop.version + 1 };
+    this.office.pops.set(this.popId, pop);
+    this.office.emit(type, pop);
+  }
+
+  private know(change: Partial<Interaction>): void {
+    const interaction = this.office.interactions.get(this.interactionId);
+    if (interaction) this.office.interactions.set(this.interactionId, { ...interaction, ...change });
+  }
+
+  private over(state: PopState): void {
+    this.say('call.ended', { state: 'ended' });
+    this.office.calls.delete(this.callId);
+    this.change('pop.retracted', { state });
+    this.office.emit('agent.state_changed', { user_id: ANNA.id, state: 'available', call_id: null });
+  }
+
+  private close(change: Partial<Interaction>): void {
+    this.know({ ...change, state: 'ended', ended_at: stamp() });
+    this.office.emit('interaction.closed', this.office.interactions.get(this.interactionId) ?? {});
+  }
+}

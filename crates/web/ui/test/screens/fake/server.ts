@@ -1,0 +1,248 @@
+// The fake server: the built interface with the real server's page policy, REST and the events socket as the outside
+// contract has them, and switches for what may go wrong.
+
+import { once } from 'node:events';
+import { existsSync, readFileSync } from 'node:fs';
+import { createServer } from 'node:http';
+import type { IncomingMessage, Server, ServerResponse } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { extname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { WebSocketServer } from 'ws';
+import type { WebSocket } from 'ws';
+import type { Interaction } from '../../../src/lib/wire.ts';
+import { Office } from './office.ts';
+import { ANNA, COMPANIES, CONTACTS, PASSWORD } from './people.ts';
+import { wav } from './wav.ts';
+
+const DIST = fileURLToPath(new URL('../../../dist/', import.meta.url));
+const HEADERS = fileURLToPath(new URL('../../../../src/headers.rs', import.meta.url));
+const COOKIE = 'linecard_session=anna';
+const KINDS: Record<string, string> = { '.html': 'text/html; charset=utf-8', '.js': 'text/javascript', '.css': 'text/css', '.svg': 'image/svg+xml' };
+
+/** The policy that the real server sends, read from its source. */
+function policy(): string {
+  const found = /const POLICY: &str = "([^"]+)"/.exec(readFileSync(HEADERS, 'utf8'))?.[1];
+  if (found === undefined) throw new Error('headers.rs has no POLICY');
+  return found.replaceAll(/\\\n\s*/g, '');
+}
+
+type Answer = { status: number; body?: unknown };
+const ok = (body: unknown): Answer => ({ status: 200, body });
+const problem = (status: number, detail: string): Answer => ({ status, body: { type: 'about:blank', title: detail, status, detail } });
+const GONE = problem(404, 'there is no such object');
+
+export class FakeServer {
+  office = new Office();
+  /** Requests whose path fits get this status; 0 breaks the connection. */
+  faults: { path: RegExp; status: number; method?: string }[] = [];
+  /** Requests whose path fits wait so long. */
+  delays: { path: RegExp; ms: number }[] = [];
+  /** New sockets are refused. */
+  deaf = false;
+  /** How each socket came: its query. */
+  connected: string[] = [];
+  asked: string[] = [];
+  private readonly policy = policy();
+  private readonly media = wav(12);
+  private readonly http: Server;
+  private readonly sockets: WebSocketServer;
+
+  private constructor() {
+    this.http = createServer((request, response) => void this.serve(request, response));
+    this.sockets = new WebSocketServer({ noServer: true });
+    this.http.on('upgrade', (request, socket, head) => {
+      const known = (request.headers.cookie ?? '').includes(COOKIE);
+      if (this.deaf || !known) socket.destroy();
+      else this.sockets.handleUpgrade(request, socket, head, (socket) => this.hear(socket, request));
+    });
+  }
+
+  static async open(): Promise<FakeServer> {
+    if (!existsSync(join(DIST, 'index.html'))) throw new Error('the interface is not built: npm run build');
+    const server = new FakeServer();
+    server.http.listen(0, '127.0.0.1');
+    await once(server.http, 'listening');
+    return server;
+  }
+
+  get url(): string {
+    return `http://127.0.0.1:${String((this.http.address() as AddressInfo).port)}`;
+  }
+
+  get sessionCookie(): { name: string; value: string; url: string } {
+    const [name = '', value = ''] = COOKIE.split('=');
+    return { name, value, url: this.url };
+  }
+
+  /** An empty office, and nothing goes wrong. */
+  reset(): Office {
+    this.cut();
+    this.faults = [];
+    this.delays = [];
+    this.deaf = false;
+    this.connected = [];
+    this.asked = [];
+    this.office.onFrame = () => undefined;
+    this.office = new Office();
+    this.office.onFrame = (text) => this.sockets.clients.forEach((socket) => socket.send(text));
+    return this.office;
+  }
+
+  /** The connections of the events break. */
+  cut(): void {
+    for (const socket of this.sockets.clients) socket.terminate();
+  }
+
+  async close(): Promise<void> {
+    this.cut();
+    this.http.closeAllConnections();
+    this.http.close();
+    await once(this.http, 'close');
+  }
+
+  private hear(socket: WebSocket, request: IncomingMessage): void {
+    const { office } = this;
+    const url = new URL(request.url ?? '', this.url);
+    this.connected.push(url.search);
+    socket.send(JSON.stringify({ type: 'hello', session: 's', epoch: office.epoch, heartbeat_ms: 15_000 }));
+    const [epoch, after] = (url.searchParams.get('cursor') ?? '').split(':');
+    if (epoch === office.epoch) office.sent.filter(({ seq }) => seq > Number(after)).forEach(({ text }) => socket.send(text));
+    else socket.send(JSON.stringify(office.snapshot()));
+    socket.on('message', (data: Buffer) => office.heard.push(JSON.parse(data.toString()) as { type: string }));
+  }
+
+  private async serve(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    const url = new URL(request.url ?? '/', this.url);
+    response.setHeader('Content-Security-Policy', this.policy);
+    if (!url.pathname.startsWith('/api/v1/')) return this.file(url.pathname, response);
+    const path = url.pathname.slice('/api/v1'.length);
+    const method = request.method ?? 'GET';
+    this.asked.push(`${method} ${path}${url.search}`);
+    const wait = this.delays.find((delay) => delay.path.test(path));
+    if (wait) await new Promise((resolve) => setTimeout(resolve, wait.ms));
+    const fault = this.faults.find((one) => one.path.test(path) && (one.method ?? method) === method);
+    if (fault?.status === 0) return void request.socket.destroy();
+    const media = /^\/recordings\/([^/]+)\/media$/.exec(path)?.[1];
+    if (media !== undefined && !fault) return this.play(media, request, response);
+    const body = await read(request);
+    const answer = fault ? problem(fault.status, 'as the test wishes') : this.answer(method, path, url.searchParams, body, request, response);
+    response.writeHead(answer.status, { 'Content-Type': 'application/json', 'Cache-Control': 'no-store' });
+    response.end(answer.body === undefined ? '' : JSON.stringify(answer.body));
+  }
+
+  private answer(method: string, path: string, query: URLSearchParams, body: Record<string, unknown>, request: IncomingMessage, response: ServerResponse): Answer {
+    const { office } = this;
+    if (method === 'POST' && path === '/session') {
+      if (body['login'] !== ANNA.login || body['password'] !== PASSWORD) return problem(401, 'login or password is wrong');
+      response.setHeader('Set-Cookie', `${COOKIE}; HttpOnly; SameSite=Strict; Path=/`);
+      return ok({ token: 'anna', user: ANNA });
+    }
+    if (!(request.headers.cookie ?? '').includes(COOKIE)) return problem(401, 'log in first');
+    if (method === 'DELETE' && path === '/session') {
+      response.setHeader('Set-Cookie', `${COOKIE.split('=')[0] ?? ''}=; Max-Age=0; Path=/`);
+      return { status: 204 };
+    }
+    const [, kind, one = '', more] = path.split('/');
+    if (kind === 'session') return ok({ user: ANNA, expires_at: new Date(Date.now() + 3_600_000).toISOString() });
+    if (kind === 'interactions') return this.interactions(method, one, more, query, body);
+    if (kind === 'contacts' && one === '') {
+      const q = (query.get('q') ?? '').toLowerCase();
+      const items = CONTACTS.filter(({ name }) => name.toLowerCase().includes(q));
+      return ok({ items, total: items.length, next: null });
+    }
+    const found = {
+      contacts: CONTACTS.find(({ id }) => id === one),
+      companies: COMPANIES.find(({ id }) => id === one),
+      recordings: office.recordings.get(one),
+    }[kind ?? ''];
+    if (kind === 'calls' && more === 'hangup') {
+      const call = office.calls.get(one);
+      return call ? { status: 202, body: call } : GONE;
+    }
+    return found ? ok(found) : GONE;
+  }
+
+  private interactions(method: string, one: string, more: string | undefined, query: URLSearchParams, body: Record<string, unknown>): Answer {
+    const { office } = this;
+    if (one === '') return ok(list([...office.interactions.values()], query));
+    const interaction = office.interactions.get(one);
+    if (!interaction) return GONE;
+    if (method === 'PATCH') return ok(office.amend(one, body as Partial<Interaction>));
+    return more === 'explain' ? ok(explain(interaction)) : ok(interaction);
+  }
+
+  private play(recording: string, request: IncomingMessage, response: ServerResponse): void {
+    const state = this.office.recordings.get(recording)?.state;
+    if (state === undefined || state === 'recording') {
+      response.writeHead(state === undefined ? 404 : 409).end();
+      return;
+    }
+    const range = /^bytes=(\d+)-(\d*)$/.exec(request.headers.range ?? '');
+    const from = Number(range?.[1] ?? 0);
+    const until = range?.[2] ? Number(range[2]) : this.media.length - 1;
+    const part = this.media.subarray(from, until + 1);
+    const headers = { 'Content-Type': 'audio/wav', 'Accept-Ranges': 'bytes', 'Content-Length': part.length };
+    if (range) response.writeHead(206, { ...headers, 'Content-Range': `bytes ${String(from)}-${String(until)}/${String(this.media.length)}` });
+    else response.writeHead(200, headers);
+    response.end(part);
+  }
+
+  private file(path: string, response: ServerResponse): void {
+    const file = join(DIST, path);
+    const known = file.startsWith(DIST) && extname(path) !== '' && existsSync(file);
+    const name = known ? file : join(DIST, 'index.html');
+    response.writeHead(200, { 'Content-Type': KINDS[extname(name)] ?? 'application/octet-stream' });
+    response.end(readFileSync(name));
+  }
+}
+
+async function read(request: IncomingMessage): Promise<Record<string, unknown>> {
+  const parts: Buffer[] = [];
+  try {
+    for await (const part of request) parts.push(part as Buffer);
+  } catch {
+    return {};
+  }
+  const text = Buffer.concat(parts).toString();
+  return text === '' ? {} : (JSON.parse(text) as Record<string, unknown>);
+}
+
+function list(all: Interaction[], query: URLSearchParams): { items: Interaction[]; total: number; next: string | null } {
+  const number = query.get('number');
+  const fits = all
+    .filter((one) => query.get('outcome') === null || one.outcome === query.get('outcome'))
+    .filter((one) => query.get('contact_id') === null || one.contact_id === query.get('contact_id'))
+    .filter((one) => query.get('from') === null || one.started_at >= (query.get('from') ?? ''))
+    .filter((one) => query.get('recorded') !== 'true' || one.recording_ids.length > 0)
+    .filter((one) => number === null || one.caller_number === number)
+    .sort((a, b) => (a.started_at < b.started_at ? 1 : -1));
+  const start = Number(query.get('cursor') ?? 0);
+  const end = start + Number(query.get('limit') ?? 50);
+  return { items: fits.slice(start, end), total: fits.length, next: end < fits.length ? String(end) : null };
+}
+
+function explain(interaction: Interaction): object {
+  const at = (ms: number): string => new Date(Date.parse(interaction.started_at) + ms).toISOString();
+  const said = (ms: number, key: string, params: Record<string, string>, text: string): object => ({ at: at(ms), source: 'sip', leg_id: null, key, params, text });
+  const answered = interaction.outcome === 'answered';
+  const sentences = [
+    said(0, 'leg_offered', { number: interaction.caller_number ?? 'withheld' }, 'The line was called.'),
+    said(3, 'routed', { user: ANNA.id, devices: '2' }, 'The line has an owner.'),
+    said(9, 'contact_looked_up', { candidates: '1' }, 'The number fits contacts: 1.'),
+    said(20, 'leg_dialled', {}, 'A device was dialled.'),
+    said(240, 'leg_progressed', { status: '180' }, 'The device rings.'),
+    ...(answered
+      ? [
+          said(6_000, 'leg_answered', {}, 'It was answered.'),
+          said(6_010, 'dialog_recorded', {}, 'The dialog was recorded.'),
+          said(6_020, 'bridged', {}, 'Connected.'),
+          said(6_030, 'recording_opened', {}, 'The recording began.'),
+          said(193_000, 'leg_ended', { by: 'its party hung up' }, 'The leg ended.'),
+          said(193_200, 'recording_closed', { duration_ms: '187000' }, 'The recording is complete.'),
+        ]
+      : [said(6_000, 'leg_cancelled', { by: 'the caller gave up' }, 'The leg was cancelled.')]),
+    said(193_500, 'invented_later', {}, 'A sentence this page does not know.'),
+  ];
+  return { interaction_id: interaction.id, sentences, outcome: interaction.outcome, rule: answered ? 'connected' : 'caller_left', verdict: 'In English.' };
+}

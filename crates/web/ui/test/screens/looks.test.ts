@@ -1,0 +1,70 @@
+// Every scene in both languages and themes at three widths. `SCREENS=quick` looks at each scene in one language and theme
+// and takes no pictures; `SCREENS_ONLY=talking,held` looks at some.
+
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import type { Browser } from 'playwright-core';
+import { FakeServer } from './fake/server.ts';
+import { SCENES } from './scenes.ts';
+import type { Scene } from './scenes.ts';
+import { Tab, WIDTHS, launch, person } from './stage.ts';
+import type { Lang, Theme } from './stage.ts';
+
+const QUICK = process.env['SCREENS'] === 'quick';
+const ONLY = process.env['SCREENS_ONLY']?.split(',');
+const LANGS: Lang[] = ['ru', 'en'];
+const THEMES: Theme[] = ['light', 'dark'];
+
+let server: FakeServer;
+let browser: Browser;
+
+beforeAll(async () => {
+  server = await FakeServer.open();
+  browser = await launch();
+});
+
+afterAll(async () => {
+  await browser.close();
+  await server.close();
+});
+
+/** The looks of a scene: all of them, or by its place one language and one theme. */
+function looks(nth: number): { lang: Lang; theme: Theme }[] {
+  const all = LANGS.flatMap((lang) => THEMES.map((theme) => ({ lang, theme })));
+  return QUICK ? all.filter((_, index) => index === nth % all.length) : all;
+}
+
+async function play(scene: Scene, lang: Lang): Promise<Tab> {
+  const office = server.reset();
+  const context = await person(browser, lang);
+  const tab = await Tab.open(context, server);
+  await scene.play(tab, office);
+  return tab;
+}
+
+const chosen = SCENES.map((scene, nth) => ({ scene, nth })).filter(({ scene }) => ONLY === undefined || ONLY.includes(scene.name));
+
+test.each(chosen.map(({ scene, nth }) => [scene.name, scene, nth] as const))('%s', { timeout: 120_000 }, async (_, scene, nth) => {
+  const faults: string[] = [];
+  for (const lang of LANGS) {
+    let tab: Tab | null = null;
+    const over = async (): Promise<void> => {
+      faults.push(...(tab?.problems ?? []));
+      await tab?.page.context().close();
+      tab = null;
+    };
+    for (const { theme } of looks(nth).filter((look) => look.lang === lang)) {
+      for (const width of WIDTHS) {
+        if (scene.fleeting) await over();
+        tab ??= await play(scene, lang);
+        await tab.look(width, theme);
+        if (!QUICK) await tab.picture(`${scene.name}-${lang}-${theme}-${String(width)}`);
+        const found = await tab.layout();
+        // What axe sees hardly depends on the width; the quick look asks it once.
+        if (!QUICK || width === WIDTHS[nth % WIDTHS.length]) found.push(...(await tab.accessibility()));
+        faults.push(...found.map((fault) => `${lang} ${theme} ${String(width)}: ${fault}`));
+      }
+    }
+    await over();
+  }
+  expect(faults.join('\n')).toBe('');
+});
