@@ -25,5 +25,7 @@ function form(lang: Lang, message: Plural, count: number): string {
 
 export function render(lang: Lang, message: Message, params: Params = {}): string {
   const text = typeof message === 'string' ? message : form(lang, message, Number(params['count'] ?? 0));
-  return text.replace(/\{(\w+)\}/g, (whole, name: string) => String(params[name] ?? whole));
+  // A count and its noun stay on one line.
+  const bound = text.replaceAll('{count} ', '{count}\u00a0');
+  return bound.replace(/\{(\w+)\}/g, (whole, name: string) => String(params[name] ?? whole));
 }

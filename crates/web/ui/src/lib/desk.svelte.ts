@@ -3,7 +3,7 @@
 import { api } from './api.ts';
 import { noteServerTime, serverNow } from './clock.svelte.ts';
 import { Contacts } from './contacts.svelte.ts';
-import { notesInPanel, someoneTypes } from './editing.ts';
+import { followPointer, notesInPanel, someonePoints, someoneTypes } from './editing.ts';
 import { EventStream } from './events.ts';
 import type { Connection } from './events.ts';
 import { Leader } from './leader.ts';
@@ -44,8 +44,12 @@ export class Desk {
   private known = $state.raw<Readonly<Record<string, Interaction>>>({});
   /** Calls that REST said are recorded, for a page that missed the event. */
   private recorded = $state.raw<ReadonlySet<string>>(new Set());
+  /** When one call took the place of another in the panel (`performance.now`). */
+  replacedAt = -Infinity;
   private readonly acked = new Map<string, number>();
   private readonly arrivals = new Map<string, number>();
+  /** The other tabs of this user: no event tells what was amended while the call goes on. */
+  private readonly tabs: BroadcastChannel;
   private readonly stream: EventStream;
   private fold: ReturnType<typeof setTimeout> | undefined;
 
@@ -53,7 +57,9 @@ export class Desk {
     readonly user: User,
     onLogInNeeded: () => void,
   ) {
-    this.notes = new Notes(user.id, (interaction) => this.learn(interaction));
+    this.notes = new Notes(user.id, (interaction) => this.amended(interaction));
+    this.tabs = new BroadcastChannel(`linecard.${user.id}`);
+    this.tabs.onmessage = ({ data }: MessageEvent<Interaction>) => this.learn(data);
     const scheme = window.location.protocol === 'https:' ? 'wss' : 'ws';
     this.stream = new EventStream({
       url: `${scheme}://${window.location.host}/api/v1/events`,
@@ -73,13 +79,16 @@ export class Desk {
     window.addEventListener('online', wake);
     window.addEventListener('offline', lost);
     this.stream.start();
+    const unfollow = followPointer();
     return () => {
+      unfollow();
       document.removeEventListener('visibilitychange', wake);
       window.removeEventListener('online', wake);
       window.removeEventListener('offline', lost);
       clearTimeout(this.fold);
       this.stream.stop();
       this.leader.stop();
+      this.tabs.close();
       this.notes.stop();
     };
   }
@@ -160,7 +169,12 @@ export class Desk {
   }
 
   async choose(pop: Pop, contactId: string): Promise<void> {
-    this.learn(await api.amend(pop.interaction_id, { contact_id: contactId }));
+    this.amended(await api.amend(pop.interaction_id, { contact_id: contactId }));
+  }
+
+  private amended(interaction: Interaction): void {
+    this.learn(interaction);
+    this.tabs.postMessage(interaction);
   }
 
   learn(interaction: Interaction): void {
@@ -188,6 +202,7 @@ export class Desk {
 
   private take(frame: StateFrame, arrivedAt: number): void {
     const before = this.state;
+    const shown = this.current;
     this.state = reduce(before, frame);
     if (frame.type === 'snapshot') {
       this.refreshes += 1;
@@ -198,6 +213,7 @@ export class Desk {
       if (frame.type.startsWith('pop.')) this.arrived(frame.data as Pop, arrivedAt);
     }
     this.follow(before);
+    if (shown && this.current && this.current.pop_id !== shown.pop_id) this.replacedAt = performance.now();
   }
 
   private arrived(pop: Pop, arrivedAt: number): void {
@@ -232,7 +248,7 @@ export class Desk {
   private came(pop: Pop): void {
     if (this.closing && notesInPanel()) this.holding = true;
     const busyCard = this.card !== null && this.pops.some(({ pop_id }) => pop_id === this.card?.pop_id);
-    if (someoneTypes() || busyCard || this.pops[0]?.pop_id !== pop.pop_id) this.offered = pop;
+    if (someoneTypes() || someonePoints() || busyCard || this.pops[0]?.pop_id !== pop.pop_id) this.offered = pop;
     else this.openCard(pop);
   }
 
@@ -250,7 +266,7 @@ export class Desk {
 
   private foldElsewhere(pop: Pop): void {
     if (this.closing?.pop.pop_id === pop.pop_id) this.closing = null;
-    if (!someoneTypes()) this.withdrawn(pop);
+    if (!someoneTypes() && !someonePoints()) this.withdrawn(pop);
   }
 
   private withdrawn(pop: Pop): void {

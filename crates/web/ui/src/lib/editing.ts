@@ -1,4 +1,4 @@
-// Whether somebody types right now: then nothing may take the focus or the place.
+// Whether somebody types or points right now: then nothing may take the focus or the place.
 
 const TEXTUAL = new Set(['text', 'search', 'password', 'email', 'tel', 'url', 'number']);
 
@@ -15,4 +15,23 @@ export function notesInPanel(): boolean {
 
 export function someoneTypes(): boolean {
   return isTextField(document.activeElement);
+}
+
+/** So long after its last move a pointer still counts as busy. */
+const POINTING_MS = 1_500;
+let pointedAt = -Infinity;
+
+/** Watches the pointer over the work area until the returned function is called. */
+export function followPointer(): () => void {
+  const moved = (event: Event): void => {
+    if (event.target instanceof Element && event.target.closest('#work')) pointedAt = performance.now();
+  };
+  const kinds = ['pointermove', 'pointerdown', 'wheel'] as const;
+  for (const kind of kinds) window.addEventListener(kind, moved, { passive: true });
+  return () => kinds.forEach((kind) => window.removeEventListener(kind, moved));
+}
+
+/** Whether somebody points at something in the work area, and is about to press it. */
+export function someonePoints(): boolean {
+  return performance.now() - pointedAt < POINTING_MS;
 }

@@ -2,13 +2,15 @@
 
 import { SvelteMap } from 'svelte/reactivity';
 import { api, ApiError } from './api.ts';
-import { store, stored, storedKeys } from './storage.ts';
+import { ownKey, store, stored, storedKeys } from './storage.ts';
 import type { Interaction } from './wire.ts';
 
 export type NoteStatus = 'clean' | 'waiting' | 'saving' | 'saved' | 'failed';
 
 const QUIET_MS = 700;
 const RETRY_MS = 5_000;
+/** So long another tab has to save what was typed there, before this one does. */
+const OTHER_TAB_MS = 8_000;
 
 interface Draft {
   text: string;
@@ -31,7 +33,16 @@ export class Notes {
         void this.save(id);
       }
     }
+    window.addEventListener('storage', this.otherTab);
   }
+
+  /** Shows what another tab of this browser types, so that an old text here never goes over a newer one there. */
+  private readonly otherTab = ({ key, newValue, oldValue }: StorageEvent): void => {
+    const id = ownKey(key)?.split(this.key(''))[1];
+    if (!id) return;
+    if (newValue !== null) this.put(id, { text: newValue, status: 'waiting' }, OTHER_TAB_MS);
+    else if (this.drafts.get(id)?.text === oldValue) this.put(id, { text: oldValue ?? '', status: 'saved' });
+  };
 
   /** The unsaved or just saved text of an interaction; null when nothing was typed here. */
   text(id: string): string | null {
@@ -63,6 +74,7 @@ export class Notes {
   }
 
   stop(): void {
+    window.removeEventListener('storage', this.otherTab);
     for (const { timer } of this.drafts.values()) clearTimeout(timer);
   }
 

@@ -19,6 +19,11 @@ export function store(key: string, value: string | null): void {
   }
 }
 
+/** The key of a storage event without the prefix; null when it is not ours. */
+export function ownKey(key: string | null): string | null {
+  return key?.startsWith(PREFIX) ? key.slice(PREFIX.length) : null;
+}
+
 export function storedKeys(under: string): string[] {
   try {
     const keys = Array.from({ length: localStorage.length }, (_, i) => localStorage.key(i) ?? '');

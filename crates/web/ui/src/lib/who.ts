@@ -51,18 +51,13 @@ export function whyOf(pop: Pop, caller: Caller): Said {
   }
   const count = caller.candidates.length;
   const level = caller.candidates[0]?.level;
-  if (level === 'suffix') return { key: 'why.suffix', params: { count } };
+  if (level === 'suffix') return count === 1 ? { key: 'why.suffix.sole' } : { key: 'why.suffix', params: { count } };
   if (level === 'company') {
     return caller.company === null
       ? { key: 'why.company', params: { count } }
-      : { key: 'why.switchboard', params: { count, company: bare(caller.company) } };
+      : { key: 'why.switchboard', params: { count } };
   }
   return { key: 'why.shared', params: { count } };
-}
-
-/** A company's name without the quotes around all of it, so that quoting it again does not double them. */
-function bare(name: string): string {
-  return name.replaceAll(/[«»"“”]/gu, '').trim();
 }
 
 const REASONS: [RegExp, Key][] = [

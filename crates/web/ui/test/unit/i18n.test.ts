@@ -30,7 +30,7 @@ test('a plural has every form its language needs', () => {
 });
 
 test('no message is empty, and Russian ones are Russian', () => {
-  const latin = new Set(['app.name', 'panel.rec']);
+  const latin = new Set(['app.name']);
   for (const [key, message] of Object.entries(words.ru)) {
     for (const form of forms(message)) if (!latin.has(key)) expect(form, key).toMatch(/[а-яё]/i);
   }
@@ -40,13 +40,13 @@ test('no message is empty, and Russian ones are Russian', () => {
 test('Russian counts as people do', () => {
   const count = (n: number): string => render('ru', ru['list.count'], { count: n });
   expect([1, 2, 5, 11, 21, 24, 112].map(count)).toEqual([
-    '1 звонок',
-    '2 звонка',
-    '5 звонков',
-    '11 звонков',
-    '21 звонок',
-    '24 звонка',
-    '112 звонков',
+    '1\u00a0звонок',
+    '2\u00a0звонка',
+    '5\u00a0звонков',
+    '11\u00a0звонков',
+    '21\u00a0звонок',
+    '24\u00a0звонка',
+    '112\u00a0звонков',
   ]);
 });
 

@@ -17,10 +17,11 @@ test('of several with the number none is taken as the first one', () => {
   expect(whyOf(it, callerOf(it, null))).toEqual({ key: 'why.shared', params: { count: 2 } });
 });
 
-test('a switchboard names the company and how many sit behind it', () => {
+test('a switchboard says how many sit behind it, and the company is known', () => {
   const of = { company: 'ООО «Волга-Сервис»' };
   const it = done({ candidates: ['a', 'b', 'c', 'd'].map((id) => candidate(id, id, 'company', of)) });
-  expect(whyOf(it, callerOf(it, null))).toEqual({ key: 'why.switchboard', params: { count: 4, company: 'ООО Волга-Сервис' } });
+  expect(callerOf(it, null)).toMatchObject({ kind: 'several', company: 'ООО «Волга-Сервис»' });
+  expect(whyOf(it, callerOf(it, null))).toEqual({ key: 'why.switchboard', params: { count: 4 } });
 });
 
 test('a single weak match does not become the caller', () => {

@@ -1,0 +1,101 @@
+// Where a number is from: the region of a Russian geographic code, else the country. Codes after the national numbering plan.
+
+import parsePhoneNumber from 'libphonenumber-js/min';
+import type { Lang } from '../i18n/message.ts';
+
+/** The codes of a region, its Russian name, its English one. */
+const RUSSIAN: readonly (readonly [codes: string, ru: string, en: string])[] = [
+  ['301', 'Бурятия', 'Buryatia'],
+  ['302', 'Забайкальский край', 'Zabaykalsky Krai'],
+  ['341', 'Удмуртия', 'Udmurtia'],
+  ['342', 'Пермский край', 'Perm Krai'],
+  ['343', 'Свердловская область', 'Sverdlovsk Oblast'],
+  ['345', 'Тюменская область', 'Tyumen Oblast'],
+  ['346', 'Ханты-Мансийский АО', 'Khanty-Mansi Okrug'],
+  ['347', 'Башкортостан', 'Bashkortostan'],
+  ['349', 'Ямало-Ненецкий АО', 'Yamalo-Nenets Okrug'],
+  ['351', 'Челябинская область', 'Chelyabinsk Oblast'],
+  ['352', 'Курганская область', 'Kurgan Oblast'],
+  ['353', 'Оренбургская область', 'Orenburg Oblast'],
+  ['381', 'Омская область', 'Omsk Oblast'],
+  ['382', 'Томская область', 'Tomsk Oblast'],
+  ['383', 'Новосибирская область', 'Novosibirsk Oblast'],
+  ['384', 'Кемеровская область', 'Kemerovo Oblast'],
+  ['385', 'Алтайский край', 'Altai Krai'],
+  ['388', 'Республика Алтай', 'Altai Republic'],
+  ['390', 'Хакасия', 'Khakassia'],
+  ['391', 'Красноярский край', 'Krasnoyarsk Krai'],
+  ['394', 'Тыва', 'Tuva'],
+  ['395', 'Иркутская область', 'Irkutsk Oblast'],
+  ['401', 'Калининградская область', 'Kaliningrad Oblast'],
+  ['411', 'Якутия', 'Yakutia'],
+  ['413', 'Магаданская область', 'Magadan Oblast'],
+  ['415', 'Камчатский край', 'Kamchatka Krai'],
+  ['416', 'Амурская область', 'Amur Oblast'],
+  ['421', 'Хабаровский край', 'Khabarovsk Krai'],
+  ['423', 'Приморский край', 'Primorsky Krai'],
+  ['424', 'Сахалинская область', 'Sakhalin Oblast'],
+  ['426', 'Еврейская АО', 'Jewish Autonomous Oblast'],
+  ['427', 'Чукотский АО', 'Chukotka'],
+  ['471', 'Курская область', 'Kursk Oblast'],
+  ['472', 'Белгородская область', 'Belgorod Oblast'],
+  ['473', 'Воронежская область', 'Voronezh Oblast'],
+  ['474', 'Липецкая область', 'Lipetsk Oblast'],
+  ['475', 'Тамбовская область', 'Tambov Oblast'],
+  ['481', 'Смоленская область', 'Smolensk Oblast'],
+  ['482', 'Тверская область', 'Tver Oblast'],
+  ['483', 'Брянская область', 'Bryansk Oblast'],
+  ['484', 'Калужская область', 'Kaluga Oblast'],
+  ['485', 'Ярославская область', 'Yaroslavl Oblast'],
+  ['486', 'Орловская область', 'Oryol Oblast'],
+  ['487', 'Тульская область', 'Tula Oblast'],
+  ['491', 'Рязанская область', 'Ryazan Oblast'],
+  ['492', 'Владимирская область', 'Vladimir Oblast'],
+  ['493', 'Ивановская область', 'Ivanovo Oblast'],
+  ['494', 'Костромская область', 'Kostroma Oblast'],
+  ['495 498 499', 'Москва и область', 'Moscow and Oblast'],
+  ['496', 'Московская область', 'Moscow Oblast'],
+  ['811', 'Псковская область', 'Pskov Oblast'],
+  ['812', 'Санкт-Петербург', 'Saint Petersburg'],
+  ['813', 'Ленинградская область', 'Leningrad Oblast'],
+  ['814', 'Карелия', 'Karelia'],
+  ['815', 'Мурманская область', 'Murmansk Oblast'],
+  ['816', 'Новгородская область', 'Novgorod Oblast'],
+  ['817 820', 'Вологодская область', 'Vologda Oblast'],
+  ['818', 'Архангельская область', 'Arkhangelsk Oblast'],
+  ['821', 'Коми', 'Komi'],
+  ['831', 'Нижегородская область', 'Nizhny Novgorod Oblast'],
+  ['833', 'Кировская область', 'Kirov Oblast'],
+  ['834', 'Мордовия', 'Mordovia'],
+  ['835', 'Чувашия', 'Chuvashia'],
+  ['836', 'Марий Эл', 'Mari El'],
+  ['841', 'Пензенская область', 'Penza Oblast'],
+  ['842', 'Ульяновская область', 'Ulyanovsk Oblast'],
+  ['843 855', 'Татарстан', 'Tatarstan'],
+  ['844', 'Волгоградская область', 'Volgograd Oblast'],
+  ['845', 'Саратовская область', 'Saratov Oblast'],
+  ['846 848', 'Самарская область', 'Samara Oblast'],
+  ['847', 'Калмыкия', 'Kalmykia'],
+  ['851', 'Астраханская область', 'Astrakhan Oblast'],
+  ['861 862', 'Краснодарский край', 'Krasnodar Krai'],
+  ['863', 'Ростовская область', 'Rostov Oblast'],
+  ['865 879', 'Ставропольский край', 'Stavropol Krai'],
+  ['866', 'Кабардино-Балкария', 'Kabardino-Balkaria'],
+  ['867', 'Северная Осетия', 'North Ossetia'],
+  ['871', 'Чечня', 'Chechnya'],
+  ['872', 'Дагестан', 'Dagestan'],
+  ['873', 'Ингушетия', 'Ingushetia'],
+  ['877', 'Адыгея', 'Adygea'],
+  ['878', 'Карачаево-Черкесия', 'Karachay-Cherkessia'],
+];
+
+const BY_CODE = new Map(RUSSIAN.flatMap(([codes, ru, en]) => codes.split(' ').map((code) => [code, { ru, en }] as const)));
+
+/** The region or the country of an E.164 number in words; null when neither is known. */
+export function regionOf(number: string, lang: Lang): string | null {
+  if (!number.startsWith('+')) return null;
+  const parsed = parsePhoneNumber(number);
+  if (parsed?.country === undefined) return null;
+  const region = parsed.country === 'RU' ? BY_CODE.get(parsed.nationalNumber.slice(0, 3)) : undefined;
+  return region?.[lang] ?? new Intl.DisplayNames([lang], { type: 'region' }).of(parsed.country) ?? null;
+}
