@@ -98,6 +98,7 @@ export const en = {
 
   'note.label': 'Note',
   'note.placeholder': 'What was agreed',
+  'note.unknown': 'Who it is and what they need',
   'note.saving': 'Saving',
   'note.saved': 'Saved',
   'note.failed': 'Not saved yet; kept in this browser, will be tried again',
@@ -256,6 +257,9 @@ export const en = {
   'explain.note_edited': 'A note was written.',
   'explain.disposition_chosen': 'A result was chosen.',
   'explain.contact_chosen': 'An agent said who the customer is.',
+  'explain.seen': 'Something else was seen.',
+  'explain.side.customer': 'Customer',
+  'explain.side.agent': 'Agent’s phone',
   'explain.withheld': 'withheld',
   'cause.caller_gave_up': 'the caller gave up',
   'cause.other_device': 'another phone was answered',
@@ -264,7 +268,7 @@ export const en = {
   'cause.caller_gone': 'the caller had gone',
   'cause.interface': 'an agent hung up in the interface',
   'cause.fault': 'a fault',
-  'cause.party': 'that side hung up',
+  'cause.party': 'hung up there',
   'cause.server': 'the server ended it',
 
   'rule.still_open': 'The call goes on, so there is no outcome yet.',

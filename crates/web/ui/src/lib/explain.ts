@@ -17,11 +17,21 @@ const CAUSES: Record<string, Key> = {
   'the server ended it': 'cause.server',
 };
 
+/** Sentences whose words name the side already. */
+const SAYS_ITSELF = new Set(['leg_offered', 'leg_dialled', 'leg_progressed', 'leg_confirmed', 'bridged']);
+
 /** What only a technician wants to read; shown quieter. */
 const TECHNICAL = new Set(['dialog_recorded', 'leg_confirmed', 'late_durable']);
 
 export function isTechnical(sentence: Sentence): boolean {
   return TECHNICAL.has(sentence.key);
+}
+
+/** Whose leg a sentence is about; null when it is about the call, or says so itself. */
+export function sideOf(sentence: Sentence, all: readonly Sentence[]): 'customer' | 'agent' | null {
+  if (sentence.leg_id === null || SAYS_ITSELF.has(sentence.key)) return null;
+  const customer = all.find(({ key }) => key === 'leg_offered')?.leg_id;
+  return sentence.leg_id === customer ? 'customer' : 'agent';
 }
 
 /** The sentence in the words of `say`, which is given the key and the texts to fill in. */

@@ -224,24 +224,26 @@ function list(all: Interaction[], query: URLSearchParams): { items: Interaction[
 
 function explain(interaction: Interaction): object {
   const at = (ms: number): string => new Date(Date.parse(interaction.started_at) + ms).toISOString();
-  const said = (ms: number, key: string, params: Record<string, string>, text: string): object => ({ at: at(ms), source: 'sip', leg_id: null, key, params, text });
+  const said = (ms: number, key: string, params: Record<string, string>, text: string, leg_id: string | null = null): object => ({ at: at(ms), source: 'sip', leg_id, key, params, text });
   const answered = interaction.outcome === 'answered';
   const sentences = [
-    said(0, 'leg_offered', { number: interaction.caller_number ?? 'withheld' }, 'The line was called.'),
+    said(0, 'leg_offered', { number: interaction.caller_number ?? 'withheld' }, 'The line was called.', 'customer'),
     said(3, 'routed', { user: ANNA.id, devices: '2' }, 'The line has an owner.'),
     said(9, 'contact_looked_up', { candidates: '1' }, 'The number fits contacts: 1.'),
     said(20, 'leg_dialled', {}, 'A device was dialled.'),
     said(240, 'leg_progressed', { status: '180' }, 'The device rings.'),
     ...(answered
       ? [
-          said(6_000, 'leg_answered', {}, 'It was answered.'),
+          said(6_000, 'leg_answered', {}, 'It was answered.', 'agent'),
+          said(6_005, 'leg_answered', {}, 'It was answered.', 'customer'),
           said(6_010, 'dialog_recorded', {}, 'The dialog was recorded.'),
           said(6_020, 'bridged', {}, 'Connected.'),
           said(6_030, 'recording_opened', {}, 'The recording began.'),
-          said(193_000, 'leg_ended', { by: 'its party hung up' }, 'The leg ended.'),
+          said(193_000, 'leg_ended', { by: 'its party hung up' }, 'The leg ended.', 'customer'),
+          said(193_100, 'leg_ended', { by: 'the server ended it' }, 'The leg ended.', 'agent'),
           said(193_200, 'recording_closed', { duration_ms: '187000' }, 'The recording is complete.'),
         ]
-      : [said(6_000, 'leg_cancelled', { by: 'the caller gave up' }, 'The leg was cancelled.')]),
+      : [said(6_000, 'leg_cancelled', { by: 'the caller gave up' }, 'The leg was cancelled.', 'customer')]),
     said(193_500, 'invented_later', {}, 'A sentence this page does not know.'),
   ];
   return { interaction_id: interaction.id, sentences, outcome: interaction.outcome, rule: answered ? 'connected' : 'caller_left', verdict: 'In English.' };
