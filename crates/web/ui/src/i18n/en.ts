@@ -96,6 +96,12 @@ export const en = {
   'reason.recent_today': 'Talked today',
   'reason.personal': 'Personal number',
 
+  'new.title': 'New contact',
+  'new.name': 'Name',
+  'new.company': 'Company',
+  'new.save': 'Save contact',
+  'new.failed': 'Not saved; what you typed is kept. Try again.',
+
   'note.label': 'Note',
   'note.placeholder': 'What was agreed',
   'note.unknown': 'Who it is and what they need',

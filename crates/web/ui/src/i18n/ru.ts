@@ -79,7 +79,7 @@ export const ru: Record<Key, Message> = {
     other: 'Ещё {count} совпадения',
   },
   'pop.display': 'Имя из сети: {name}',
-  'pop.chosen': 'Выбрали вы',
+  'pop.chosen': 'Указали вы',
 
   'why.exact': 'Номер совпал',
   'why.extension': 'Внутренний номер',
@@ -141,6 +141,12 @@ export const ru: Record<Key, Message> = {
   },
   'reason.recent_today': 'Говорили сегодня',
   'reason.personal': 'Личный номер',
+
+  'new.title': 'Новый контакт',
+  'new.name': 'Имя',
+  'new.company': 'Компания',
+  'new.save': 'Сохранить контакт',
+  'new.failed': 'Не сохранилось, но текст цел. Попробуйте ещё раз.',
 
   'note.label': 'Заметка',
   'note.placeholder': 'О чём договорились',

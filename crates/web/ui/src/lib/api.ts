@@ -93,6 +93,10 @@ export const api = {
   hangUp: (callId: string) => ask<CallView>('POST', `/calls/${id(callId)}/hangup`),
   contact: (contactId: string) => ask<Contact>('GET', `/contacts/${id(contactId)}`),
   contacts: (q: string, limit: number) => ask<Listing<Contact>>('GET', `/contacts${query({ q, limit })}`),
+  addContact: (contact: { name: string; company_id: string | null; numbers: { number: string; label: string | null }[] }) =>
+    ask<Contact>('POST', '/contacts', contact),
+  companies: (q: string, limit: number) => ask<Listing<Company>>('GET', `/companies${query({ q, limit })}`),
+  addCompany: (company: { name: string }) => ask<Company>('POST', '/companies', company),
   company: (companyId: string) => ask<Company>('GET', `/companies/${id(companyId)}`),
   interactions: (filter: InteractionFilter) => ask<Listing<Interaction>>('GET', `/interactions${query({ ...filter })}`),
   interaction: (interactionId: string) => ask<Interaction>('GET', `/interactions/${id(interactionId)}`),

@@ -2,13 +2,15 @@
 
 import { SvelteMap } from 'svelte/reactivity';
 import { api, ApiError } from './api.ts';
-import type { Contact } from './wire.ts';
+import type { Contact, ContactRef } from './wire.ts';
 
 const AT_ONCE = 4;
 const KEPT = 2_000;
 
 export class Contacts {
   private readonly known = new SvelteMap<string, Contact | null>();
+  /** Contacts as a pop names them, for those that a person chose and no pop has. */
+  private readonly refs = new SvelteMap<string, ContactRef>();
   private readonly asked = new Set<string>();
   private readonly queue: string[] = [];
   private running = 0;
@@ -39,6 +41,17 @@ export class Contacts {
       this.known.set(id, null);
       return null;
     }
+  }
+
+  ref(id: string): ContactRef | null {
+    return this.refs.get(id) ?? null;
+  }
+
+  async readRef(id: string): Promise<void> {
+    const contact = this.known.get(id) ?? (await this.read(id));
+    if (!contact) return;
+    const company = contact.company_id === null ? null : await api.company(contact.company_id).catch(() => null);
+    this.refs.set(id, { id, name: contact.name, company_name: company?.name ?? null, responsible_id: contact.responsible_id });
   }
 
   put(contact: Contact): void {

@@ -10,6 +10,9 @@ import { Leader } from './leader.ts';
 import { Notes } from './notes.svelte.ts';
 import { EMPTY, isOver, isRecording, livePops, reduce } from './state.ts';
 import type { DeskState } from './state.ts';
+import { Introductions } from './introductions.ts';
+import type { Newcomer } from './introductions.ts';
+import type { Chosen } from './who.ts';
 import type { Interaction, Pop, StateFrame, User } from './wire.ts';
 
 /** How long "answered elsewhere" stays. */
@@ -26,6 +29,7 @@ export interface Closing {
 export class Desk {
   readonly contacts = new Contacts();
   readonly notes: Notes;
+  readonly introductions = new Introductions();
   readonly leader = new Leader();
   state = $state.raw<DeskState>(EMPTY);
   connection = $state<Connection>('connecting');
@@ -108,8 +112,9 @@ export class Desk {
   }
 
   /** The customer that a user said it is. */
-  chosenContact(interactionId: string): string | null {
-    return this.known[interactionId]?.contact_id ?? null;
+  chosenContact(interactionId: string): Chosen | null {
+    const id = this.known[interactionId]?.contact_id ?? null;
+    return id === null ? null : { id, contact: this.contacts.ref(id) };
   }
 
   isRecorded(callId: string): boolean {
@@ -172,6 +177,15 @@ export class Desk {
     this.amended(await api.amend(pop.interaction_id, { contact_id: contactId }));
   }
 
+  /** An unknown caller becomes a contact, and this call's customer. */
+  async introduce(pop: Pop, newcomer: Newcomer): Promise<void> {
+    const contact = await this.introductions.contactOf(pop.interaction_id, pop.number ?? '', newcomer);
+    this.contacts.put(contact);
+    await this.contacts.readRef(contact.id);
+    await this.choose(pop, contact.id);
+    this.introductions.keep(pop.interaction_id, { name: '', company: '' });
+  }
+
   private amended(interaction: Interaction): void {
     this.learn(interaction);
     this.tabs.postMessage(interaction);
@@ -180,6 +194,9 @@ export class Desk {
   learn(interaction: Interaction): void {
     const others = Object.entries(this.known).slice(-50);
     this.known = { ...Object.fromEntries(others), [interaction.id]: interaction };
+    const chosen = interaction.contact_id;
+    const named = Object.values(this.state.pops).some(({ candidates }) => candidates.some(({ contact }) => contact.id === chosen));
+    if (chosen !== null && interaction.state === 'live' && !named) void this.contacts.readRef(chosen).catch(() => undefined);
   }
 
   /** Reads what the events do not tell about a call in progress: notes, the chosen customer, a running recording. */

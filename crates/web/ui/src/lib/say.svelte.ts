@@ -5,7 +5,7 @@ import { homeCountry, phone } from './format.ts';
 import { sentenceText } from './explain.ts';
 import type { Interaction, Pop, Sentence } from './wire.ts';
 import { callerOf, reasonOf } from './who.ts';
-import type { Caller, Said } from './who.ts';
+import type { Caller, Chosen, Said } from './who.ts';
 
 export function say(said: Said): string {
   return t(said.key, said.params);
@@ -39,8 +39,8 @@ export function sayCaller(pop: Pop, caller: Caller): string {
   }
 }
 
-export function sayPop(pop: Pop, chosenId: string | null): string {
-  return sayCaller(pop, callerOf(pop, chosenId));
+export function sayPop(pop: Pop, choice: Chosen | null): string {
+  return sayCaller(pop, callerOf(pop, choice));
 }
 
 /** The customer's side of an interaction. */

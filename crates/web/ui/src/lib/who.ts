@@ -2,7 +2,7 @@
 
 import type { Key } from '../i18n/en.ts';
 import type { Params } from '../i18n/message.ts';
-import type { Candidate, Pop } from './wire.ts';
+import type { Candidate, ContactRef, Pop } from './wire.ts';
 
 export interface Said {
   key: Key;
@@ -16,8 +16,14 @@ export type Caller =
   | { kind: 'known'; candidate: Candidate; others: Candidate[]; chosen: boolean }
   | { kind: 'several'; candidates: Candidate[]; company: string | null };
 
+/** Whom a person said it is; the contact itself only when no pop names it. */
+export interface Chosen {
+  id: string;
+  contact: ContactRef | null;
+}
+
 /** Only a sole own number settles who it is; everything else is for a person to pick. */
-export function callerOf(pop: Pop, chosenId: string | null): Caller {
+export function callerOf(pop: Pop, choice: Chosen | null): Caller {
   const { candidates } = pop;
   const known = (candidate: Candidate, chosen: boolean): Caller => ({
     kind: 'known',
@@ -27,8 +33,9 @@ export function callerOf(pop: Pop, chosenId: string | null): Caller {
   });
   const own = candidates.filter(({ level }) => level === 'exact' || level === 'extension');
   const settled = own.length === 1 ? own[0] : undefined;
-  const picked = candidates.find(({ contact }) => contact.id === chosenId);
+  const picked = candidates.find(({ contact }) => contact.id === choice?.id);
   if (picked) return known(picked, picked !== settled);
+  if (choice?.contact) return known({ contact: choice.contact, level: 'exact', score: 1, reasons: [] }, true);
   if (settled) return known(settled, false);
   if (candidates.length > 0) {
     const top = candidates.filter(({ level }) => level === (own[0] ?? candidates[0])?.level);

@@ -214,6 +214,34 @@ test('a caller picked in one tab is the caller in the other', async () => {
   for (const one of [tab, other]) await expect.poll(() => one.page.textContent('[data-testid=pop-name]'), { timeout: 8_000 }).toBe(MARIA.name);
 });
 
+test('an unknown caller is written down while it rings, survives a reload, and is made once', async () => {
+  const other = await Tab.open(context, server);
+  await tab.desk();
+  await other.desk();
+  const call = office.ring('+78312987654').found([]);
+  await tab.page.fill('[data-testid=new-name]', 'Нина Котова');
+  await tab.page.fill('[data-testid=new-company]', 'ооо «волга-сервис»');
+  await tab.page.reload();
+  await tab.see(panel('ringing'));
+  expect(await tab.page.inputValue('[data-testid=new-name]')).toBe('Нина Котова');
+  call.answer();
+  await tab.see(panel('talking'));
+  server.faults.push({ path: /^\/interactions\//, status: 503, method: 'PATCH' });
+  await tab.page.click('[data-testid=new-save]');
+  await tab.see('[data-testid=new-contact] [role=alert]');
+  server.faults = [];
+  await tab.page.click('[data-testid=new-save]');
+  for (const one of [tab, other]) {
+    await expect.poll(() => one.page.textContent('[data-testid=pop-name]'), { timeout: 8_000 }).toBe('Нина Котова');
+    await expect.poll(() => one.page.textContent('[data-testid=pop-company]'), { timeout: 8_000 }).toBe('ООО «Волга-Сервис»');
+  }
+  const made = office.contacts.filter(({ name }) => name === 'Нина Котова');
+  expect(made.map(({ company_id, numbers }) => [company_id, numbers.map(({ number }) => number)])).toEqual([['volga', ['+78312987654']]]);
+  expect(office.interactions.get(call.interactionId)?.contact_id).toBe(made[0]?.id);
+  await tab.page.reload();
+  await expect.poll(() => tab.page.textContent('[data-testid=pop-name]'), { timeout: 8_000 }).toBe('Нина Котова');
+});
+
 test('after a cut the desk resumes and shows what happened meanwhile, each thing once', async () => {
   const call = await talking();
   server.deaf = true;

@@ -32,7 +32,13 @@ test('a single weak match does not become the caller', () => {
 
 test('a choice of the user counts', () => {
   const it = done({ candidates: [candidate('a', 'A', 'company'), candidate('b', 'B', 'company')] });
-  expect(callerOf(it, 'b')).toMatchObject({ kind: 'known', candidate: { contact: { id: 'b' } }, chosen: true });
+  expect(callerOf(it, { id: 'b', contact: null })).toMatchObject({ kind: 'known', candidate: { contact: { id: 'b' } }, chosen: true });
+});
+
+test('a new contact that no pop names is the caller once a person said so', () => {
+  const contact = { id: 'n', name: 'Нина', company_name: null, responsible_id: null };
+  expect(callerOf(done({}), { id: 'n', contact })).toMatchObject({ kind: 'known', candidate: { contact }, chosen: true });
+  expect(callerOf(done({}), { id: 'n', contact: null })).toEqual({ kind: 'unknown' });
 });
 
 test('nobody is invented for an unknown, a withheld or a not yet searched number', () => {

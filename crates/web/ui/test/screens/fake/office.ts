@@ -1,8 +1,8 @@
 // The state of a fake office and what it says about it: calls, pops, recordings and interactions as the outside contract
 // shapes them, frames numbered within an epoch. Nothing is decided here: a test says what happens.
 
-import type { CallView, Candidate, Interaction, Lookup, Pop, PopState, Recording, RecordingView } from '../../../src/lib/wire.ts';
-import { ANNA } from './people.ts';
+import type { CallView, Candidate, Company, Contact, Interaction, Lookup, Pop, PopState, Recording, RecordingView } from '../../../src/lib/wire.ts';
+import { ANNA, COMPANIES, CONTACTS } from './people.ts';
 
 export interface Sent {
   seq: number;
@@ -59,6 +59,8 @@ export class Office {
   readonly pops = new Map<string, Pop>();
   readonly interactions = new Map<string, Interaction>();
   readonly recordings = new Map<string, Recording>();
+  readonly contacts: Contact[] = [...CONTACTS];
+  readonly companies: Company[] = [...COMPANIES];
   readonly heard: { type: string; [field: string]: unknown }[] = [];
   onFrame: (text: string) => void = () => undefined;
 

@@ -11,8 +11,8 @@ import { fileURLToPath } from 'node:url';
 import { WebSocketServer } from 'ws';
 import type { WebSocket } from 'ws';
 import type { Interaction } from '../../../src/lib/wire.ts';
-import { Office } from './office.ts';
-import { ANNA, COMPANIES, CONTACTS, PASSWORD } from './people.ts';
+import { Office, id } from './office.ts';
+import { ANNA, PASSWORD } from './people.ts';
 import { wav } from './wav.ts';
 
 const DIST = fileURLToPath(new URL('../../../dist/', import.meta.url));
@@ -146,14 +146,10 @@ export class FakeServer {
     const [, kind, one = '', more] = path.split('/');
     if (kind === 'session') return ok({ user: ANNA, expires_at: new Date(Date.now() + 3_600_000).toISOString() });
     if (kind === 'interactions') return this.interactions(method, one, more, query, body);
-    if (kind === 'contacts' && one === '') {
-      const q = (query.get('q') ?? '').toLowerCase();
-      const items = CONTACTS.filter(({ name }) => name.toLowerCase().includes(q));
-      return ok({ items, total: items.length, next: null });
-    }
+    if ((kind === 'contacts' || kind === 'companies') && one === '') return this.people(kind, method, query, body);
     const found = {
-      contacts: CONTACTS.find(({ id }) => id === one),
-      companies: COMPANIES.find(({ id }) => id === one),
+      contacts: office.contacts.find(({ id }) => id === one),
+      companies: office.companies.find(({ id }) => id === one),
       recordings: office.recordings.get(one),
     }[kind ?? ''];
     if (kind === 'calls' && more === 'hangup') {
@@ -161,6 +157,27 @@ export class FakeServer {
       return call ? { status: 202, body: call } : GONE;
     }
     return found ? ok(found) : GONE;
+  }
+
+  private people(kind: 'contacts' | 'companies', method: string, query: URLSearchParams, body: Record<string, unknown>): Answer {
+    const { contacts, companies } = this.office;
+    if (method === 'GET') {
+      const q = (query.get('q') ?? '').toLowerCase();
+      const items = (kind === 'contacts' ? contacts : companies).filter(({ name }) => name.toLowerCase().includes(q));
+      return ok({ items, total: items.length, next: null });
+    }
+    const name = String(body['name'] ?? '');
+    if (name.trim() === '') return problem(422, 'write a name');
+    const shared = { numbers: [], region: null, industry: null, notes: null, version: 1, name };
+    if (kind === 'companies') {
+      const company = { ...shared, id: id('company') };
+      companies.push(company);
+      return { status: 201, body: company };
+    }
+    const numbers = (body['numbers'] as { number: string; label: string | null }[]).map(({ number, label }) => ({ number, e164: number, extension: null, label }));
+    const contact = { ...shared, id: id('contact'), numbers, company_id: (body['company_id'] ?? null) as string | null, responsible_id: null, emails: [], source: null, custom: {} };
+    contacts.push(contact);
+    return { status: 201, body: contact };
   }
 
   private interactions(method: string, one: string, more: string | undefined, query: URLSearchParams, body: Record<string, unknown>): Answer {
