@@ -353,3 +353,32 @@ test('the pop that was drawn is acknowledged once per version', async () => {
   await until(() => acks().includes(`${second.popId} 3`));
   expect(acks().filter((ack, nth) => acks().indexOf(ack) !== nth)).toEqual([]);
 });
+
+test('a day of sixty calls leaves nothing behind in the page', { timeout: 120_000 }, async () => {
+  await tab.desk();
+  const session = await context.newCDPSession(tab.page);
+  const counted = async (): Promise<{ nodes: number; jsEventListeners: number }> => {
+    await session.send('HeapProfiler.collectGarbage');
+    return session.send('Memory.getDOMCounters');
+  };
+  const work = async (calls: number): Promise<void> => {
+    for (let i = 0; i < calls; i += 1) {
+      const call = office.ring(i % 3 === 0 ? `+7916555${String(1_000 + i)}` : VOLGA).found(i % 3 === 0 ? [] : KNOWN);
+      await caughtUp(tab, call.popId, 2);
+      if (i % 5 === 0) call.miss();
+      else call.answer().end();
+      await tab.see(`${panel('ended')} [data-pop-id="${call.popId}"]`);
+    }
+    await tab.page.keyboard.press('Escape');
+    await tab.page.keyboard.press('Escape');
+    await tab.see(panel('idle'));
+    await tab.see('[data-testid=history-row]');
+  };
+  await work(20);
+  const before = await counted();
+  await work(40);
+  const after = await counted();
+  expect(after.nodes - before.nodes).toBeLessThan(300);
+  expect(after.jsEventListeners - before.jsEventListeners).toBeLessThan(60);
+  expect(office.heard.filter(({ type }) => type === 'pop.ack').length).toBeGreaterThan(60);
+});
