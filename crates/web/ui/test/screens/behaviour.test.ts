@@ -1,38 +1,29 @@
 // What the desk does while people work at it: nobody's typing or pointing is disturbed, several tabs agree, a cut or a
 // reload loses nothing.
 
-import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest';
-import type { Browser, BrowserContext } from 'playwright-core';
+import { afterEach, beforeEach, expect, test } from 'vitest';
+import type { BrowserContext } from 'playwright-core';
 import type { Call, Office } from './fake/office.ts';
 import { KNOWN, LONG_KNOWN, MARIA, SWITCHBOARD } from './fake/people.ts';
-import { FakeServer } from './fake/server.ts';
+import type { FakeServer } from './fake/server.ts';
 import { busy } from './scenes.ts';
-import { Tab, launch, person } from './stage.ts';
+import { Tab, openStage, person } from './stage.ts';
 
 const VOLGA = '+78312123456';
 const NOTE = '[data-testid=call-panel] [data-testid=note-input]';
 const panel = (state: string): string => `[data-testid=panel-state][data-state=${state}]`;
 
+const stage = openStage();
 let server: FakeServer;
-let browser: Browser;
 let office: Office;
 let context: BrowserContext;
 let tab: Tab;
 
-beforeAll(async () => {
-  server = await FakeServer.open();
-  browser = await launch();
-});
-
-afterAll(async () => {
-  await browser.close();
-  await server.close();
-});
-
 beforeEach(async () => {
+  server = stage.server;
   office = server.reset();
   busy(office);
-  context = await person(browser, 'ru');
+  context = await person(stage.browser, 'ru');
   tab = await Tab.open(context, server);
 });
 

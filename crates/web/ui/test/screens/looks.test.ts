@@ -1,12 +1,10 @@
 // Every scene in both languages and themes at three widths. `SCREENS=quick` looks at each scene in one language and theme
 // at two widths and takes no pictures; `SCREENS_ONLY=talking,held` looks at some.
 
-import { afterAll, beforeAll, expect, test } from 'vitest';
-import type { Browser } from 'playwright-core';
-import { FakeServer } from './fake/server.ts';
+import { expect, test } from 'vitest';
 import { SCENES } from './scenes.ts';
 import type { Scene } from './scenes.ts';
-import { Tab, WIDTHS, launch, person } from './stage.ts';
+import { Tab, WIDTHS, openStage, person } from './stage.ts';
 import type { Lang, Theme } from './stage.ts';
 
 const QUICK = process.env['SCREENS'] === 'quick';
@@ -14,18 +12,7 @@ const ONLY = process.env['SCREENS_ONLY']?.split(',');
 const LANGS: Lang[] = ['ru', 'en'];
 const THEMES: Theme[] = ['light', 'dark'];
 
-let server: FakeServer;
-let browser: Browser;
-
-beforeAll(async () => {
-  server = await FakeServer.open();
-  browser = await launch();
-});
-
-afterAll(async () => {
-  await browser.close();
-  await server.close();
-});
+const stage = openStage();
 
 /** The looks of a scene: all of them, or by its place one language and one theme. */
 function looks(nth: number): { lang: Lang; theme: Theme }[] {
@@ -34,9 +21,8 @@ function looks(nth: number): { lang: Lang; theme: Theme }[] {
 }
 
 async function play(scene: Scene, lang: Lang): Promise<Tab> {
-  const office = server.reset();
-  const context = await person(browser, lang);
-  const tab = await Tab.open(context, server);
+  const office = stage.server.reset();
+  const tab = await Tab.open(await person(stage.browser, lang), stage.server);
   await scene.play(tab, office);
   return tab;
 }

@@ -6,7 +6,8 @@ import { fileURLToPath } from 'node:url';
 import axe from 'axe-core';
 import { chromium } from 'playwright-core';
 import type { Browser, BrowserContext, Page } from 'playwright-core';
-import type { FakeServer } from './fake/server.ts';
+import { afterAll, beforeAll } from 'vitest';
+import { FakeServer } from './fake/server.ts';
 import { faultsOfLayout } from './layout.ts';
 
 export type Lang = 'ru' | 'en';
@@ -16,7 +17,26 @@ const HEIGHTS: Record<number, number> = { 360: 740, 900: 800, 1600: 900 };
 const PICTURES = fileURLToPath(new URL('../../pictures/', import.meta.url));
 const RULES = ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-practice'];
 
-export function launch(): Promise<Browser> {
+export interface Stage {
+  server: FakeServer;
+  browser: Browser;
+}
+
+/** Opens a server and a browser for the tests of one file. */
+export function openStage(): Stage {
+  const stage = {} as Stage;
+  beforeAll(async () => {
+    stage.server = await FakeServer.open();
+    stage.browser = await launch();
+  });
+  afterAll(async () => {
+    await stage.browser.close();
+    await stage.server.close();
+  });
+  return stage;
+}
+
+function launch(): Promise<Browser> {
   return chromium.launch({
     executablePath: process.env['CHROMIUM'] ?? '/usr/bin/chromium',
     args: [
