@@ -201,6 +201,8 @@ export class Desk {
 
   /** Reads what the events do not tell about a call in progress: notes, the chosen customer, a running recording. */
   async readInteraction(pop: Pop): Promise<void> {
+    // A call that was seen from its start has nothing to tell, and a slow database may not have it yet.
+    if (pop.pop_id in this.state.shownAt) return;
     try {
       const interaction = await api.interaction(pop.interaction_id);
       this.learn(interaction);

@@ -294,6 +294,16 @@ test('a reload in mid-call keeps the clock, the recording mark and the note, als
   await expect.poll(() => tab.page.inputValue(NOTE), { timeout: 8_000 }).toBe('Не дописано');
 });
 
+test('a call seen from its start is not asked about, one met in the middle is', async () => {
+  const call = await talking();
+  await tab.see('[data-testid=rec-mark]');
+  const asked = `GET /interactions/${call.interactionId}`;
+  expect(server.asked).not.toContain(asked);
+  await tab.page.reload();
+  await tab.see('[data-testid=rec-mark]');
+  expect(server.asked).toContain(asked);
+});
+
 test('answered by a colleague folds away after three seconds', async () => {
   await tab.desk();
   const call = office.ring(VOLGA).found(KNOWN);
