@@ -233,6 +233,15 @@ test('an unknown caller is written down while it rings, survives a reload, and i
   await expect.poll(() => tab.page.textContent('[data-testid=pop-name]'), { timeout: 8_000 }).toBe('Нина Котова');
 });
 
+test('a number that could not be searched is not offered as a new contact', async () => {
+  await tab.desk();
+  const call = office.ring('+78312987654').found([], 'unavailable').answer();
+  await tab.see(panel('talking'));
+  expect(await tab.page.locator('[data-testid=new-contact]').count()).toBe(0);
+  call.found([]);
+  await tab.see('[data-testid=new-contact]');
+});
+
 test('after a cut the desk resumes and shows what happened meanwhile, each thing once', async () => {
   const call = await talking();
   server.deaf = true;
