@@ -5,6 +5,7 @@
 
 mod chance;
 pub mod cli;
+mod clock;
 pub mod config;
 mod directory;
 mod hub;

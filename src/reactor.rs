@@ -13,11 +13,11 @@ use std::collections::{HashMap, VecDeque};
 use std::future::Future;
 use std::net::IpAddr;
 use std::path::PathBuf;
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, Instant};
 
 use linecard_calls::{
     AlarmKind, AlarmView, CallId, Candidate, Engine, Event, Input, Interaction, LineId, Output, Recording,
-    RecordingView, RegistrationView, UtcMillis, Viewer,
+    RecordingView, RegistrationView, Viewer,
 };
 use linecard_crm::DialPlan;
 use linecard_sip::transport::Transport;
@@ -27,6 +27,7 @@ use linecard_store::ledger::SavedCall;
 use linecard_web::port::{Command, Refusal};
 use tokio::sync::{mpsc, oneshot};
 
+use crate::clock::wall_clock;
 use crate::directory::Directory;
 use crate::hub::Hub;
 use crate::ledger::{Ledger, Notice};
@@ -459,10 +460,4 @@ fn everybody() -> Viewer {
         user_id: linecard_calls::UserId::from_uuid(uuid::Uuid::nil()),
         role: linecard_calls::Role::Admin,
     }
-}
-
-/// Returns the wall clock's time.
-pub(crate) fn wall_clock() -> UtcMillis {
-    let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-    UtcMillis(i64::try_from(since.as_millis()).unwrap_or(i64::MAX))
 }

@@ -18,12 +18,13 @@ use linecard_web::{App, WebSettings, router};
 use tokio::net::TcpListener;
 use tokio::sync::{mpsc, oneshot};
 
+use crate::clock::wall_clock;
 use crate::config::{Config, ConfigError, RecordingDefault, UnknownSources};
 use crate::directory::Directory;
 use crate::hub::Hub;
 use crate::ledger::Ledger;
 use crate::media::{Media, RelayOptions};
-use crate::reactor::{Parts, Queues, Reactor, Settings, wall_clock};
+use crate::reactor::{Parts, Queues, Reactor, Settings};
 use crate::recorder::{RecordingStore, Recovered};
 use crate::wire::Wire;
 use crate::{chance, translate};
@@ -286,7 +287,7 @@ fn serve_http(
         recording_dir: config.recording_dir(),
         epoch,
     };
-    let app = App::new(store.clone(), door, settings, IdSource::new(chance::generator()?));
+    let app = App::new(store.clone(), door, settings, IdSource::new(chance::generator()?), wall_clock);
     let (stop, stopped) = oneshot::channel::<()>();
     let address = listener.local_addr().map_err(|error| in_use("server.http", config.server.http, &error))?;
     tracing::info!("serving http://{address}");

@@ -1,18 +1,15 @@
 //! `linecard user add`.
 
 use std::io::{BufRead, IsTerminal};
-use std::time::SystemTime;
 
-use linecard_calls::{IdSource, Ring, Role, UtcMillis};
+use linecard_calls::{IdSource, Ring, Role};
 use linecard_store::StoreError;
-use linecard_store::users::UserDraft;
+use linecard_store::users::{PASSWORD_MIN, UserDraft};
 
 use super::{CliError, Ended, open_or_make, parse_role};
 use crate::chance;
+use crate::clock::wall_clock;
 use crate::config::Config;
-
-/// The shortest password.
-const PASSWORD_MIN: usize = 8;
 
 /// Who is to be added.
 #[derive(Debug, clap::Args)]
@@ -76,9 +73,4 @@ fn read_password() -> Result<String, CliError> {
         return Err(CliError::Usage(format!("--password-stdin: write at least {PASSWORD_MIN} characters")));
     }
     Ok(password)
-}
-
-fn wall_clock() -> UtcMillis {
-    let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-    UtcMillis(i64::try_from(since.as_millis()).unwrap_or(i64::MAX))
 }

@@ -7,7 +7,8 @@ use linecard_store::ledger::SavedCall;
 use linecard_web::port::{Command, Refusal};
 use tokio::sync::oneshot;
 
-use super::{Answer, Reactor, wall_clock};
+use super::{Answer, Reactor};
+use crate::clock::wall_clock;
 use crate::directory::{Directory, sip_line};
 
 /// The expiry that lines ask for, in seconds.

@@ -12,7 +12,8 @@ use linecard_sip::ua::{CallerId, CommandRefused, DialogHandle, OutgoingInvite, U
 use linecard_sip::uri::{SipUri, Uri, escape_user};
 
 use super::legs::{Leg, Sound, passing_on};
-use super::{Answer, Reactor, wall_clock};
+use super::{Answer, Reactor};
+use crate::clock::wall_clock;
 use crate::directory::server_host;
 use crate::media::Bridge;
 use crate::{recorder, translate};

@@ -13,7 +13,8 @@ use linecard_sip::transport::Flow;
 use linecard_sip::ua::{Event, LineId as SipLineId, ReinviteAnswer};
 
 use super::legs::{Leg, Sound, passing_on};
-use super::{Course, Reactor, wall_clock};
+use super::{Course, Reactor};
+use crate::clock::wall_clock;
 use crate::directory::server_host;
 use crate::translate;
 

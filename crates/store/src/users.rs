@@ -8,6 +8,9 @@ use crate::page::{Cursor, Page, PageRequest};
 use crate::row::{id, number, text_of, word};
 use crate::{Store, StoreError};
 
+/// The shortest password, in bytes.
+pub const PASSWORD_MIN: usize = 8;
+
 /// The longest password that is hashed, in bytes.
 pub const PASSWORD_MAX: usize = 1024;
 

@@ -2,7 +2,6 @@
 
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::SystemTime;
 
 use linecard_calls::{Id, IdSource, UtcMillis};
 use linecard_crm::DialPlan;
@@ -35,13 +34,20 @@ pub struct App {
     /// What was configured.
     pub settings: Arc<WebSettings>,
     ids: Arc<Mutex<IdSource>>,
+    clock: fn() -> UtcMillis,
 }
 
 impl App {
-    /// Puts the parts together; `ids` is seeded from the system's randomness.
+    /// Puts the parts together; `ids` is seeded from the system's randomness, `clock` tells the wall clock's time.
     #[must_use]
-    pub fn new(store: Store, reactor: Reactor, settings: WebSettings, ids: IdSource) -> Self {
-        Self { store, reactor, settings: Arc::new(settings), ids: Arc::new(Mutex::new(ids)) }
+    pub fn new(
+        store: Store,
+        reactor: Reactor,
+        settings: WebSettings,
+        ids: IdSource,
+        clock: fn() -> UtcMillis,
+    ) -> Self {
+        Self { store, reactor, settings: Arc::new(settings), ids: Arc::new(Mutex::new(ids)), clock }
     }
 
     /// Makes an id of any kind.
@@ -51,8 +57,7 @@ impl App {
 
     /// Returns the time.
     pub(crate) fn now(&self) -> UtcMillis {
-        let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-        UtcMillis(i64::try_from(since.as_millis()).unwrap_or(i64::MAX))
+        (self.clock)()
     }
 
     /// Tells whether pages of `origin` may use the interface; `host` is the request's own Host.

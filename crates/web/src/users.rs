@@ -4,7 +4,7 @@ use axum::Json;
 use axum::extract::{Path, Query, State};
 use axum::http::StatusCode;
 use linecard_calls::{DeviceAddress, DeviceId, Ring, Role, RoutedDevice, UserId};
-use linecard_store::users::{Device, PASSWORD_MAX, User, UserDraft};
+use linecard_store::users::{Device, PASSWORD_MAX, PASSWORD_MIN, User, UserDraft};
 use serde::{Deserialize, Serialize};
 
 use crate::auth::Admin;
@@ -13,9 +13,6 @@ use crate::listing::{ListQuery, Listing};
 use crate::port::Command;
 use crate::version::IfMatch;
 use crate::{ApiError, App};
-
-/// The shortest password.
-const PASSWORD_MIN: usize = 8;
 
 /// A user as REST shows it.
 #[derive(Debug, Serialize)]
