@@ -25,7 +25,7 @@ impl Directory {
     pub(crate) async fn load(store: &Store) -> Result<Self, StoreError> {
         let lines = store.lines().await?.into_iter().map(|line| (line.id, line)).collect();
         let mut directory = Self { lines, ..Self::default() };
-        let mut page = PageRequest { limit: MAX_LIMIT, cursor: None };
+        let mut page = PageRequest::uncounted(MAX_LIMIT);
         loop {
             let read = store.users(&page).await?;
             directory.users.extend(read.items.into_iter().map(|user| (user.id, user)));

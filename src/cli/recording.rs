@@ -65,7 +65,7 @@ async fn one(store: &Store, id: &str) -> Result<Recording, CliError> {
 }
 
 async fn all(store: &Store) -> Result<Vec<Recording>, CliError> {
-    let mut page = PageRequest { limit: MAX_LIMIT, cursor: None };
+    let mut page = PageRequest::uncounted(MAX_LIMIT);
     let mut found = Vec::new();
     loop {
         let read = store.recordings(None, &page).await?;

@@ -2,10 +2,10 @@
 
 use linecard_calls::{CallId, Direction, Interaction, InteractionId, Outcome};
 use sqlx::sqlite::SqliteRow;
-use sqlx::{QueryBuilder, Sqlite};
 
-use crate::page::{Cursor, Page, PageRequest};
+use crate::page::{List, Page, PageRequest};
 use crate::row::{json, text_of};
+use crate::statement::{Conditions, Value};
 use crate::{Store, StoreError};
 
 /// Which interactions are wanted; every part left out says nothing.
@@ -29,17 +29,15 @@ pub struct InteractionFilter {
     pub recorded: Option<bool>,
 }
 
+const LIST: List = List { columns: "interaction", from: "interactions", key: "started_at", id: "id" };
+
 impl Store {
     /// Returns an interaction.
     ///
     /// # Errors
     /// When the database fails.
     pub async fn interaction(&self, id: InteractionId) -> Result<Option<Interaction>, StoreError> {
-        let row = sqlx::query("SELECT interaction FROM interactions WHERE id = $1")
-            .bind(id.to_string())
-            .fetch_optional(&self.pool)
-            .await?;
-        row.as_ref().map(interaction_of).transpose()
+        self.row(&LIST, &id.to_string(), interaction_of).await
     }
 
     /// Returns the interaction that a call left.
@@ -63,48 +61,37 @@ impl Store {
         filter: &InteractionFilter,
         page: &PageRequest,
     ) -> Result<Page<Interaction>, StoreError> {
-        let mut count = QueryBuilder::<Sqlite>::new("SELECT COUNT(*) FROM interactions WHERE 1 = 1");
-        push_filter(&mut count, filter)?;
-        let total: i64 = count.build_query_scalar().fetch_one(&self.pool).await?;
-        let from = page.cursor.clone().unwrap_or_else(Cursor::top);
-        let mut list = QueryBuilder::<Sqlite>::new("SELECT interaction FROM interactions WHERE 1 = 1");
-        push_filter(&mut list, filter)?;
-        list.push(" AND (started_at < ").push_bind(from.key);
-        list.push(" OR (started_at = ").push_bind(from.key).push(" AND id < ").push_bind(from.id).push("))");
-        list.push(" ORDER BY started_at DESC, id DESC LIMIT ").push_bind(i64::from(page.limit) + 1);
-        let rows = list.build().fetch_all(&self.pool).await?;
-        let found = rows.iter().map(interaction_of).collect::<Result<Vec<_>, _>>()?;
-        Ok(Page::cut(found, total, page.limit, |it| Cursor { key: it.started_at.0, id: it.id.to_string() }))
+        self.page(&LIST, conditions_of(filter)?, page, interaction_of).await
     }
 }
 
-fn push_filter(query: &mut QueryBuilder<Sqlite>, filter: &InteractionFilter) -> Result<(), StoreError> {
+fn conditions_of(filter: &InteractionFilter) -> Result<Conditions, StoreError> {
+    let mut conditions = Conditions::default();
     if let Some(from) = filter.from {
-        query.push(" AND started_at >= ").push_bind(from);
+        conditions.and("started_at >= ?", Value::Number(from));
     }
     if let Some(until) = filter.until {
-        query.push(" AND started_at < ").push_bind(until);
+        conditions.and("started_at < ?", Value::Number(until));
     }
     if let Some(direction) = &filter.direction {
-        query.push(" AND direction = ").push_bind(text_of(direction)?);
+        conditions.and("direction = ?", Value::text(text_of(direction)?));
     }
     if let Some(outcome) = &filter.outcome {
-        query.push(" AND outcome = ").push_bind(text_of(outcome)?);
+        conditions.and("outcome = ?", Value::text(text_of(outcome)?));
     }
     if let Some(user) = &filter.user_id {
-        query.push(" AND user_id = ").push_bind(user.clone());
+        conditions.and("user_id = ?", Value::text(user));
     }
     if let Some(contact) = &filter.contact_id {
-        query.push(" AND contact_id = ").push_bind(contact.clone());
+        conditions.and("contact_id = ?", Value::text(contact));
     }
     if let Some(number) = &filter.number {
-        query.push(" AND (caller_number = ").push_bind(number.clone());
-        query.push(" OR callee_number = ").push_bind(number.clone()).push(")");
+        conditions.and("(caller_number = ? OR callee_number = ?)", Value::text(number));
     }
     if let Some(recorded) = filter.recorded {
-        query.push(" AND recorded = ").push_bind(recorded);
+        conditions.and("recorded = ?", Value::Flag(recorded));
     }
-    Ok(())
+    Ok(conditions)
 }
 
 fn interaction_of(row: &SqliteRow) -> Result<Interaction, StoreError> {

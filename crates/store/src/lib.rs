@@ -3,6 +3,7 @@
 //! One SQL text a statement, with `$1` placeholders and in the subset that SQLite and PostgreSQL share; SQLite is
 //! served now. No rule of a call lives here, and nothing here decides what a row means.
 
+mod cards;
 pub mod contacts;
 pub mod error;
 pub mod frames;
@@ -15,6 +16,7 @@ pub mod page;
 pub mod recordings;
 mod row;
 pub mod sessions;
+mod statement;
 pub mod users;
 
 use std::str::FromStr;

@@ -5,8 +5,9 @@ use serde::{Deserialize, Serialize};
 use sqlx::Row;
 use sqlx::sqlite::SqliteRow;
 
-use crate::page::{Cursor, Page, PageRequest};
+use crate::page::{List, Page, PageRequest};
 use crate::row::{id, id_opt, text_of, word, word_opt};
+use crate::statement::{Columns, Conditions, Table, Value, query};
 use crate::{Store, StoreError};
 
 /// A SIP account on a PBX, with its password: for the user agent, never for a page.
@@ -101,8 +102,15 @@ impl std::fmt::Debug for LineDraft {
     }
 }
 
-const SELECT: &str = "SELECT id, name, server, username, password, auth_username, outbound_proxy, transport, mode, \
-                      user_id, dial_format, dial_prefix, caller_id, version, created_at FROM lines";
+const LINES: Table = Table { name: "lines", unique: "id", reference: "user_id" };
+
+const LIST: List = List {
+    columns: "id, name, server, username, password, auth_username, outbound_proxy, transport, mode, user_id, \
+              dial_format, dial_prefix, caller_id, version, created_at",
+    from: "lines",
+    key: "created_at",
+    id: "id",
+};
 
 impl Store {
     /// Adds a line.
@@ -110,28 +118,8 @@ impl Store {
     /// # Errors
     /// `Dangling { field: "user_id" }` when there is no such user.
     pub async fn add_line(&self, id: LineId, draft: &LineDraft, now: UtcMillis) -> Result<Line, StoreError> {
-        sqlx::query(
-            "INSERT INTO lines (name, server, username, password, auth_username, outbound_proxy, transport, mode, \
-             user_id, dial_format, dial_prefix, caller_id, id, version, created_at) \
-             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, 1, $14)",
-        )
-        .bind(&draft.name)
-        .bind(&draft.server)
-        .bind(&draft.username)
-        .bind(&draft.password)
-        .bind(&draft.auth_username)
-        .bind(&draft.outbound_proxy)
-        .bind(draft.transport.as_ref().map(text_of).transpose()?)
-        .bind(text_of(&draft.mode)?)
-        .bind(draft.user_id.map(|user| user.to_string()))
-        .bind(text_of(&draft.dial_format)?)
-        .bind(&draft.dial_prefix)
-        .bind(&draft.caller_id)
-        .bind(id.to_string())
-        .bind(now.0)
-        .execute(&self.pool)
-        .await
-        .map_err(|e| StoreError::constraint(e, "id", "user_id"))?;
+        let mut db = self.pool.acquire().await?;
+        LINES.insert(&mut db, &id.to_string(), columns_of(draft)?, now).await?;
         Ok(Line { id, version: 1, created_at: now, account: draft.clone() })
     }
 
@@ -140,31 +128,9 @@ impl Store {
     /// # Errors
     /// `Stale` when it was changed or deleted meanwhile, `Dangling` when there is no such user.
     pub async fn change_line(&self, id: LineId, draft: &LineDraft, version: i64) -> Result<Line, StoreError> {
-        let done = sqlx::query(
-            "UPDATE lines SET name = $1, server = $2, username = $3, password = $4, auth_username = $5, \
-             outbound_proxy = $6, transport = $7, mode = $8, user_id = $9, dial_format = $10, dial_prefix = $11, \
-             caller_id = $12, version = version + 1 WHERE id = $13 AND version = $14",
-        )
-        .bind(&draft.name)
-        .bind(&draft.server)
-        .bind(&draft.username)
-        .bind(&draft.password)
-        .bind(&draft.auth_username)
-        .bind(&draft.outbound_proxy)
-        .bind(draft.transport.as_ref().map(text_of).transpose()?)
-        .bind(text_of(&draft.mode)?)
-        .bind(draft.user_id.map(|user| user.to_string()))
-        .bind(text_of(&draft.dial_format)?)
-        .bind(&draft.dial_prefix)
-        .bind(&draft.caller_id)
-        .bind(id.to_string())
-        .bind(version)
-        .execute(&self.pool)
-        .await
-        .map_err(|e| StoreError::constraint(e, "id", "user_id"))?;
-        if done.rows_affected() == 0 {
-            return Err(StoreError::Stale);
-        }
+        let mut db = self.pool.acquire().await?;
+        LINES.update(&mut db, &id.to_string(), columns_of(draft)?, version).await?;
+        drop(db);
         self.line(id).await?.ok_or(StoreError::Stale)
     }
 
@@ -173,12 +139,7 @@ impl Store {
     /// # Errors
     /// `Stale` when it was changed or deleted meanwhile.
     pub async fn delete_line(&self, id: LineId, version: i64) -> Result<(), StoreError> {
-        let done = sqlx::query("DELETE FROM lines WHERE id = $1 AND version = $2")
-            .bind(id.to_string())
-            .bind(version)
-            .execute(&self.pool)
-            .await?;
-        if done.rows_affected() == 0 { Err(StoreError::Stale) } else { Ok(()) }
+        LINES.delete(&mut *self.pool.acquire().await?, &id.to_string(), version).await
     }
 
     /// Returns a line.
@@ -186,9 +147,7 @@ impl Store {
     /// # Errors
     /// When the database fails.
     pub async fn line(&self, id: LineId) -> Result<Option<Line>, StoreError> {
-        let text = sqlx::AssertSqlSafe(format!("{SELECT} WHERE id = $1"));
-        let row = sqlx::query(text).bind(id.to_string()).fetch_optional(&self.pool).await?;
-        row.as_ref().map(line_of).transpose()
+        self.row(&LIST, &id.to_string(), line_of).await
     }
 
     /// Lists lines, newest first.
@@ -196,22 +155,7 @@ impl Store {
     /// # Errors
     /// When the database fails.
     pub async fn lines_page(&self, page: &PageRequest) -> Result<Page<Line>, StoreError> {
-        let from = page.cursor.clone().unwrap_or_else(Cursor::top);
-        let text = sqlx::AssertSqlSafe(format!(
-            "{SELECT} WHERE created_at < $1 OR (created_at = $1 AND id < $2) ORDER BY created_at DESC, id DESC LIMIT $3"
-        ));
-        let rows = sqlx::query(text)
-            .bind(from.key)
-            .bind(&from.id)
-            .bind(i64::from(page.limit) + 1)
-            .fetch_all(&self.pool)
-            .await?;
-        let total: i64 = sqlx::query_scalar("SELECT COUNT(*) FROM lines").fetch_one(&self.pool).await?;
-        let lines = rows.iter().map(line_of).collect::<Result<Vec<_>, _>>()?;
-        Ok(Page::cut(lines, total, page.limit, |line| Cursor {
-            key: line.created_at.0,
-            id: line.id.to_string(),
-        }))
+        self.page(&LIST, Conditions::default(), page, line_of).await
     }
 
     /// Returns every line: the user agent holds them all in memory anyway.
@@ -219,10 +163,26 @@ impl Store {
     /// # Errors
     /// When the database fails.
     pub async fn lines(&self) -> Result<Vec<Line>, StoreError> {
-        let text = sqlx::AssertSqlSafe(format!("{SELECT} ORDER BY created_at DESC, id DESC"));
-        let rows = sqlx::query(text).fetch_all(&self.pool).await?;
-        rows.iter().map(line_of).collect()
+        let text = format!("SELECT {} FROM lines ORDER BY created_at DESC, id DESC", LIST.columns);
+        query(text, &[]).fetch_all(&self.pool).await?.iter().map(line_of).collect()
     }
+}
+
+fn columns_of(draft: &LineDraft) -> Result<Columns, StoreError> {
+    Ok(vec![
+        ("name", Value::text(&draft.name)),
+        ("server", Value::text(&draft.server)),
+        ("username", Value::text(&draft.username)),
+        ("password", Value::text(&draft.password)),
+        ("auth_username", Value::Text(draft.auth_username.clone())),
+        ("outbound_proxy", Value::Text(draft.outbound_proxy.clone())),
+        ("transport", Value::Text(draft.transport.as_ref().map(text_of).transpose()?)),
+        ("mode", Value::text(text_of(&draft.mode)?)),
+        ("user_id", Value::Text(draft.user_id.map(|user| user.to_string()))),
+        ("dial_format", Value::text(text_of(&draft.dial_format)?)),
+        ("dial_prefix", Value::Text(draft.dial_prefix.clone())),
+        ("caller_id", Value::Text(draft.caller_id.clone())),
+    ])
 }
 
 fn line_of(row: &SqliteRow) -> Result<Line, StoreError> {

@@ -7,7 +7,7 @@ use linecard_crm::{Candidate, ContactRef, Found, Number, NumberOwner, Signals, S
 use sqlx::Row;
 use sqlx::sqlite::SqliteRow;
 
-use crate::contacts::number_of;
+use crate::cards::number_of;
 use crate::{Store, StoreError};
 
 /// The most rows that one kind of search brings: a number that thousands share tells nothing.

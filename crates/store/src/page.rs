@@ -1,6 +1,10 @@
 //! One page of a list: `{items, total, next}`, newest first, continued by an opaque cursor.
 
-use crate::StoreError;
+use sqlx::Row;
+use sqlx::sqlite::SqliteRow;
+
+use crate::statement::{Conditions, Value, query};
+use crate::{Store, StoreError};
 
 /// The most rows that one page holds.
 pub const MAX_LIMIT: u32 = 500;
@@ -12,11 +16,21 @@ pub struct PageRequest {
     pub limit: u32,
     /// Where the last page ended.
     pub cursor: Option<Cursor>,
+    /// Whether the rows of the whole list are to be counted.
+    pub counted: bool,
 }
 
 impl Default for PageRequest {
     fn default() -> Self {
-        Self { limit: 50, cursor: None }
+        Self { limit: 50, cursor: None, counted: true }
+    }
+}
+
+impl PageRequest {
+    /// The first page of a list that is read to its end, where counting it for every page would cost too much.
+    #[must_use]
+    pub fn uncounted(limit: u32) -> Self {
+        Self { limit, cursor: None, counted: false }
     }
 }
 
@@ -27,13 +41,6 @@ pub struct Cursor {
     pub key: i64,
     /// The row's id, which makes the order total.
     pub id: String,
-}
-
-impl Cursor {
-    /// A cursor before the first row of a list that is sorted downwards.
-    pub(crate) fn top() -> Self {
-        Self { key: i64::MAX, id: "~".to_owned() }
-    }
 }
 
 impl std::fmt::Display for Cursor {
@@ -60,20 +67,76 @@ impl std::str::FromStr for Cursor {
 pub struct Page<T> {
     /// The rows.
     pub items: Vec<T>,
-    /// How many rows the whole list has.
+    /// How many rows the whole list has; 0 when they were not to be counted.
     pub total: i64,
     /// Where the next page starts; none when this was the last.
     pub next: Option<Cursor>,
 }
 
-impl<T> Page<T> {
-    /// Cuts `rows`, read with one row more than the limit, to a page.
-    pub(crate) fn cut(mut rows: Vec<T>, total: i64, limit: u32, cursor_of: impl Fn(&T) -> Cursor) -> Self {
-        let limit = usize::try_from(limit).unwrap_or(usize::MAX);
+/// A list that is sorted downwards by a number and the id.
+#[derive(Debug)]
+pub(crate) struct List {
+    /// What is read of each row.
+    pub(crate) columns: &'static str,
+    /// The table, with what is joined to it.
+    pub(crate) from: &'static str,
+    /// The column of the number.
+    pub(crate) key: &'static str,
+    /// The column of the id.
+    pub(crate) id: &'static str,
+}
+
+impl Store {
+    /// Reads the row of `list` that `id` names.
+    pub(crate) async fn row<T>(
+        &self,
+        list: &List,
+        id: &str,
+        read: impl Fn(&SqliteRow) -> Result<T, StoreError>,
+    ) -> Result<Option<T>, StoreError> {
+        let text = format!("SELECT {} FROM {} WHERE {} = $1", list.columns, list.from, list.id);
+        let row = query(text, &[Value::text(id)]).fetch_optional(&self.pool).await?;
+        row.as_ref().map(read).transpose()
+    }
+
+    /// Reads one page of the rows of `list` that `conditions` hold for.
+    pub(crate) async fn page<T>(
+        &self,
+        list: &List,
+        mut conditions: Conditions,
+        page: &PageRequest,
+        read: impl Fn(&SqliteRow) -> Result<T, StoreError>,
+    ) -> Result<Page<T>, StoreError> {
+        let List { columns, from, key, id } = list;
+        let total = if page.counted {
+            let text = format!("SELECT COUNT(*) FROM {from}{}", conditions.clause());
+            query(text, &conditions.values).fetch_one(&self.pool).await?.try_get(0)?
+        } else {
+            0
+        };
+        if let Some(Cursor { key: after, id: after_id }) = &page.cursor {
+            let place = conditions.values.len() + 1;
+            conditions.values.extend([Value::Number(*after), Value::text(after_id)]);
+            conditions.push(format!("({key} < ${place} OR ({key} = ${place} AND {id} < ${}))", place + 1));
+        }
+        let text = format!(
+            "SELECT {key} AS page_key, {id} AS page_id, {columns} FROM {from}{} \
+             ORDER BY {key} DESC, {id} DESC LIMIT {}",
+            conditions.clause(),
+            i64::from(page.limit) + 1
+        );
+        let mut rows = query(text, &conditions.values).fetch_all(&self.pool).await?;
+        let limit = usize::try_from(page.limit).unwrap_or(usize::MAX);
         let more = rows.len() > limit;
         rows.truncate(limit);
-        let next = if more { rows.last().map(cursor_of) } else { None };
-        Self { items: rows, total, next }
+        let next = match rows.last() {
+            Some(last) if more => {
+                Some(Cursor { key: last.try_get("page_key")?, id: last.try_get("page_id")? })
+            }
+            _ => None,
+        };
+        let items = rows.iter().map(read).collect::<Result<_, _>>()?;
+        Ok(Page { items, total, next })
     }
 }
 

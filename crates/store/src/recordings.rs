@@ -4,12 +4,17 @@ use linecard_calls::{InteractionId, Recording, RecordingId};
 use sqlx::Row;
 use sqlx::sqlite::SqliteRow;
 
-use crate::page::{Cursor, Page, PageRequest};
+use crate::page::{List, Page, PageRequest};
 use crate::row::{id, json, word};
+use crate::statement::{Conditions, Value, query};
 use crate::{Store, StoreError};
 
-const SELECT: &str = "SELECT r.id, r.interaction_id, r.state, r.duration_ms, r.channels, r.sample_rate_hz, r.sha256, \
-                      r.spans, r.started_at FROM recordings r JOIN interactions i ON i.id = r.interaction_id";
+const LIST: List = List {
+    columns: "r.id, r.interaction_id, r.state, r.duration_ms, r.channels, r.sample_rate_hz, r.sha256, r.spans",
+    from: "recordings r JOIN interactions i ON i.id = r.interaction_id",
+    key: "r.started_at",
+    id: "r.id",
+};
 
 impl Store {
     /// Returns a recording and whose interaction it is of.
@@ -17,9 +22,7 @@ impl Store {
     /// # Errors
     /// When the database fails.
     pub async fn recording(&self, recording: RecordingId) -> Result<Option<Recording>, StoreError> {
-        let text = sqlx::AssertSqlSafe(format!("{SELECT} WHERE r.id = $1"));
-        let row = sqlx::query(text).bind(recording.to_string()).fetch_optional(&self.pool).await?;
-        row.as_ref().map(recording_of).transpose()
+        self.row(&LIST, &recording.to_string(), recording_of).await
     }
 
     /// Lists recordings, newest first; with `owner`, those of that user's interactions only.
@@ -31,32 +34,11 @@ impl Store {
         owner: Option<&str>,
         page: &PageRequest,
     ) -> Result<Page<Recording>, StoreError> {
-        let from = page.cursor.clone().unwrap_or_else(Cursor::top);
-        let text = sqlx::AssertSqlSafe(format!(
-            "{SELECT} WHERE (CAST($1 AS TEXT) IS NULL OR i.user_id = $1) \
-             AND (r.started_at < $2 OR (r.started_at = $2 AND r.id < $3)) \
-             ORDER BY r.started_at DESC, r.id DESC LIMIT $4"
-        ));
-        let rows = sqlx::query(text)
-            .bind(owner)
-            .bind(from.key)
-            .bind(&from.id)
-            .bind(i64::from(page.limit) + 1)
-            .fetch_all(&self.pool)
-            .await?;
-        let total: i64 = sqlx::query_scalar(
-            "SELECT COUNT(*) FROM recordings r JOIN interactions i ON i.id = r.interaction_id \
-             WHERE (CAST($1 AS TEXT) IS NULL OR i.user_id = $1)",
-        )
-        .bind(owner)
-        .fetch_one(&self.pool)
-        .await?;
-        let found = rows
-            .iter()
-            .map(|row| Ok((recording_of(row)?, row.try_get::<i64, _>("started_at")?)))
-            .collect::<Result<Vec<_>, StoreError>>()?;
-        let cut = Page::cut(found, total, page.limit, |(r, at)| Cursor { key: *at, id: r.id.to_string() });
-        Ok(Page { items: cut.items.into_iter().map(|(r, _)| r).collect(), total: cut.total, next: cut.next })
+        let mut conditions = Conditions::default();
+        if let Some(owner) = owner {
+            conditions.and("i.user_id = ?", Value::text(owner));
+        }
+        self.page(&LIST, conditions, page, recording_of).await
     }
 
     /// Returns the recordings of an interaction.
@@ -64,9 +46,11 @@ impl Store {
     /// # Errors
     /// When the database fails.
     pub async fn recordings_of(&self, interaction: InteractionId) -> Result<Vec<Recording>, StoreError> {
-        let text =
-            sqlx::AssertSqlSafe(format!("{SELECT} WHERE r.interaction_id = $1 ORDER BY r.started_at, r.id"));
-        let rows = sqlx::query(text).bind(interaction.to_string()).fetch_all(&self.pool).await?;
+        let text = format!(
+            "SELECT {} FROM {} WHERE r.interaction_id = $1 ORDER BY r.started_at, r.id",
+            LIST.columns, LIST.from
+        );
+        let rows = query(text, &[Value::text(interaction.to_string())]).fetch_all(&self.pool).await?;
         rows.iter().map(recording_of).collect()
     }
 }

@@ -4,8 +4,9 @@ use linecard_calls::{DeviceAddress, DeviceId, Ring, Role, RoutedDevice, UserId, 
 use sqlx::Row;
 use sqlx::sqlite::SqliteRow;
 
-use crate::page::{Cursor, Page, PageRequest};
+use crate::page::{List, Page, PageRequest};
 use crate::row::{id, number, text_of, word};
+use crate::statement::{Columns, Conditions, Table, Value};
 use crate::{Store, StoreError};
 
 /// The shortest password, in bytes.
@@ -67,8 +68,14 @@ pub struct Device {
     pub user_id: UserId,
 }
 
-const SELECT: &str = "SELECT id, login, name, role, extension, ring, ring_timeout_ms, allow_call_waiting, version, \
-                      created_at FROM users";
+const USERS: Table = Table { name: "users", unique: "login", reference: "user_id" };
+
+const LIST: List = List {
+    columns: "id, login, name, role, extension, ring, ring_timeout_ms, allow_call_waiting, version",
+    from: "users",
+    key: "created_at",
+    id: "id",
+};
 
 impl Store {
     /// Adds a user.
@@ -77,24 +84,9 @@ impl Store {
     /// `Taken { field: "login" }` when the log-in exists.
     pub async fn add_user(&self, id: UserId, draft: &UserDraft, now: UtcMillis) -> Result<User, StoreError> {
         let hash = hash_password(draft.password.clone().unwrap_or_default()).await?;
-        sqlx::query(
-            "INSERT INTO users (id, login, login_key, name, role, password_hash, extension, ring, ring_timeout_ms, \
-             allow_call_waiting, version, created_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, 1, $11)",
-        )
-        .bind(id.to_string())
-        .bind(&draft.login)
-        .bind(login_key(&draft.login))
-        .bind(&draft.name)
-        .bind(text_of(&draft.role)?)
-        .bind(hash)
-        .bind(&draft.extension)
-        .bind(text_of(&draft.ring)?)
-        .bind(i64::from(draft.ring_timeout_ms))
-        .bind(draft.allow_call_waiting)
-        .bind(now.0)
-        .execute(&self.pool)
-        .await
-        .map_err(|e| StoreError::constraint(e, "login", "user_id"))?;
+        let mut db = self.pool.acquire().await?;
+        USERS.insert(&mut db, &id.to_string(), columns_of(draft, Some(hash))?, now).await?;
+        drop(db);
         self.user(&id.to_string())
             .await?
             .ok_or_else(|| StoreError::unreadable("users", "the new row is gone"))
@@ -109,28 +101,9 @@ impl Store {
             Some(password) => Some(hash_password(password.clone()).await?),
             None => None,
         };
-        let done = sqlx::query(
-            "UPDATE users SET login = $1, login_key = $2, name = $3, role = $4, \
-             password_hash = COALESCE($5, password_hash), extension = $6, ring = $7, ring_timeout_ms = $8, \
-             allow_call_waiting = $9, version = version + 1 WHERE id = $10 AND version = $11",
-        )
-        .bind(&draft.login)
-        .bind(login_key(&draft.login))
-        .bind(&draft.name)
-        .bind(text_of(&draft.role)?)
-        .bind(hash)
-        .bind(&draft.extension)
-        .bind(text_of(&draft.ring)?)
-        .bind(i64::from(draft.ring_timeout_ms))
-        .bind(draft.allow_call_waiting)
-        .bind(id.to_string())
-        .bind(version)
-        .execute(&self.pool)
-        .await
-        .map_err(|e| StoreError::constraint(e, "login", "user_id"))?;
-        if done.rows_affected() == 0 {
-            return Err(StoreError::Stale);
-        }
+        let mut db = self.pool.acquire().await?;
+        USERS.update(&mut db, &id.to_string(), columns_of(draft, hash)?, version).await?;
+        drop(db);
         self.user(&id.to_string()).await?.ok_or(StoreError::Stale)
     }
 
@@ -139,12 +112,7 @@ impl Store {
     /// # Errors
     /// `Stale` when it was changed or deleted meanwhile.
     pub async fn delete_user(&self, id: UserId, version: i64) -> Result<(), StoreError> {
-        let done = sqlx::query("DELETE FROM users WHERE id = $1 AND version = $2")
-            .bind(id.to_string())
-            .bind(version)
-            .execute(&self.pool)
-            .await?;
-        if done.rows_affected() == 0 { Err(StoreError::Stale) } else { Ok(()) }
+        USERS.delete(&mut *self.pool.acquire().await?, &id.to_string(), version).await
     }
 
     /// Returns a user.
@@ -152,9 +120,7 @@ impl Store {
     /// # Errors
     /// When the database fails.
     pub async fn user(&self, id: &str) -> Result<Option<User>, StoreError> {
-        let text = sqlx::AssertSqlSafe(format!("{SELECT} WHERE id = $1"));
-        let row = sqlx::query(text).bind(id).fetch_optional(&self.pool).await?;
-        row.as_ref().map(user_of).transpose()
+        self.row(&LIST, id, user_of).await
     }
 
     /// Returns the user of a log-in if the password is right. An unknown log-in takes as long as a wrong password.
@@ -186,28 +152,7 @@ impl Store {
     /// # Errors
     /// When the database fails.
     pub async fn users(&self, page: &PageRequest) -> Result<Page<User>, StoreError> {
-        let from = page.cursor.clone().unwrap_or_else(Cursor::top);
-        let text = sqlx::AssertSqlSafe(format!(
-            "{SELECT} WHERE created_at < $1 OR (created_at = $1 AND id < $2) ORDER BY created_at DESC, id DESC LIMIT $3"
-        ));
-        let rows = sqlx::query(text)
-            .bind(from.key)
-            .bind(&from.id)
-            .bind(i64::from(page.limit) + 1)
-            .fetch_all(&self.pool)
-            .await?;
-        let total: i64 = sqlx::query_scalar("SELECT COUNT(*) FROM users").fetch_one(&self.pool).await?;
-        let users = rows
-            .iter()
-            .map(|row| Ok((user_of(row)?, row.try_get::<i64, _>("created_at")?)))
-            .collect::<Result<Vec<_>, StoreError>>()?;
-        let cut =
-            Page::cut(users, total, page.limit, |(user, at)| Cursor { key: *at, id: user.id.to_string() });
-        Ok(Page {
-            items: cut.items.into_iter().map(|(user, _)| user).collect(),
-            total: cut.total,
-            next: cut.next,
-        })
+        self.page(&LIST, Conditions::default(), page, user_of).await
     }
 
     /// Returns a user's devices in the order in which they ring.
@@ -270,6 +215,24 @@ impl Store {
             .await?;
         Ok(done.rows_affected() > 0)
     }
+}
+
+/// The columns of a user; without a new hash the old one stays.
+fn columns_of(draft: &UserDraft, password_hash: Option<String>) -> Result<Columns, StoreError> {
+    let mut columns = vec![
+        ("login", Value::text(&draft.login)),
+        ("login_key", Value::text(login_key(&draft.login))),
+        ("name", Value::text(&draft.name)),
+        ("role", Value::text(text_of(&draft.role)?)),
+        ("extension", Value::Text(draft.extension.clone())),
+        ("ring", Value::text(text_of(&draft.ring)?)),
+        ("ring_timeout_ms", Value::Number(i64::from(draft.ring_timeout_ms))),
+        ("allow_call_waiting", Value::Flag(draft.allow_call_waiting)),
+    ];
+    if let Some(hash) = password_hash {
+        columns.push(("password_hash", Value::text(hash)));
+    }
+    Ok(columns)
 }
 
 fn login_key(login: &str) -> String {

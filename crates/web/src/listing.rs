@@ -23,7 +23,7 @@ impl ListQuery {
             return Err(ApiError::field("limit", format!("write a number from 1 to {MAX_LIMIT}")));
         }
         let cursor = self.cursor.as_deref().map(str::parse).transpose()?;
-        Ok(PageRequest { limit, cursor })
+        Ok(PageRequest { limit, cursor, counted: true })
     }
 }
 

@@ -141,11 +141,12 @@ async fn what_starts_while_a_list_is_read_shifts_no_page() {
     let old: Vec<_> = (1..=4).map(|at_ms| interaction(&mut ids, NOW.plus_ms(at_ms))).collect();
     save(&store, old.iter().map(|it| saved(it, &[])).collect()).await;
     let any = InteractionFilter::default();
-    let page = store.interactions(&any, &PageRequest { limit: 2, cursor: None }).await.unwrap();
+    let page = store.interactions(&any, &PageRequest { limit: 2, ..PageRequest::default() }).await.unwrap();
     assert_eq!(page.items, [old[3].clone(), old[2].clone()]);
     let newer = interaction(&mut ids, NOW.plus_ms(9));
     save(&store, vec![saved(&newer, &[])]).await;
-    let page = store.interactions(&any, &PageRequest { limit: 2, cursor: page.next }).await.unwrap();
+    let page =
+        store.interactions(&any, &PageRequest { limit: 2, cursor: page.next, counted: true }).await.unwrap();
     assert_eq!(page.items, [old[1].clone(), old[0].clone()]);
     assert_eq!((page.total, page.next), (5, None));
 }

@@ -64,7 +64,7 @@ impl Ids {
 /// Reads a list to its end, page by page, with each cursor carried as text as a browser would.
 pub(crate) async fn walk<T>(limit: u32, read: impl AsyncFn(&PageRequest) -> Page<T>) -> Vec<T> {
     let mut all = Vec::new();
-    let mut request = PageRequest { limit, cursor: None };
+    let mut request = PageRequest { limit, ..PageRequest::default() };
     loop {
         let page = read(&request).await;
         let size = u32::try_from(page.items.len()).expect("a page is small");

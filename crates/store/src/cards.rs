@@ -1,0 +1,168 @@
+//! What contacts and companies have in common: a name that is searched, numbers, fields that are only shown.
+
+use std::collections::HashMap;
+
+use linecard_calls::UtcMillis;
+use linecard_crm::{Number, sort_key};
+use sqlx::sqlite::SqliteRow;
+use sqlx::{Row, SqliteConnection};
+
+use crate::page::{List, Page, PageRequest};
+use crate::statement::{Columns, Conditions, Table, Value, query};
+use crate::{Store, StoreError};
+
+/// A row with a name and numbers.
+pub(crate) trait Card: Sized {
+    /// What a user writes of it.
+    type Draft;
+    /// Where it is written.
+    const TABLE: Table;
+    /// How it is read; the id is among the columns.
+    const LIST: List;
+    /// The column of `numbers` that names the owner.
+    const OWNER: &'static str;
+
+    /// Returns the columns, without those of the search.
+    fn columns(draft: &Self::Draft) -> Result<Columns, StoreError>;
+    fn name(draft: &Self::Draft) -> &str;
+    fn numbers(draft: &Self::Draft) -> &[Number];
+    /// Returns the company that the draft belongs to.
+    fn company(draft: &Self::Draft) -> Option<&str>;
+    /// Reads a row; its numbers are read after it.
+    fn of(row: &SqliteRow) -> Result<Self, StoreError>;
+    /// Returns the id, and where the numbers belong.
+    fn numbers_mut(&mut self) -> (String, &mut Vec<Number>);
+}
+
+impl Store {
+    pub(crate) async fn add_card<C: Card>(
+        &self,
+        id: &str,
+        draft: &C::Draft,
+        now: UtcMillis,
+    ) -> Result<C, StoreError> {
+        let mut tx = self.pool.begin_with("BEGIN IMMEDIATE").await?;
+        check_company::<C>(&mut tx, draft).await?;
+        C::TABLE.insert(&mut tx, id, searched_columns::<C>(draft)?, now).await?;
+        write_numbers(&mut tx, C::OWNER, id, C::numbers(draft)).await?;
+        tx.commit().await?;
+        self.card(id).await?.ok_or_else(|| StoreError::unreadable(C::TABLE.name, "the new row is gone"))
+    }
+
+    pub(crate) async fn change_card<C: Card>(
+        &self,
+        id: &str,
+        draft: &C::Draft,
+        version: i64,
+    ) -> Result<C, StoreError> {
+        let mut tx = self.pool.begin_with("BEGIN IMMEDIATE").await?;
+        check_company::<C>(&mut tx, draft).await?;
+        C::TABLE.update(&mut tx, id, searched_columns::<C>(draft)?, version).await?;
+        write_numbers(&mut tx, C::OWNER, id, C::numbers(draft)).await?;
+        tx.commit().await?;
+        self.card(id).await?.ok_or(StoreError::Stale)
+    }
+
+    pub(crate) async fn card<C: Card>(&self, id: &str) -> Result<Option<C>, StoreError> {
+        let mut card = self.row(&C::LIST, id, C::of).await?;
+        self.add_numbers(card.as_mut_slice()).await?;
+        Ok(card)
+    }
+
+    pub(crate) async fn cards<C: Card>(
+        &self,
+        search: Option<&str>,
+        page: &PageRequest,
+    ) -> Result<Page<C>, StoreError> {
+        let mut conditions = Conditions::default();
+        if let Some(search) = search {
+            conditions.and("' ' || search_key LIKE ? ESCAPE '!'", Value::text(name_pattern(search)));
+        }
+        let mut found = self.page(&C::LIST, conditions, page, C::of).await?;
+        self.add_numbers(&mut found.items).await?;
+        Ok(found)
+    }
+
+    /// Reads the numbers of `cards`, each one's in order.
+    async fn add_numbers<C: Card>(&self, cards: &mut [C]) -> Result<(), StoreError> {
+        let mut wanted: HashMap<String, &mut Vec<Number>> = cards.iter_mut().map(C::numbers_mut).collect();
+        if wanted.is_empty() {
+            return Ok(());
+        }
+        let mut conditions = Conditions::default();
+        conditions.and_among(C::OWNER, false, wanted.keys().cloned());
+        let text = format!(
+            "SELECT {} AS owner, number, e164, extension, label FROM numbers{} ORDER BY position",
+            C::OWNER,
+            conditions.clause()
+        );
+        for row in query(text, &conditions.values).fetch_all(&self.pool).await? {
+            if let Some(numbers) = wanted.get_mut(row.try_get::<&str, _>("owner")?) {
+                numbers.push(number_of(&row)?);
+            }
+        }
+        Ok(())
+    }
+}
+
+fn searched_columns<C: Card>(draft: &C::Draft) -> Result<Columns, StoreError> {
+    let name = C::name(draft);
+    let mut columns = C::columns(draft)?;
+    columns.extend([("name", Value::text(name)), ("search_key", Value::text(sort_key(name)))]);
+    Ok(columns)
+}
+
+/// Refuses a company that does not exist, which the database would not tell from another broken reference.
+async fn check_company<C: Card>(db: &mut SqliteConnection, draft: &C::Draft) -> Result<(), StoreError> {
+    let Some(company) = C::company(draft) else { return Ok(()) };
+    let found = sqlx::query("SELECT 1 FROM companies WHERE id = $1").bind(company).fetch_optional(db).await?;
+    found.map(|_| ()).ok_or(StoreError::Dangling { field: "company_id" })
+}
+
+/// Replaces the owner's numbers.
+async fn write_numbers(
+    db: &mut SqliteConnection,
+    owner: &'static str,
+    id: &str,
+    numbers: &[Number],
+) -> Result<(), StoreError> {
+    query(format!("DELETE FROM numbers WHERE {owner} = $1"), &[Value::text(id)]).execute(&mut *db).await?;
+    for (position, number) in (0_i64..).zip(numbers) {
+        let text = format!(
+            "INSERT INTO numbers (id, {owner}, position, number, e164, extension, label, suffix_key) \
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8)"
+        );
+        let values = [
+            Value::text(format!("{id}:{position}")),
+            Value::text(id),
+            Value::Number(position),
+            Value::text(&number.number),
+            Value::Text(number.e164.clone()),
+            Value::Text(number.extension.clone()),
+            Value::Text(number.label.clone()),
+            Value::Text(number.suffix_key()),
+        ];
+        query(text, &values).execute(&mut *db).await?;
+    }
+    Ok(())
+}
+
+/// A pattern for `' ' || search_key`: the words typed begin a word of the name.
+fn name_pattern(search: &str) -> String {
+    let escaped: String = sort_key(search).chars().flat_map(escape_like).collect();
+    format!("% {escaped}%")
+}
+
+fn escape_like(letter: char) -> impl Iterator<Item = char> {
+    let escape = matches!(letter, '%' | '_' | '!').then_some('!');
+    escape.into_iter().chain([letter])
+}
+
+pub(crate) fn number_of(row: &SqliteRow) -> Result<Number, StoreError> {
+    Ok(Number {
+        number: row.try_get("number")?,
+        e164: row.try_get("e164")?,
+        extension: row.try_get("extension")?,
+        label: row.try_get("label")?,
+    })
+}
