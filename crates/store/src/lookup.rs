@@ -1,6 +1,6 @@
 //! Who a number may belong to: the rows that could fit, ranked by the CRM's rules.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeSet, HashMap};
 
 use linecard_calls::{UserId, UtcMillis};
 use linecard_crm::{Candidate, ContactRef, Found, Number, NumberOwner, Signals, SuffixProbes, rank};
@@ -8,6 +8,7 @@ use sqlx::Row;
 use sqlx::sqlite::SqliteRow;
 
 use crate::cards::number_of;
+use crate::statement::{Conditions, Value, query};
 use crate::{Store, StoreError};
 
 /// The most rows that one kind of search brings: a number that thousands share tells nothing.
@@ -73,19 +74,23 @@ impl Store {
 
     /// Fills in when anybody last talked with each contact.
     async fn add_last_talks(&self, found: &mut [Found]) -> Result<(), StoreError> {
-        let mut known: BTreeMap<String, Option<i64>> = BTreeMap::new();
+        let contacts: BTreeSet<String> = found.iter().map(|row| row.contact.id.clone()).collect();
+        if contacts.is_empty() {
+            return Ok(());
+        }
+        let mut conditions = Conditions::default();
+        conditions.and("outcome = ?", Value::text("answered"));
+        conditions.and_among("contact_id", false, contacts);
+        let text = format!(
+            "SELECT contact_id, MAX(started_at) FROM interactions{} GROUP BY contact_id",
+            conditions.clause()
+        );
+        let mut last_talks: HashMap<String, i64> = HashMap::new();
+        for row in query(text, &conditions.values).fetch_all(&self.pool).await? {
+            last_talks.insert(row.try_get(0)?, row.try_get(1)?);
+        }
         for row in found {
-            let id = &row.contact.id;
-            if !known.contains_key(id) {
-                let last: Option<i64> = sqlx::query_scalar(
-                    "SELECT MAX(started_at) FROM interactions WHERE contact_id = $1 AND outcome = 'answered'",
-                )
-                .bind(id)
-                .fetch_one(&self.pool)
-                .await?;
-                known.insert(id.clone(), last);
-            }
-            row.last_talk_at = known.get(id).copied().flatten();
+            row.last_talk_at = last_talks.get(&row.contact.id).copied();
         }
         Ok(())
     }
