@@ -50,6 +50,8 @@ pub(crate) enum Notice {
     Durable(Vec<SignalId>),
     /// This signal became safe only after the call may have gone on without it.
     Late(SignalId),
+    /// These interactions are in the database as they were last given for good.
+    Saved(Vec<InteractionId>),
     /// The database does not take signals; the spool does, or memory if that fails too.
     Away {
         /// Why, for an administrator.
@@ -254,6 +256,11 @@ impl Writer {
         }
         match timeout(COMMIT_WITHIN.max(patience(batch.frames.len())), self.store.append(&batch)).await {
             Ok(Ok(())) => {
+                let settled = self.saves.values().filter(|call| call.settled);
+                let settled: Vec<InteractionId> = settled.map(|call| call.interaction.id).collect();
+                if !settled.is_empty() {
+                    self.tell(Notice::Saved(settled));
+                }
                 self.saves.clear();
                 self.frames.clear();
                 self.frames_lost_until = None;

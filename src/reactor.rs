@@ -16,8 +16,8 @@ use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use linecard_calls::{
-    AlarmKind, AlarmView, CallId, Candidate, Engine, Event, Input, Interaction, LineId, Output, Recording,
-    RecordingView, RegistrationView, Viewer,
+    AlarmKind, AlarmView, CallId, Candidate, Engine, Event, Input, Interaction, InteractionId, LineId,
+    Output, Recording, RecordingView, RegistrationView, Viewer,
 };
 use linecard_crm::DialPlan;
 use linecard_sip::transport::Transport;
@@ -104,6 +104,8 @@ pub(crate) struct Reactor {
     legs: Legs,
     gate: Gate,
     standings: HashMap<LineId, RegistrationView>,
+    /// Interactions of ended calls on their way into the database.
+    unsaved: HashMap<InteractionId, Interaction>,
     amending: Amending,
     /// Ended calls whose legs are still known: a refusal may wait at the gate for its evidence.
     farewells: VecDeque<(Instant, CallId)>,
@@ -141,6 +143,7 @@ impl Reactor {
             legs: Legs::default(),
             gate: Gate::default(),
             standings: HashMap::new(),
+            unsaved: HashMap::new(),
             amending: HashMap::new(),
             farewells: VecDeque::new(),
             answers,
@@ -285,9 +288,15 @@ impl Reactor {
         self.parts.engine.live_interaction(call)
     }
 
+    /// Gives an interaction to the database and shows it as it is until it is there.
+    fn save_for_good(&mut self, interaction: Interaction, recordings: Vec<Recording>) {
+        self.unsaved.insert(interaction.id, interaction.clone());
+        self.parts.ledger.save(SavedCall { interaction, recordings, settled: true });
+    }
+
     fn call_ended(&mut self, call: CallId, interaction: Interaction, recordings: Vec<Recording>) {
         let recorded: Vec<_> = recordings.iter().map(|recording| recording.id.to_string()).collect();
-        self.parts.ledger.save(SavedCall { interaction, recordings, settled: true });
+        self.save_for_good(interaction, recordings);
         self.farewells.push_back((Instant::now() + FAREWELL, call));
         if recorded.is_empty() {
             return;
@@ -333,6 +342,11 @@ impl Reactor {
                 }
             }
             Notice::Late(signal) => tracing::warn!(%signal, "a signal was durable only after 100 ms"),
+            Notice::Saved(interactions) => {
+                for interaction in interactions {
+                    self.unsaved.remove(&interaction);
+                }
+            }
             Notice::Away { reason } => {
                 let text = format!("the database takes no signals ({reason}); they are spooled, calls go on");
                 self.alarm(AlarmKind::DatabaseUnavailable, None, &text);

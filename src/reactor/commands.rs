@@ -3,7 +3,6 @@
 use std::time::Instant;
 
 use linecard_calls::{CallId, Edit, Input, Interaction, InteractionState, LineId, fold, fold_recordings};
-use linecard_store::ledger::SavedCall;
 use linecard_web::port::{Command, Refusal};
 use tokio::sync::oneshot;
 
@@ -31,8 +30,18 @@ impl Reactor {
                 let _ = reply.send(Ok(self.parts.engine.call(call).unwrap_or(view)));
             }
             Command::Edit { call, edits, reply } => self.edit(call, edits, reply),
-            Command::LiveInteraction { call, reply } => {
-                let _ = reply.send(self.live_interaction(call));
+            Command::LiveInteractions { viewer, reply } => {
+                let unsaved = self.unsaved.values().filter(|it| viewer.sees(it.user_id)).cloned();
+                let mut interactions = self.parts.engine.live_interactions(&viewer);
+                interactions.extend(unsaved);
+                let _ = reply.send(interactions);
+            }
+            Command::LiveInteraction { interaction, reply } => {
+                let live = self.parts.engine.live_signals(interaction).and_then(fold);
+                let _ = reply.send(live.or_else(|| self.unsaved.get(&interaction).cloned()));
+            }
+            Command::LiveSignals { interaction, reply } => {
+                let _ = reply.send(self.parts.engine.live_signals(interaction).map(<[_]>::to_vec));
             }
             Command::Subscribe { viewer, cursor, reply } => {
                 let engine = &self.parts.engine;
@@ -159,7 +168,7 @@ impl Reactor {
             }
             return;
         };
-        self.parts.ledger.save(SavedCall { interaction: (*interaction).clone(), recordings, settled: true });
+        self.save_for_good((*interaction).clone(), recordings);
         self.parts.hub.publish(linecard_calls::Event::InteractionClosed(interaction.clone()), wall_clock());
         // Answered once it is in the store, so that what the answer says is what the next read finds.
         let ledger = self.parts.ledger.clone();

@@ -3,7 +3,7 @@
 use linecard_calls::{CallId, Direction, Interaction, InteractionId, Outcome};
 use sqlx::sqlite::SqliteRow;
 
-use crate::page::{List, Page, PageRequest};
+use crate::page::{Cursor, List, Page, PageRequest};
 use crate::row::{json, text_of};
 use crate::statement::{Conditions, Value};
 use crate::{Store, StoreError};
@@ -27,6 +27,36 @@ pub struct InteractionFilter {
     pub number: Option<String>,
     /// Whether it has a recording.
     pub recorded: Option<bool>,
+    /// Those that are left out whatever they are like.
+    pub without: Vec<InteractionId>,
+}
+
+impl InteractionFilter {
+    /// Tells whether the database would find `it`, for one that it does not have.
+    #[must_use]
+    pub fn fits(&self, it: &Interaction) -> bool {
+        fn is<T: PartialEq>(wanted: Option<&T>, found: Option<&T>) -> bool {
+            wanted.is_none() || wanted == found
+        }
+        let number = |number: &String| {
+            it.caller_number.as_ref() == Some(number) || it.callee_number.as_ref() == Some(number)
+        };
+        self.from.is_none_or(|from| it.started_at.0 >= from)
+            && self.until.is_none_or(|until| it.started_at.0 < until)
+            && is(self.direction.as_ref(), Some(&it.direction))
+            && is(self.outcome.as_ref(), it.outcome.as_ref())
+            && is(self.user_id.as_ref(), it.user_id.map(|id| id.to_string()).as_ref())
+            && is(self.contact_id.as_ref(), it.contact_id.map(|id| id.to_string()).as_ref())
+            && self.number.as_ref().is_none_or(number)
+            && self.recorded.is_none_or(|recorded| recorded != it.recording_ids.is_empty())
+            && !self.without.contains(&it.id)
+    }
+}
+
+/// Where an interaction stands in the list.
+#[must_use]
+pub fn place_of(it: &Interaction) -> Cursor {
+    Cursor { key: it.started_at.0, id: it.id.to_string() }
 }
 
 const LIST: List = List { columns: "interaction", from: "interactions", key: "started_at", id: "id" };
@@ -90,6 +120,9 @@ fn conditions_of(filter: &InteractionFilter) -> Result<Conditions, StoreError> {
     }
     if let Some(recorded) = filter.recorded {
         conditions.and("recorded = ?", Value::Flag(recorded));
+    }
+    if !filter.without.is_empty() {
+        conditions.and_among("id", true, filter.without.iter().map(ToString::to_string));
     }
     Ok(conditions)
 }

@@ -1,5 +1,7 @@
 //! One page of a list: `{items, total, next}`, newest first, continued by an opaque cursor.
 
+use std::cmp::Reverse;
+
 use sqlx::Row;
 use sqlx::sqlite::SqliteRow;
 
@@ -35,7 +37,9 @@ impl PageRequest {
 }
 
 /// The sort key and the id of the last row of a page; text outside, `key:id`.
-#[derive(Debug, Clone, PartialEq, Eq)]
+///
+/// Cursors are ordered as the rows are by SQL: by the number, then by the id.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Cursor {
     /// The number the list is sorted by, such as a time in UTC milliseconds.
     pub key: i64,
@@ -71,6 +75,36 @@ pub struct Page<T> {
     pub total: i64,
     /// Where the next page starts; none when this was the last.
     pub next: Option<Cursor>,
+}
+
+impl<T> Page<T> {
+    /// Cuts a page out of a list that is in memory; `place` tells where a row stands in it.
+    #[must_use]
+    pub fn cut(rows: Vec<T>, request: &PageRequest, place: impl Fn(&T) -> Cursor) -> Self {
+        Self { items: Vec::new(), total: 0, next: None }.with(rows, request, place)
+    }
+
+    /// Puts rows of the same list that the database does not have where they belong.
+    #[must_use]
+    pub fn with(self, rows: Vec<T>, request: &PageRequest, place: impl Fn(&T) -> Cursor) -> Self {
+        let total = self.total.saturating_add(i64::try_from(rows.len()).unwrap_or(i64::MAX));
+        let follows = |row: &T| request.cursor.as_ref().is_none_or(|cursor| place(row) < *cursor);
+        let mut items = self.items;
+        items.extend(rows.into_iter().filter(follows));
+        items.sort_by_key(|row| Reverse(place(row)));
+        // When the database has more rows, what it gave fills the page: what stands behind its last row is cut off here.
+        let limit = usize::try_from(request.limit).unwrap_or(usize::MAX);
+        let more = self.next.is_some() || items.len() > limit;
+        items.truncate(limit);
+        let next = if more { items.last().map(place) } else { None };
+        Self { items, total, next }
+    }
+
+    /// Gives every row another shape.
+    #[must_use]
+    pub fn map<S>(self, shape: impl FnMut(T) -> S) -> Page<S> {
+        Page { items: self.items.into_iter().map(shape).collect(), total: self.total, next: self.next }
+    }
 }
 
 /// A list that is sorted downwards by a number and the id.
@@ -148,6 +182,27 @@ mod tests {
     fn a_cursor_survives_its_text() {
         let cursor = Cursor { key: 17, id: "0190-ab".into() };
         assert_eq!(cursor.to_string().parse::<Cursor>().unwrap(), cursor);
+    }
+
+    #[test]
+    fn a_list_in_memory_is_cut_into_pages_without_gaps_or_repeats() {
+        let place = |row: &(i64, &str)| Cursor { key: row.0, id: row.1.to_owned() };
+        let rows = vec![(1, "a"), (3, "a"), (2, "b"), (2, "a"), (1, "b")];
+        for limit in 1..=6 {
+            let mut request = PageRequest { limit, ..PageRequest::default() };
+            let mut all = Vec::new();
+            loop {
+                let page = Page::cut(rows.clone(), &request, place);
+                assert_eq!(page.total, 5);
+                assert!(page.items.len() <= limit as usize);
+                all.extend(page.items);
+                match page.next {
+                    Some(next) => request.cursor = Some(next),
+                    None => break,
+                }
+            }
+            assert_eq!(all, [(3, "a"), (2, "b"), (2, "a"), (1, "b"), (1, "a")], "pages of {limit}");
+        }
     }
 
     #[test]

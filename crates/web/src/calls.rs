@@ -1,23 +1,52 @@
 //! `/calls`: the live ones, and hanging up.
 
 use axum::Json;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::http::StatusCode;
+use axum::response::Response;
 use linecard_calls::{CallId, CallView};
+use linecard_store::page::{Cursor, Page};
 
 use crate::auth::Session;
-use crate::listing::Listing;
+use crate::extract::Path;
+use crate::listing::ListRequest;
 use crate::port::Command;
+use crate::sheet::Sheet;
 use crate::{ApiError, App};
+
+const SHEET: Sheet = Sheet {
+    name: "calls",
+    columns: &[
+        "call_id",
+        "interaction_id",
+        "direction",
+        "state",
+        "user_id",
+        "line_id",
+        "number",
+        "contact_id",
+        "started_at",
+        "answered_at",
+        "legs",
+    ],
+};
 
 /// `GET /calls`: an agent sees its own, supervisors and administrators all.
 pub(crate) async fn list(
     State(app): State<App>,
     session: Session,
-) -> Result<Json<Listing<CallView>>, ApiError> {
+    list: ListRequest,
+) -> Result<Response, ApiError> {
     let viewer = session.viewer();
-    let calls = app.reactor.ask(|reply| Command::Calls { viewer, reply }).await?;
-    Ok(Json(Listing::whole(calls)))
+    let place = |call: &CallView| Cursor { key: call.started_at.0, id: call.call_id.to_string() };
+    list.answer(&SHEET, move |page| {
+        let app = app.clone();
+        async move {
+            let calls = app.reactor.ask(|reply| Command::Calls { viewer, reply }).await?;
+            Ok(Page::cut(calls, &page, place))
+        }
+    })
+    .await
 }
 
 /// `POST /calls/{id}/hangup`.

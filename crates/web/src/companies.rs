@@ -1,8 +1,9 @@
 //! `/companies`.
 
 use axum::Json;
-use axum::extract::{Path, Query, State};
+use axum::extract::State;
 use axum::http::StatusCode;
+use axum::response::Response;
 use linecard_calls::ContactId;
 use linecard_crm::Number;
 use linecard_store::contacts::{Company, CompanyDraft, CompanyFields};
@@ -10,8 +11,10 @@ use serde::{Deserialize, Serialize};
 
 use crate::auth::Session;
 use crate::contacts::{NewNumber, SearchQuery, read_numbers};
+use crate::extract::{Path, Query};
 use crate::json::{Body, present};
-use crate::listing::Listing;
+use crate::listing::ListRequest;
+use crate::sheet::Sheet;
 use crate::users::check_text;
 use crate::version::IfMatch;
 use crate::{ApiError, App};
@@ -22,26 +25,20 @@ pub(crate) struct CompanyShape {
     id: String,
     name: String,
     numbers: Vec<Number>,
-    region: Option<String>,
-    industry: Option<String>,
-    notes: Option<String>,
-    custom: serde_json::Map<String, serde_json::Value>,
+    #[serde(flatten)]
+    fields: CompanyFields,
     version: i64,
 }
+
+const SHEET: Sheet = Sheet {
+    name: "companies",
+    columns: &["id", "name", "numbers", "region", "industry", "notes", "custom", "version"],
+};
 
 impl CompanyShape {
     fn of(company: Company) -> Self {
         let CompanyDraft { name, numbers, fields } = company.card;
-        Self {
-            id: company.id,
-            name,
-            numbers,
-            region: fields.region,
-            industry: fields.industry,
-            notes: fields.notes,
-            custom: fields.custom,
-            version: company.version,
-        }
+        Self { id: company.id, name, numbers, fields, version: company.version }
     }
 }
 
@@ -82,9 +79,14 @@ pub(crate) async fn list(
     State(app): State<App>,
     _: Session,
     Query(query): Query<SearchQuery>,
-) -> Result<Json<Listing<CompanyShape>>, ApiError> {
-    let page = app.store.companies(query.q(), &query.page()?).await?;
-    Ok(Json(Listing::of(page, CompanyShape::of)))
+    list: ListRequest,
+) -> Result<Response, ApiError> {
+    let words = query.words();
+    list.answer(&SHEET, move |page| {
+        let (app, words) = (app.clone(), words.clone());
+        async move { Ok(app.store.companies(words.as_deref(), &page).await?.map(CompanyShape::of)) }
+    })
+    .await
 }
 
 /// `POST /companies`.

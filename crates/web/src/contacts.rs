@@ -1,16 +1,19 @@
 //! `/contacts`, with `/contacts/match`.
 
 use axum::Json;
-use axum::extract::{Path, Query, State};
+use axum::extract::State;
 use axum::http::StatusCode;
+use axum::response::Response;
 use linecard_calls::{Candidate, ContactId, UserId};
 use linecard_crm::Number;
 use linecard_store::contacts::{Contact, ContactDraft, ContactFields};
 use serde::{Deserialize, Serialize};
 
 use crate::auth::Session;
+use crate::extract::{Path, Query};
 use crate::json::{Body, present};
-use crate::listing::{ListQuery, Listing};
+use crate::listing::ListRequest;
+use crate::sheet::Sheet;
 use crate::users::check_text;
 use crate::version::IfMatch;
 use crate::{ApiError, App};
@@ -26,32 +29,34 @@ pub(crate) struct ContactShape {
     company_id: Option<String>,
     responsible_id: Option<UserId>,
     numbers: Vec<Number>,
-    emails: Vec<String>,
-    source: Option<String>,
-    region: Option<String>,
-    industry: Option<String>,
-    notes: Option<String>,
-    custom: serde_json::Map<String, serde_json::Value>,
+    #[serde(flatten)]
+    fields: ContactFields,
     version: i64,
 }
+
+const SHEET: Sheet = Sheet {
+    name: "contacts",
+    columns: &[
+        "id",
+        "name",
+        "company_id",
+        "responsible_id",
+        "numbers",
+        "emails",
+        "source",
+        "region",
+        "industry",
+        "notes",
+        "custom",
+        "version",
+    ],
+};
 
 impl ContactShape {
     fn of(contact: Contact) -> Self {
         let ContactDraft { name, company_id, responsible_id, numbers, fields } = contact.card;
-        Self {
-            id: contact.id,
-            name,
-            company_id,
-            responsible_id,
-            numbers,
-            emails: fields.emails,
-            source: fields.source,
-            region: fields.region,
-            industry: fields.industry,
-            notes: fields.notes,
-            custom: fields.custom,
-            version: contact.version,
-        }
+        let (id, version) = (contact.id, contact.version);
+        Self { id, name, company_id, responsible_id, numbers, fields, version }
     }
 }
 
@@ -109,21 +114,16 @@ impl ContactPatch {
     }
 }
 
-/// The query of a list that can be searched.
+/// What a list is searched for.
 #[derive(Deserialize)]
 pub(crate) struct SearchQuery {
     q: Option<String>,
-    limit: Option<u32>,
-    cursor: Option<String>,
 }
 
 impl SearchQuery {
-    pub(crate) fn q(&self) -> Option<&str> {
-        self.q.as_deref().map(str::trim).filter(|q| !q.is_empty())
-    }
-
-    pub(crate) fn page(&self) -> Result<linecard_store::page::PageRequest, ApiError> {
-        ListQuery::new(self.limit, self.cursor.clone()).page()
+    /// Returns the words that are searched; none when only blanks were typed.
+    pub(crate) fn words(self) -> Option<String> {
+        self.q.filter(|q| !q.trim().is_empty())
     }
 }
 
@@ -142,9 +142,14 @@ pub(crate) async fn list(
     State(app): State<App>,
     _: Session,
     Query(query): Query<SearchQuery>,
-) -> Result<Json<Listing<ContactShape>>, ApiError> {
-    let page = app.store.contacts(query.q(), &query.page()?).await?;
-    Ok(Json(Listing::of(page, ContactShape::of)))
+    list: ListRequest,
+) -> Result<Response, ApiError> {
+    let words = query.words();
+    list.answer(&SHEET, move |page| {
+        let (app, words) = (app.clone(), words.clone());
+        async move { Ok(app.store.contacts(words.as_deref(), &page).await?.map(ContactShape::of)) }
+    })
+    .await
 }
 
 /// `GET /contacts/match`: who a number may be, best first, with reasons.

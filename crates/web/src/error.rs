@@ -51,6 +51,12 @@ impl ApiError {
         Self::new(StatusCode::UNAUTHORIZED, "log in first")
     }
 
+    /// Returns the field to blame.
+    #[must_use]
+    pub fn blamed(&self) -> Option<&str> {
+        self.field.as_deref()
+    }
+
     /// Returns the status.
     #[must_use]
     pub fn status(&self) -> StatusCode {

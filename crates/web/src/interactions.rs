@@ -1,18 +1,21 @@
 //! `/interactions`: what calls left behind, live ones too.
 
 use axum::Json;
-use axum::extract::{Path, Query, State};
+use axum::extract::State;
+use axum::response::Response;
 use linecard_calls::{
-    ContactId, Direction, Edit, Interaction, InteractionId, InteractionState, Outcome, Role, UserId,
-    UtcMillis,
+    ContactId, Direction, Edit, Interaction, InteractionId, Outcome, Role, UserId, UtcMillis, Viewer,
 };
-use linecard_store::interactions::InteractionFilter;
+use linecard_store::interactions::{InteractionFilter, place_of};
+use linecard_store::page::{Page, PageRequest};
 use serde::Deserialize;
 
 use crate::auth::Session;
+use crate::extract::{Path, Query};
 use crate::json::{Body, present};
-use crate::listing::{ListQuery, Listing};
+use crate::listing::ListRequest;
 use crate::port::Command;
+use crate::sheet::Sheet;
 use crate::{ApiError, App};
 
 /// The longest note, in characters.
@@ -31,9 +34,36 @@ pub(crate) struct InteractionQuery {
     contact_id: Option<ContactId>,
     number: Option<String>,
     recorded: Option<bool>,
-    limit: Option<u32>,
-    cursor: Option<String>,
 }
+
+const SHEET: Sheet = Sheet {
+    name: "interactions",
+    columns: &[
+        "id",
+        "call_id",
+        "direction",
+        "outcome",
+        "state",
+        "caller_number",
+        "caller_dialled",
+        "callee_number",
+        "contact_id",
+        "user_id",
+        "line_id",
+        "started_at",
+        "answered_at",
+        "ended_at",
+        "ringing_ms",
+        "talk_ms",
+        "hold_ms",
+        "hangup_by",
+        "sip_status",
+        "legs",
+        "recording_ids",
+        "notes",
+        "disposition",
+    ],
+};
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -50,14 +80,33 @@ pub(crate) async fn list(
     State(app): State<App>,
     session: Session,
     Query(query): Query<InteractionQuery>,
-) -> Result<Json<Listing<Interaction>>, ApiError> {
-    let page = ListQuery::new(query.limit, query.cursor.clone()).page()?;
+    list: ListRequest,
+) -> Result<Response, ApiError> {
+    let viewer = session.viewer();
     let filter = filter_of(&app, &session, query)?;
-    let mut found = app.store.interactions(&filter, &page).await?;
-    for interaction in &mut found.items {
-        *interaction = freshest(&app, interaction.clone()).await?;
-    }
-    Ok(Json(Listing::of(found, |interaction| interaction)))
+    list.answer(&SHEET, move |request| {
+        let (app, filter) = (app.clone(), filter.clone());
+        async move { page_of(&app, viewer, filter, &request).await }
+    })
+    .await
+}
+
+/// Reads a page of the store's rows and of those that the reactor knows better, or the store not yet.
+///
+/// The reactor is asked first: a call that ends before the store is read is then shown as it was, and never lost
+/// between the two.
+async fn page_of(
+    app: &App,
+    viewer: Viewer,
+    mut filter: InteractionFilter,
+    request: &PageRequest,
+) -> Result<Page<Interaction>, ApiError> {
+    let mut live = app.reactor.ask(|reply| Command::LiveInteractions { viewer, reply }).await?;
+    let ids = live.iter().map(|it| it.id).collect();
+    live.retain(|it| filter.fits(it));
+    filter.without = ids;
+    let stored = app.store.interactions(&filter, request).await?;
+    Ok(stored.with(live, request, place_of))
 }
 
 /// `GET /interactions/{id}`.
@@ -66,8 +115,7 @@ pub(crate) async fn show(
     session: Session,
     Path(id): Path<InteractionId>,
 ) -> Result<Json<Interaction>, ApiError> {
-    let interaction = visible(&app, &session, id).await?;
-    Ok(Json(interaction))
+    Ok(Json(visible(&app, &session, id).await?))
 }
 
 /// `GET /interactions/{id}/explain`: why it is what it is, from the ledger.
@@ -76,8 +124,12 @@ pub(crate) async fn explain(
     session: Session,
     Path(id): Path<InteractionId>,
 ) -> Result<Json<linecard_calls::Explanation>, ApiError> {
-    let interaction = visible(&app, &session, id).await?;
-    let signals = app.store.signals_of(interaction.call_id).await?;
+    let call = visible(&app, &session, id).await?.call_id;
+    let live = app.reactor.ask(|reply| Command::LiveSignals { interaction: id, reply }).await?;
+    let signals = match live {
+        Some(signals) => signals,
+        None => app.store.signals_of(call).await?,
+    };
     linecard_calls::explain(&signals)
         .map(Json)
         .ok_or_else(|| ApiError::not_found("evidence for this interaction"))
@@ -114,26 +166,19 @@ pub(crate) async fn change(
 }
 
 /// Returns an interaction that the session may see; another's is as if it did not exist.
+///
+/// A live one is newer in the reactor than in the store, and may not be in the store yet.
 pub(crate) async fn visible(
     app: &App,
     session: &Session,
     id: InteractionId,
 ) -> Result<Interaction, ApiError> {
-    let found = app.store.interaction(id).await?.ok_or_else(|| ApiError::not_found("interaction"))?;
-    if !session.viewer().sees(found.user_id) {
-        return Err(ApiError::not_found("interaction"));
-    }
-    freshest(app, found).await
-}
-
-/// A live interaction is newer in the reactor than in the store.
-async fn freshest(app: &App, stored: Interaction) -> Result<Interaction, ApiError> {
-    if stored.state == InteractionState::Ended {
-        return Ok(stored);
-    }
-    let call = stored.call_id;
-    let live = app.reactor.ask(|reply| Command::LiveInteraction { call, reply }).await?;
-    Ok(live.unwrap_or(stored))
+    let live = app.reactor.ask(|reply| Command::LiveInteraction { interaction: id, reply }).await?;
+    let found = match live {
+        Some(live) => Some(live),
+        None => app.store.interaction(id).await?,
+    };
+    found.filter(|it| session.viewer().sees(it.user_id)).ok_or_else(|| ApiError::not_found("interaction"))
 }
 
 fn filter_of(app: &App, session: &Session, query: InteractionQuery) -> Result<InteractionFilter, ApiError> {
@@ -161,6 +206,7 @@ fn filter_of(app: &App, session: &Session, query: InteractionQuery) -> Result<In
         contact_id: query.contact_id.map(|id| id.to_string()),
         number,
         recorded: query.recorded,
+        without: Vec::new(),
     })
 }
 

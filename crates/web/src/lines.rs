@@ -1,17 +1,19 @@
 //! `/lines`: SIP accounts; administrators only, and a password never comes back.
 
 use axum::Json;
-use axum::extract::{Path, Query, State};
+use axum::extract::State;
 use axum::http::StatusCode;
+use axum::response::Response;
 use linecard_calls::{LineId, LineState, RegistrationView, UserId, UtcMillis, time::rfc3339};
 use linecard_store::lines::{DialFormat, Line, LineDraft, LineMode, LineTransport};
-use linecard_store::page::Page;
 use serde::{Deserialize, Serialize};
 
 use crate::auth::Admin;
+use crate::extract::Path;
 use crate::json::{Body, present};
-use crate::listing::{ListQuery, Listing};
+use crate::listing::ListRequest;
 use crate::port::Command;
+use crate::sheet::Sheet;
 use crate::users::check_text;
 use crate::version::IfMatch;
 use crate::{ApiError, App};
@@ -34,6 +36,29 @@ pub(crate) struct LineShape {
     registration: RegistrationShape,
     version: i64,
 }
+
+const SHEET: Sheet = Sheet {
+    name: "lines",
+    columns: &[
+        "id",
+        "name",
+        "server",
+        "username",
+        "auth_username",
+        "outbound_proxy",
+        "transport",
+        "mode",
+        "user_id",
+        "dial_format",
+        "dial_prefix",
+        "caller_id",
+        "registration.state",
+        "registration.reason",
+        "registration.expires_at",
+        "registration.contacts",
+        "version",
+    ],
+};
 
 #[derive(Debug, Serialize)]
 struct RegistrationShape {
@@ -119,15 +144,16 @@ pub(crate) struct LinePatch {
 }
 
 /// `GET /lines`.
-pub(crate) async fn list(
-    State(app): State<App>,
-    _: Admin,
-    Query(query): Query<ListQuery>,
-) -> Result<Json<Listing<LineShape>>, ApiError> {
-    let page = query.page()?;
-    let lines: Page<Line> = app.store.lines_page(&page).await?;
-    let registrations = registrations(&app).await?;
-    Ok(Json(Listing::of(lines, |line| LineShape::of(line, &registrations))))
+pub(crate) async fn list(State(app): State<App>, _: Admin, list: ListRequest) -> Result<Response, ApiError> {
+    list.answer(&SHEET, move |page| {
+        let app = app.clone();
+        async move {
+            let lines = app.store.lines_page(&page).await?;
+            let registrations = registrations(&app).await?;
+            Ok(lines.map(|line| LineShape::of(line, &registrations)))
+        }
+    })
+    .await
 }
 
 /// `POST /lines`.

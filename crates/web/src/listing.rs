@@ -1,48 +1,92 @@
-//! Lists: `limit` and `cursor` in, `{items, total, next}` out.
+//! Lists: `limit`, `cursor` and `format` in, `{items, total, next}` or a CSV file out.
 
+use std::future::Future;
+
+use axum::Json;
+use axum::extract::FromRequestParts;
+use axum::http::request::Parts;
+use axum::response::{IntoResponse, Response};
 use linecard_store::page::{MAX_LIMIT, Page, PageRequest};
 use serde::{Deserialize, Serialize};
 
 use crate::ApiError;
+use crate::extract::Query;
+use crate::sheet::{self, Sheet};
 
-/// The query of every list.
-#[derive(Debug, Default, Deserialize)]
-pub(crate) struct ListQuery {
+/// Rows of a page when nobody says how many.
+const LIMIT: u32 = 50;
+
+#[derive(Deserialize)]
+struct ListQuery {
     limit: Option<u32>,
     cursor: Option<String>,
+    format: Option<String>,
 }
 
-impl ListQuery {
-    pub(crate) fn new(limit: Option<u32>, cursor: Option<String>) -> Self {
-        Self { limit, cursor }
-    }
+/// How much of a list is wanted, from where, and in which form.
+pub(crate) struct ListRequest {
+    limit: Option<u32>,
+    page: PageRequest,
+    form: Form,
+}
 
-    pub(crate) fn page(&self) -> Result<PageRequest, ApiError> {
-        let limit = self.limit.unwrap_or(50);
-        if limit == 0 || limit > MAX_LIMIT {
+enum Form {
+    Json,
+    Csv,
+}
+
+impl<S: Send + Sync> FromRequestParts<S> for ListRequest {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
+        let Query(ListQuery { limit, cursor, format }) = Query::from_request_parts(parts, state).await?;
+        if limit.is_some_and(|limit| limit == 0 || limit > MAX_LIMIT) {
             return Err(ApiError::field("limit", format!("write a number from 1 to {MAX_LIMIT}")));
         }
-        let cursor = self.cursor.as_deref().map(str::parse).transpose()?;
-        Ok(PageRequest { limit, cursor, counted: true })
+        let form = match format.as_deref() {
+            None | Some("json") => Form::Json,
+            Some("csv") => Form::Csv,
+            Some(_) => return Err(ApiError::field("format", "write csv, or leave it out for JSON")),
+        };
+        let cursor = cursor.as_deref().map(str::parse).transpose()?;
+        Ok(Self { limit, page: PageRequest { limit: limit.unwrap_or(LIMIT), cursor, counted: true }, form })
     }
 }
 
 /// An answer to a list.
-#[derive(Debug, Serialize)]
-pub(crate) struct Listing<T> {
-    pub(crate) items: Vec<T>,
-    pub(crate) total: i64,
-    pub(crate) next: Option<String>,
+#[derive(Serialize)]
+struct Listing<T> {
+    items: Vec<T>,
+    total: i64,
+    next: Option<String>,
 }
 
-impl<T> Listing<T> {
-    pub(crate) fn of<S>(page: Page<S>, shape: impl FnMut(S) -> T) -> Self {
-        let next = page.next.map(|cursor| cursor.to_string());
-        Self { items: page.items.into_iter().map(shape).collect(), total: page.total, next }
-    }
-
-    pub(crate) fn whole(items: Vec<T>) -> Self {
-        let total = i64::try_from(items.len()).unwrap_or(i64::MAX);
-        Self { items, total, next: None }
+impl ListRequest {
+    /// Answers with one page, or with a file of all pages from the cursor on; of one page when a limit was given.
+    pub(crate) async fn answer<T, R>(
+        self,
+        sheet: &'static Sheet,
+        read: impl Fn(PageRequest) -> R + Send + 'static,
+    ) -> Result<Response, ApiError>
+    where
+        T: Serialize + Send + 'static,
+        R: Future<Output = Result<Page<T>, ApiError>> + Send,
+    {
+        match (self.form, self.limit) {
+            (Form::Json, _) => {
+                let Page { items, total, next } = read(self.page).await?;
+                let next = next.map(|cursor| cursor.to_string());
+                Ok(Json(Listing { items, total, next }).into_response())
+            }
+            (Form::Csv, Some(_)) => {
+                let page = read(self.page).await?;
+                Ok(sheet::file(sheet, Page { next: None, ..page }, read))
+            }
+            (Form::Csv, None) => {
+                let page = PageRequest { cursor: self.page.cursor, ..PageRequest::uncounted(MAX_LIMIT) };
+                let first = read(page).await?;
+                Ok(sheet::file(sheet, first, read))
+            }
+        }
     }
 }

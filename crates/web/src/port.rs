@@ -5,7 +5,8 @@
 use std::sync::Arc;
 
 use linecard_calls::{
-    CallId, CallView, Cursor, Edit, Frame, Interaction, LineId, RegistrationView, Snapshot, UserId, Viewer,
+    CallId, CallView, Cursor, Edit, Frame, Interaction, InteractionId, LineId, RegistrationView, Signal,
+    Snapshot, UserId, Viewer,
 };
 use tokio::sync::{broadcast, mpsc, oneshot};
 
@@ -91,12 +92,26 @@ pub enum Command {
         /// The amended interaction.
         reply: oneshot::Sender<Result<Interaction, Refusal>>,
     },
-    /// The live interaction of a call, newer than the store's.
+    /// The interactions that `viewer` may see and that are not saved for good, newer than the store's.
+    LiveInteractions {
+        /// Who asks.
+        viewer: Viewer,
+        /// The answer.
+        reply: oneshot::Sender<Vec<Interaction>>,
+    },
+    /// One of them.
     LiveInteraction {
-        /// The call.
-        call: CallId,
-        /// The answer; none when the call is over.
+        /// The interaction.
+        interaction: InteractionId,
+        /// The answer; none when the store knows the interaction better, or nobody knows it.
         reply: oneshot::Sender<Option<Interaction>>,
+    },
+    /// The evidence of a call that is not over, newer than the store's.
+    LiveSignals {
+        /// The interaction that the call will leave.
+        interaction: InteractionId,
+        /// The answer; none when there is no such call.
+        reply: oneshot::Sender<Option<Vec<Signal>>>,
     },
     /// Subscribe to events.
     Subscribe {

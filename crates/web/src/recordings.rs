@@ -5,7 +5,7 @@ use std::ops::RangeInclusive;
 
 use axum::Json;
 use axum::body::Body;
-use axum::extract::{Path, Query, State};
+use axum::extract::State;
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use linecard_calls::{Recording, RecordingId, RecordingState, Role};
@@ -13,22 +13,41 @@ use tokio::io::{AsyncReadExt, AsyncSeekExt};
 use tokio_util::io::ReaderStream;
 
 use crate::auth::Session;
+use crate::extract::Path;
 use crate::interactions::visible;
-use crate::listing::{ListQuery, Listing};
+use crate::listing::ListRequest;
+use crate::sheet::Sheet;
 use crate::{ApiError, App};
+
+const SHEET: Sheet = Sheet {
+    name: "recordings",
+    columns: &[
+        "id",
+        "interaction_id",
+        "state",
+        "duration_ms",
+        "channels",
+        "sample_rate_hz",
+        "sha256",
+        "spans",
+    ],
+};
 
 /// `GET /recordings`.
 pub(crate) async fn list(
     State(app): State<App>,
     session: Session,
-    Query(query): Query<ListQuery>,
-) -> Result<Json<Listing<Recording>>, ApiError> {
+    list: ListRequest,
+) -> Result<Response, ApiError> {
     let owner = match session.user.role {
         Role::Agent => Some(session.user.id.to_string()),
         Role::Supervisor | Role::Admin => None,
     };
-    let page = app.store.recordings(owner.as_deref(), &query.page()?).await?;
-    Ok(Json(Listing::of(page, |recording| recording)))
+    list.answer(&SHEET, move |page| {
+        let (app, owner) = (app.clone(), owner.clone());
+        async move { Ok(app.store.recordings(owner.as_deref(), &page).await?) }
+    })
+    .await
 }
 
 /// `GET /recordings/{id}`.

@@ -17,6 +17,7 @@ pub fn router(app: App) -> Router {
         .nest("/api/v1", api())
         .route("/", get(ui::page))
         .route("/{*path}", get(ui::asset))
+        .method_not_allowed_fallback(method_not_allowed)
         .layer(from_fn(headers::harden))
         .with_state(app)
 }
@@ -45,7 +46,9 @@ fn api() -> Router<App> {
         .route("/recordings/{id}/media", get(recordings::media))
         .route("/events", get(ws::events))
         .fallback(async || ApiError::not_found("path"))
-        .method_not_allowed_fallback(async || {
-            ApiError::new(StatusCode::METHOD_NOT_ALLOWED, "this path does not take this method")
-        })
+        .method_not_allowed_fallback(method_not_allowed)
+}
+
+async fn method_not_allowed() -> ApiError {
+    ApiError::new(StatusCode::METHOD_NOT_ALLOWED, "this path does not take this method")
 }

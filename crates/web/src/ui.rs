@@ -1,9 +1,11 @@
 //! The embedded interface: one page and its assets, built by Vite into `ui/dist`.
 
-use axum::extract::Path;
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{Html, IntoResponse, Response};
 use rust_embed::RustEmbed;
+
+use crate::ApiError;
+use crate::extract::Path;
 
 #[derive(RustEmbed)]
 #[folder = "ui/dist"]
@@ -26,10 +28,13 @@ pub(crate) async fn page() -> Response {
 
 /// A file beside the page; assets carry their content's hash in the name and never change.
 pub(crate) async fn asset(Path(path): Path<String>, headers: HeaderMap) -> Response {
+    if path == "api" || path.starts_with("api/") {
+        return ApiError::not_found("path").into_response();
+    }
     let Some(file) = Dist::get(&path) else {
         let wants_page =
             headers.get(header::ACCEPT).is_some_and(|accept| accept.as_bytes().starts_with(b"text/html"));
-        return if wants_page && !path.starts_with("api/") {
+        return if wants_page {
             page().await
         } else {
             (StatusCode::NOT_FOUND, "there is no such file\n").into_response()

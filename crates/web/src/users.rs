@@ -1,16 +1,20 @@
 //! `/users` and `/users/{id}/devices`: administrators only.
 
 use axum::Json;
-use axum::extract::{Path, Query, State};
+use axum::extract::State;
 use axum::http::StatusCode;
+use axum::response::Response;
 use linecard_calls::{DeviceAddress, DeviceId, Ring, Role, RoutedDevice, UserId};
+use linecard_store::page::{Cursor, Page};
 use linecard_store::users::{Device, PASSWORD_MAX, PASSWORD_MIN, User, UserDraft};
 use serde::{Deserialize, Serialize};
 
 use crate::auth::Admin;
+use crate::extract::Path;
 use crate::json::{Body, present};
-use crate::listing::{ListQuery, Listing};
+use crate::listing::ListRequest;
 use crate::port::Command;
+use crate::sheet::Sheet;
 use crate::version::IfMatch;
 use crate::{ApiError, App};
 
@@ -36,6 +40,24 @@ pub(crate) struct DeviceShape {
     #[serde(flatten)]
     address: DeviceAddress,
 }
+
+const SHEET: Sheet = Sheet {
+    name: "users",
+    columns: &[
+        "id",
+        "login",
+        "name",
+        "role",
+        "extension",
+        "ring",
+        "ring_timeout_ms",
+        "allow_call_waiting",
+        "devices",
+        "version",
+    ],
+};
+
+const DEVICES_SHEET: Sheet = Sheet { name: "devices", columns: &["id", "kind", "uri"] };
 
 impl UserShape {
     pub(crate) fn of(user: User, devices: &[Device]) -> Self {
@@ -96,14 +118,16 @@ pub(crate) enum NewDevice {
 }
 
 /// `GET /users`.
-pub(crate) async fn list(
-    State(app): State<App>,
-    _: Admin,
-    Query(query): Query<ListQuery>,
-) -> Result<Json<Listing<UserShape>>, ApiError> {
-    let page = app.store.users(&query.page()?).await?;
-    let devices = app.store.all_devices().await?;
-    Ok(Json(Listing::of(page, |user| UserShape::of(user, &devices))))
+pub(crate) async fn list(State(app): State<App>, _: Admin, list: ListRequest) -> Result<Response, ApiError> {
+    list.answer(&SHEET, move |page| {
+        let app = app.clone();
+        async move {
+            let users = app.store.users(&page).await?;
+            let devices = app.store.all_devices().await?;
+            Ok(users.map(|user| UserShape::of(user, &devices)))
+        }
+    })
+    .await
 }
 
 /// `POST /users`.
@@ -176,15 +200,25 @@ pub(crate) async fn delete(
     Ok(StatusCode::NO_CONTENT)
 }
 
-/// `GET /users/{id}/devices`.
+/// `GET /users/{id}/devices`: in the order in which they ring.
 pub(crate) async fn devices(
     State(app): State<App>,
     _: Admin,
     Path(id): Path<UserId>,
-) -> Result<Json<Listing<DeviceShape>>, ApiError> {
+    list: ListRequest,
+) -> Result<Response, ApiError> {
     app.store.user(&id.to_string()).await?.ok_or_else(|| ApiError::not_found("user"))?;
-    let devices = app.store.devices(id).await?;
-    Ok(Json(Listing::whole(devices.iter().map(DeviceShape::of).collect())))
+    list.answer(&DEVICES_SHEET, move |page| {
+        let app = app.clone();
+        async move {
+            let devices = app.store.devices(id).await?;
+            let placed = (0_i64..).zip(&devices).map(|(place, device)| (-place, DeviceShape::of(device)));
+            let place =
+                |(place, device): &(i64, DeviceShape)| Cursor { key: *place, id: device.id.to_string() };
+            Ok(Page::cut(placed.collect(), &page, place).map(|(_, device)| device))
+        }
+    })
+    .await
 }
 
 /// `POST /users/{id}/devices`.

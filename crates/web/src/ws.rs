@@ -5,8 +5,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use axum::extract::State;
+use axum::extract::ws::rejection::WebSocketUpgradeRejection;
 use axum::extract::ws::{CloseFrame, Message, Utf8Bytes, WebSocket, WebSocketUpgrade};
-use axum::extract::{Query, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use linecard_calls::{Cursor, Frame, Viewer};
@@ -16,6 +17,7 @@ use tokio::sync::broadcast::error::RecvError;
 use tokio::time::{Instant, timeout, timeout_at};
 
 use crate::auth::{Session, Token, cookie_token};
+use crate::extract::Query;
 use crate::port::{Command, NumberedFrame, Start, Subscription};
 use crate::{ApiError, App};
 
@@ -91,7 +93,7 @@ pub(crate) async fn events(
     State(app): State<App>,
     Query(query): Query<EventsQuery>,
     headers: HeaderMap,
-    upgrade: WebSocketUpgrade,
+    upgrade: Result<WebSocketUpgrade, WebSocketUpgradeRejection>,
 ) -> Response {
     let text = |name| headers.get(name).and_then(|value: &header::HeaderValue| value.to_str().ok());
     let origin = text(header::ORIGIN);
@@ -101,6 +103,10 @@ pub(crate) async fn events(
         let detail = "this page's origin is not allowed; set server.public_url or server.allowed_origins";
         return ApiError::new(StatusCode::FORBIDDEN, detail).into_response();
     }
+    let upgrade = match upgrade {
+        Ok(upgrade) => upgrade,
+        Err(refused) => return ApiError::new(refused.status(), refused.body_text()).into_response(),
+    };
     // Without an Origin no browser vouches for the page: then the cookie does not count.
     let token = origin.and_then(|_| cookie_token(&headers));
     upgrade.max_message_size(FRAME_MAX).max_frame_size(FRAME_MAX).read_buffer_size(READ_BUFFER).on_upgrade(

@@ -28,7 +28,9 @@ use crate::fold::fold;
 use crate::id::{CallId, IdSource, InteractionId, LegId, RecordingId, SignalId, UserId};
 use crate::interaction::Interaction;
 use crate::io::{Effect, EngineConfig, Input, Output, TimerReason};
-use crate::signal::{EndCause, Lookup, Offer, Reason, RecordingClosed, RecordingState, SignalBody, Source};
+use crate::signal::{
+    EndCause, Lookup, Offer, Reason, RecordingClosed, RecordingState, Signal, SignalBody, Source,
+};
 use crate::time::UtcMillis;
 
 /// How long the route may take; it is read from memory.
@@ -417,6 +419,12 @@ impl Engine {
     /// Folds the interaction of one call; `None` once it is saved.
     pub fn live_interaction(&self, id: CallId) -> Option<Interaction> {
         self.calls.get(&id).filter(is_unsaved).and_then(|call| fold(&call.signals))
+    }
+
+    /// Shows the evidence of the call that will leave `interaction`; `None` once it is saved.
+    pub fn live_signals(&self, interaction: InteractionId) -> Option<&[Signal]> {
+        let mut calls = self.calls.values().filter(is_unsaved);
+        calls.find(|call| call.offer.interaction == interaction).map(|call| call.signals.as_slice())
     }
 
     /// Folds the interactions that are not saved yet and that `viewer` may see, oldest first.

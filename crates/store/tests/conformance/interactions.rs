@@ -2,7 +2,7 @@
 
 use linecard_calls::{Direction, Interaction, InteractionState, Outcome};
 use linecard_store::Store;
-use linecard_store::interactions::InteractionFilter;
+use linecard_store::interactions::{InteractionFilter, place_of};
 use linecard_store::page::PageRequest;
 
 use crate::support::{Ids, NOW, fresh_store, interaction, record, save, saved, walk};
@@ -54,6 +54,7 @@ async fn saving_again_replaces_the_whole_interaction_and_its_searched_columns() 
         contact_id: ended.contact_id.map(|id| id.to_string()),
         number: ended.caller_number.clone(),
         recorded: Some(true),
+        without: Vec::new(),
     };
     assert_eq!(found(&store, &all_of_it).await, [ended.clone()]);
     assert_eq!(found(&store, &InteractionFilter::default()).await, [ended]);
@@ -109,10 +110,14 @@ async fn each_filter_keeps_what_fits_and_nothing_else() {
         (InteractionFilter { recorded: Some(false), ..any() }, vec![&second, &first]),
         (InteractionFilter { direction: Some(Direction::Inbound), ..number("106") }, vec![]),
         (InteractionFilter { recorded: Some(false), ..number("105") }, vec![&second, &first]),
+        (InteractionFilter { without: vec![first.id, third.id], ..any() }, vec![&second]),
+        (InteractionFilter { without: vec![second.id], ..number("105") }, vec![&first]),
     ];
     for (filter, wanted) in cases {
         let listed = found(&store, &filter).await;
         assert_eq!(listed.iter().collect::<Vec<_>>(), wanted, "{filter:?}");
+        let fitting: Vec<_> = [&third, &second, &first].into_iter().filter(|it| filter.fits(it)).collect();
+        assert_eq!(fitting, wanted, "what the database finds and what fits are one: {filter:?}");
     }
 }
 
@@ -132,6 +137,28 @@ async fn interactions_are_listed_newest_first_without_gaps_or_repeats() {
         let first_two_ms = InteractionFilter { until: Some(NOW.0 + 3), ..InteractionFilter::default() };
         let some = walk(limit, async |page| store.interactions(&first_two_ms, page).await.unwrap()).await;
         assert_eq!(some, expected[3..], "pages of {limit}");
+    }
+}
+
+#[tokio::test]
+async fn rows_that_the_database_lacks_stand_where_they_belong() {
+    let mut ids = Ids::new();
+    let all: Vec<_> = (1..=7).rev().map(|at_ms| interaction(&mut ids, NOW.plus_ms(at_ms))).collect();
+    for mask in (0_u32..1 << all.len()).step_by(9) {
+        let is_live = |index: usize| mask >> index & 1 == 1;
+        let store = fresh_store().await;
+        let of = |live: bool| {
+            let rows = all.iter().enumerate().filter(move |(index, _)| is_live(*index) == live);
+            rows.map(|(_, it)| it.clone()).collect::<Vec<_>>()
+        };
+        save(&store, of(false).iter().map(|it| saved(it, &[])).collect()).await;
+        let any = InteractionFilter::default();
+        for limit in [1, 2, 3, 7, 8] {
+            let listed = walk(limit, async |request| {
+                store.interactions(&any, request).await.unwrap().with(of(true), request, place_of)
+            });
+            assert_eq!(listed.await, all, "pages of {limit}, in memory {mask:b}");
+        }
     }
 }
 

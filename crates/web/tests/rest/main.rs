@@ -1,0 +1,8 @@
+//! REST in process: the real router on a real store, with the real engine behind the reactor's door.
+//!
+//! Not here: sockets, SIP, and what the engine makes of a call.
+
+mod export;
+mod live;
+mod problems;
+mod support;
