@@ -13,6 +13,7 @@ use linecard_calls::{
 };
 use linecard_sip::ua::{self, UserAgent, UserAgentConfig};
 use linecard_store::Store;
+use linecard_store::idempotency::KEPT_MS;
 use linecard_web::port::Reactor as Door;
 use linecard_web::{App, WebSettings, router};
 use tokio::net::TcpListener;
@@ -33,7 +34,7 @@ use crate::{chance, translate};
 const ARRIVALS_MAX: usize = 16_384;
 /// Questions of handlers that wait for the reactor.
 const COMMANDS_MAX: usize = 1_024;
-/// How often frames that are past their retention are forgotten.
+/// How often what is past its retention is forgotten.
 const FORGET_EVERY: Duration = Duration::from_secs(3_600);
 /// How long open HTTP connections may take to finish at the stop.
 const HTTP_GRACE: Duration = Duration::from_secs(2);
@@ -117,7 +118,7 @@ pub async fn run(
     };
     let queues = Queues { arrivals, media: media_events, notices, commands: asked };
     let (stop_http, http) = serve_http(&config, &store, listener, Door::new(commands), epoch, started)?;
-    let forgetting = tokio::spawn(forget_frames(store.clone(), config.events.retention_days));
+    let forgetting = tokio::spawn(forget(store.clone(), config.events.retention_days));
 
     let parts = Reactor::run(parts, queues, shutdown).await;
     forgetting.abort();
@@ -305,11 +306,15 @@ fn serve_http(
     Ok((stop, http))
 }
 
-async fn forget_frames(store: Store, retention_days: u32) {
+/// Forgets what is kept for a while only: frames to resume from, and answers to repeated requests.
+async fn forget(store: Store, retention_days: u32) {
     loop {
-        let before = wall_clock().0 - i64::from(retention_days) * 24 * 3_600_000;
-        if let Err(error) = store.forget_frames(before).await {
+        let now = wall_clock().0;
+        if let Err(error) = store.forget_frames(now - i64::from(retention_days) * 24 * 3_600_000).await {
             tracing::warn!(%error, "old frames cannot be forgotten now");
+        }
+        if let Err(error) = store.forget_answers(now - KEPT_MS).await {
+            tracing::warn!(%error, "old answers cannot be forgotten now");
         }
         tokio::time::sleep(FORGET_EVERY).await;
     }

@@ -2,13 +2,18 @@
 
 use crate::{Store, StoreError};
 
+/// How long an answer is kept, in milliseconds.
+pub const KEPT_MS: i64 = 24 * 3_600_000;
+
 /// An answer that was given before.
 #[derive(Debug, Clone, PartialEq, Eq, sqlx::FromRow)]
 pub struct KeptAnswer {
-    /// A digest of the method, the path and the body that were answered.
+    /// A digest of the body that was answered.
     pub request: String,
     /// The HTTP status.
     pub status: i64,
+    /// What kind of body the answer has; none when it has no body.
+    pub content_type: Option<String>,
     /// The body.
     pub response: String,
 }
@@ -25,7 +30,7 @@ impl Store {
         since: i64,
     ) -> Result<Option<KeptAnswer>, StoreError> {
         let row = sqlx::query_as(
-            "SELECT request, status, response FROM idempotency_keys \
+            "SELECT request, status, content_type, response FROM idempotency_keys \
              WHERE user_id = $1 AND key = $2 AND created_at >= $3",
         )
         .bind(user_id)
@@ -36,7 +41,7 @@ impl Store {
         Ok(row)
     }
 
-    /// Keeps an answer under `key` and forgets those made before `forget_before`, both UTC milliseconds.
+    /// Keeps an answer under `key`. The first one stands, unless it was given before `since`; UTC milliseconds.
     ///
     /// # Errors
     /// When the database fails.
@@ -46,26 +51,37 @@ impl Store {
         key: &str,
         answer: &KeptAnswer,
         now: i64,
-        forget_before: i64,
+        since: i64,
     ) -> Result<(), StoreError> {
-        let mut tx = self.pool.begin().await?;
-        sqlx::query("DELETE FROM idempotency_keys WHERE created_at < $1")
-            .bind(forget_before)
-            .execute(&mut *tx)
-            .await?;
         sqlx::query(
-            "INSERT INTO idempotency_keys (user_id, key, request, status, response, created_at) \
-             VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT (user_id, key) DO NOTHING",
+            "INSERT INTO idempotency_keys (user_id, key, request, status, content_type, response, created_at) \
+             VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT (user_id, key) DO UPDATE SET \
+             request = excluded.request, status = excluded.status, content_type = excluded.content_type, \
+             response = excluded.response, created_at = excluded.created_at \
+             WHERE idempotency_keys.created_at < $8",
         )
         .bind(user_id)
         .bind(key)
         .bind(&answer.request)
         .bind(answer.status)
+        .bind(&answer.content_type)
         .bind(&answer.response)
         .bind(now)
-        .execute(&mut *tx)
+        .bind(since)
+        .execute(&self.pool)
         .await?;
-        tx.commit().await?;
         Ok(())
+    }
+
+    /// Forgets the answers given before `before` (UTC milliseconds) and returns how many there were.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn forget_answers(&self, before: i64) -> Result<u64, StoreError> {
+        let done = sqlx::query("DELETE FROM idempotency_keys WHERE created_at < $1")
+            .bind(before)
+            .execute(&self.pool)
+            .await?;
+        Ok(done.rows_affected())
     }
 }

@@ -11,6 +11,7 @@ mod error;
 mod extract;
 mod headers;
 mod health;
+mod idempotency;
 mod interactions;
 mod json;
 mod lines;

@@ -2,19 +2,19 @@
 
 use axum::Router;
 use axum::http::StatusCode;
-use axum::middleware::from_fn;
+use axum::middleware::{from_fn, from_fn_with_state};
 use axum::routing::{delete, get, post};
 
 use crate::{
-    ApiError, App, calls, companies, contacts, headers, health, interactions, lines, recordings, session, ui,
-    users, ws,
+    ApiError, App, calls, companies, contacts, headers, health, idempotency, interactions, lines, recordings,
+    session, ui, users, ws,
 };
 
 /// Returns the whole HTTP side of the server.
 pub fn router(app: App) -> Router {
     Router::new()
         .route("/healthz", get(health::healthz))
-        .nest("/api/v1", api())
+        .nest("/api/v1", api(&app))
         .route("/", get(ui::page))
         .route("/{*path}", get(ui::asset))
         .method_not_allowed_fallback(method_not_allowed)
@@ -22,7 +22,7 @@ pub fn router(app: App) -> Router {
         .with_state(app)
 }
 
-fn api() -> Router<App> {
+fn api(app: &App) -> Router<App> {
     Router::new()
         .route("/session", post(session::log_in).get(session::who_am_i).delete(session::log_out))
         .route("/users", get(users::list).post(users::create))
@@ -45,6 +45,7 @@ fn api() -> Router<App> {
         .route("/recordings/{id}", get(recordings::show))
         .route("/recordings/{id}/media", get(recordings::media))
         .route("/events", get(ws::events))
+        .route_layer(from_fn_with_state(app.clone(), idempotency::once))
         .fallback(async || ApiError::not_found("path"))
         .method_not_allowed_fallback(method_not_allowed)
 }

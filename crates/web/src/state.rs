@@ -7,6 +7,7 @@ use linecard_calls::{Id, IdSource, UtcMillis};
 use linecard_crm::DialPlan;
 use linecard_store::Store;
 
+use crate::idempotency::InFlight;
 use crate::port::Reactor;
 
 /// What the administrator configured, as far as handlers need it.
@@ -33,6 +34,8 @@ pub struct App {
     pub reactor: Reactor,
     /// What was configured.
     pub settings: Arc<WebSettings>,
+    /// The requests with an `Idempotency-Key` that are being done.
+    pub(crate) in_flight: InFlight,
     ids: Arc<Mutex<IdSource>>,
     clock: fn() -> UtcMillis,
 }
@@ -47,7 +50,8 @@ impl App {
         ids: IdSource,
         clock: fn() -> UtcMillis,
     ) -> Self {
-        Self { store, reactor, settings: Arc::new(settings), ids: Arc::new(Mutex::new(ids)), clock }
+        let (settings, ids) = (Arc::new(settings), Arc::new(Mutex::new(ids)));
+        Self { store, reactor, settings, in_flight: InFlight::default(), ids, clock }
     }
 
     /// Makes an id of any kind.

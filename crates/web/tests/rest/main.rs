@@ -3,6 +3,7 @@
 //! Not here: sockets, SIP, and what the engine makes of a call.
 
 mod export;
+mod idempotency;
 mod live;
 mod problems;
 mod support;
