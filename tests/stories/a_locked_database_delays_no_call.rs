@@ -67,6 +67,18 @@ fn a_talk_and_a_new_call_go_on_while_the_database_is_locked() {
     second.wait_talking(Duration::from_secs(3));
     second.rtp().wait_received(50, SOON);
     second.hang_up();
+    // Neither call can be saved; what is known of them is shown all the same.
+    let shown = eventually("both calls are shown as ended before the database has them", SOON, || {
+        let list = office.server.get("/interactions");
+        let ended = list["items"].as_array()?.iter().filter(|it| it["state"] == "ended").count();
+        (ended == 2).then_some(list)
+    });
+    assert_eq!(shown["total"], 2, "each call once");
+    for interaction in shown["items"].as_array().expect("items") {
+        let id = interaction["id"].as_str().expect("an id");
+        assert_eq!(&office.server.get(&format!("/interactions/{id}")), interaction);
+    }
+    assert!(locked_at.elapsed() < LOCKED, "the lock was still held");
     std::thread::sleep(LOCKED.saturating_sub(locked_at.elapsed()));
     lock.release();
 

@@ -107,7 +107,9 @@ pub(crate) async fn media(
         Wanted::Impossible => {
             let place = HeaderValue::try_from(format!("bytes */{length}"))
                 .map_err(|_| ApiError::new(StatusCode::INTERNAL_SERVER_ERROR, "the range cannot be told"))?;
-            Ok((StatusCode::RANGE_NOT_SATISFIABLE, [(header::CONTENT_RANGE, place)]).into_response())
+            let detail = format!("the recording's file has {length} bytes");
+            let refused = ApiError::new(StatusCode::RANGE_NOT_SATISFIABLE, detail);
+            Ok(([(header::CONTENT_RANGE, place)], refused).into_response())
         }
     }
 }

@@ -4,11 +4,10 @@ use std::collections::BTreeSet;
 
 use axum::http::{Method, StatusCode};
 use futures_util::StreamExt;
-use linecard_calls::{Recording, RecordingState, Role, Span, SpanKind};
-use linecard_store::ledger::{Batch, SavedCall};
+use linecard_calls::{RecordingState, Role};
 use serde_json::{Value, json};
 
-use crate::support::{Answer, Desk, NOW, Person, ended, pass, request, save};
+use crate::support::{Answer, Desk, NOW, Person, add_recorded, ended, pass, request, save};
 
 /// Reads a file: its header and its rows.
 fn rows(answer: &Answer) -> (Vec<String>, Vec<Vec<String>>) {
@@ -35,27 +34,6 @@ async fn add_contact(desk: &Desk, person: &Person, contact: &Value) {
     assert_eq!(answer.status, StatusCode::CREATED, "{}", String::from_utf8_lossy(&answer.body));
 }
 
-/// An interaction of `person` with a recording, saved.
-async fn add_recorded(desk: &mut Desk, person: &Person) -> String {
-    let mut it = ended(desk, Some(person.id), NOW);
-    let recording = Recording {
-        id: desk.make(),
-        interaction_id: it.id,
-        state: RecordingState::Finished,
-        duration_ms: Some(3_000),
-        channels: Some(2),
-        sample_rate_hz: Some(8_000),
-        sha256: Some("ab".repeat(32)),
-        spans: vec![Span { kind: SpanKind::Hold, from_ms: 1_000, until_ms: 2_000 }],
-        path: None,
-    };
-    it.recording_ids.push(recording.id);
-    let id = it.id.to_string();
-    let saves = vec![SavedCall { interaction: it, recordings: vec![recording], settled: true }];
-    desk.store.append(&Batch { saves, ..Batch::default() }).await.expect("a sound batch");
-    id
-}
-
 /// A desk with at least one row in every list, and the paths of the lists.
 async fn full_desk() -> (Desk, Person, Vec<String>) {
     let mut desk = Desk::open().await;
@@ -71,7 +49,7 @@ async fn full_desk() -> (Desk, Person, Vec<String>) {
         assert_eq!(desk.post(&admin, path, &body).await.status, StatusCode::CREATED, "{path}");
     }
     desk.calls(Some(admin.id), "+79030000001");
-    add_recorded(&mut desk, &admin).await;
+    add_recorded(&mut desk, &admin, RecordingState::Finished).await;
     let paths = ["/users", "/lines", "/contacts", "/companies", "/calls", "/interactions", "/recordings"];
     let paths = paths.into_iter().map(str::to_owned).chain([devices]).collect();
     (desk, admin, paths)
@@ -248,8 +226,8 @@ async fn an_agent_exports_what_an_agent_sees() {
     let mut desk = Desk::open().await;
     let admin = desk.person("admin", Role::Admin).await;
     let (anna, boris) = (desk.person("anna", Role::Agent).await, desk.person("boris", Role::Agent).await);
-    let hers = add_recorded(&mut desk, &anna).await;
-    let his = add_recorded(&mut desk, &boris).await;
+    let (hers, _) = add_recorded(&mut desk, &anna, RecordingState::Finished).await;
+    let (his, _) = add_recorded(&mut desk, &boris, RecordingState::Finished).await;
     desk.calls(Some(boris.id), "+79030000001");
     assert_eq!(column(&desk.get(&anna, "/interactions?format=csv").await, "id"), [hers.as_str()]);
     assert_eq!(column(&desk.get(&anna, "/recordings?format=csv").await, "interaction_id"), [hers.as_str()]);

@@ -1,10 +1,10 @@
 //! What cannot be done is told as problem+json, with the field to blame, whoever noticed it.
 
 use axum::http::{HeaderValue, Method, StatusCode, header};
-use linecard_calls::Role;
+use linecard_calls::{RecordingState, Role};
 use serde_json::json;
 
-use crate::support::{Desk, Person, request};
+use crate::support::{Desk, Person, add_recorded, request};
 
 const UNKNOWN: &str = "01999999-9999-7999-8999-999999999999";
 
@@ -220,4 +220,23 @@ async fn nobody_and_the_wrong_role_are_told_so_before_anything_else() {
         desk.send(request(Method::GET, path, None, "")).await.problem(401);
         desk.get(&agent, path).await.problem(403);
     }
+}
+
+#[tokio::test]
+async fn a_recording_that_cannot_be_heard_says_why() {
+    let (mut desk, admin) = open().await;
+    let agent = desk.person("agent", Role::Agent).await;
+    let (_, writing) = add_recorded(&mut desk, &admin, RecordingState::Recording).await;
+    desk.get(&admin, &format!("/recordings/{writing}/media")).await.problem(409);
+    let (_, finished) = add_recorded(&mut desk, &admin, RecordingState::Finished).await;
+    let media = format!("/recordings/{finished}/media");
+    desk.get(&admin, &media).await.problem(404);
+    std::fs::write(desk.dir.path().join(format!("{finished}.wav")), [7; 100]).expect("a file");
+    assert_eq!(desk.get(&admin, &media).await.body, [7; 100]);
+    desk.get(&agent, &media).await.problem(404);
+    let mut behind = request(Method::GET, &media, Some(&admin), "");
+    behind.headers_mut().insert(header::RANGE, HeaderValue::from_static("bytes=100-"));
+    let answer = desk.send(behind).await;
+    answer.problem(416);
+    assert_eq!(answer.header(header::CONTENT_RANGE), "bytes */100");
 }

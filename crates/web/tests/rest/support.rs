@@ -8,10 +8,11 @@ use axum::body::Body;
 use axum::http::{HeaderMap, Method, Request, StatusCode, header};
 use linecard_calls::{
     CallId, Caller, Engine, EngineConfig, Id, IdSource, Input, Interaction, InteractionId, LegId, Offer,
-    Output, RecordingPolicy, Ring, Role, UserId, UtcMillis,
+    Output, Recording, RecordingPolicy, RecordingState, Ring, Role, Span, SpanKind, UserId, UtcMillis,
 };
 use linecard_crm::DialPlan;
 use linecard_store::Store;
+use linecard_store::ledger::{Batch, SavedCall};
 use linecard_store::users::{User, UserDraft};
 use linecard_web::port::{Command, Reactor, Refusal};
 use linecard_web::{App, WebSettings, router};
@@ -52,7 +53,8 @@ pub(crate) struct Desk {
     /// While a gate stands here, who reloads waits at it.
     gates: mpsc::UnboundedSender<oneshot::Receiver<()>>,
     reactor: tokio::task::JoinHandle<()>,
-    _dir: TempDir,
+    /// Holds the database and the recordings.
+    pub(crate) dir: TempDir,
 }
 
 /// Somebody who is logged in.
@@ -117,7 +119,7 @@ impl Desk {
             epoch: "e".to_owned(),
         };
         let app = App::new(store.clone(), Reactor::new(commands), settings, ids(2), clock);
-        Self { store, router: router(app), ids: ids(3), happenings, gates, reactor, _dir: dir }
+        Self { store, router: router(app), ids: ids(3), happenings, gates, reactor, dir }
     }
 
     pub(crate) fn make<T: Id>(&mut self) -> T {
@@ -304,9 +306,33 @@ pub(crate) fn ended(desk: &mut Desk, user: Option<UserId>, started_at: UtcMillis
     }
 }
 
+/// Saves an interaction of `person` with a recording and yields both ids.
+pub(crate) async fn add_recorded(
+    desk: &mut Desk,
+    person: &Person,
+    state: RecordingState,
+) -> (String, String) {
+    let mut it = ended(desk, Some(person.id), NOW);
+    let recording = Recording {
+        id: desk.make(),
+        interaction_id: it.id,
+        state,
+        duration_ms: Some(3_000),
+        channels: Some(2),
+        sample_rate_hz: Some(8_000),
+        sha256: Some("ab".repeat(32)),
+        spans: vec![Span { kind: SpanKind::Hold, from_ms: 1_000, until_ms: 2_000 }],
+        path: None,
+    };
+    it.recording_ids.push(recording.id);
+    let ids = (it.id.to_string(), recording.id.to_string());
+    let saves = vec![SavedCall { interaction: it, recordings: vec![recording], settled: true }];
+    desk.store.append(&Batch { saves, ..Batch::default() }).await.expect("a sound batch");
+    ids
+}
+
 /// Saves interactions as the ledger does.
 pub(crate) async fn save(store: &Store, interactions: &[Interaction]) {
-    use linecard_store::ledger::{Batch, SavedCall};
     let saves = interactions.iter().map(|it| SavedCall {
         interaction: it.clone(),
         recordings: Vec::new(),
