@@ -105,7 +105,7 @@ pub(crate) struct Reactor {
     gate: Gate,
     standings: HashMap<LineId, RegistrationView>,
     /// Interactions of ended calls on their way into the database.
-    unsaved: HashMap<InteractionId, Interaction>,
+    unsaved: HashMap<InteractionId, SavedCall>,
     amending: Amending,
     /// Ended calls whose legs are still known: a refusal may wait at the gate for its evidence.
     farewells: VecDeque<(Instant, CallId)>,
@@ -290,8 +290,9 @@ impl Reactor {
 
     /// Gives an interaction to the database and shows it as it is until it is there.
     fn save_for_good(&mut self, interaction: Interaction, recordings: Vec<Recording>) {
-        self.unsaved.insert(interaction.id, interaction.clone());
-        self.parts.ledger.save(SavedCall { interaction, recordings, settled: true });
+        let call = SavedCall { interaction, recordings, settled: true };
+        self.unsaved.insert(call.interaction.id, call.clone());
+        self.parts.ledger.save(call);
     }
 
     fn call_ended(&mut self, call: CallId, interaction: Interaction, recordings: Vec<Recording>) {

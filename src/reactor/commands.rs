@@ -2,7 +2,10 @@
 
 use std::time::Instant;
 
-use linecard_calls::{CallId, Edit, Input, Interaction, InteractionState, LineId, fold, fold_recordings};
+use linecard_calls::{
+    CallId, Edit, Input, Interaction, InteractionState, LineId, Signal, fold, fold_recordings,
+};
+use linecard_store::ledger::SavedCall;
 use linecard_web::port::{Command, Refusal};
 use tokio::sync::oneshot;
 
@@ -31,13 +34,14 @@ impl Reactor {
             }
             Command::Edit { call, edits, reply } => self.edit(call, edits, reply),
             Command::LiveInteractions { viewer, reply } => {
-                let unsaved = self.unsaved.values().filter(|it| viewer.sees(it.user_id)).cloned();
+                let unsaved = self.unsaved.values().map(|call| &call.interaction);
+                let unsaved = unsaved.filter(|it| viewer.sees(it.user_id)).cloned();
                 let mut interactions = self.parts.engine.live_interactions(&viewer);
                 interactions.extend(unsaved);
                 let _ = reply.send(interactions);
             }
             Command::LiveInteraction { interaction, reply } => {
-                let live = self.parts.engine.live_signals(interaction).and_then(fold);
+                let live = self.parts.engine.live_signals(interaction).and_then(folded);
                 let _ = reply.send(live.or_else(|| self.unsaved.get(&interaction).cloned()));
             }
             Command::LiveSignals { interaction, reply } => {
@@ -179,4 +183,10 @@ impl Reactor {
             }
         });
     }
+}
+
+/// What the evidence of a call comes to as far as it goes.
+fn folded(signals: &[Signal]) -> Option<SavedCall> {
+    let recordings = fold_recordings(signals);
+    fold(signals).map(|interaction| SavedCall { interaction, recordings, settled: false })
 }

@@ -4,7 +4,8 @@ use axum::Json;
 use axum::extract::State;
 use axum::response::Response;
 use linecard_calls::{
-    ContactId, Direction, Edit, Interaction, InteractionId, Outcome, Role, UserId, UtcMillis, Viewer,
+    ContactId, Direction, Edit, Interaction, InteractionId, Outcome, Recording, Role, UserId, UtcMillis,
+    Viewer,
 };
 use linecard_store::interactions::{InteractionFilter, place_of};
 use linecard_store::page::{Page, PageRequest};
@@ -166,19 +167,26 @@ pub(crate) async fn change(
 }
 
 /// Returns an interaction that the session may see; another's is as if it did not exist.
+async fn visible(app: &App, session: &Session, id: InteractionId) -> Result<Interaction, ApiError> {
+    Ok(visible_call(app, session, id).await?.0)
+}
+
+/// Returns an interaction that the session may see, with those of its recordings that the store may have as they were.
 ///
 /// A live one is newer in the reactor than in the store, and may not be in the store yet.
-pub(crate) async fn visible(
+pub(crate) async fn visible_call(
     app: &App,
     session: &Session,
     id: InteractionId,
-) -> Result<Interaction, ApiError> {
+) -> Result<(Interaction, Vec<Recording>), ApiError> {
     let live = app.reactor.ask(|reply| Command::LiveInteraction { interaction: id, reply }).await?;
     let found = match live {
-        Some(live) => Some(live),
-        None => app.store.interaction(id).await?,
+        Some(live) => Some((live.interaction, live.recordings)),
+        None => app.store.interaction(id).await?.map(|stored| (stored, Vec::new())),
     };
-    found.filter(|it| session.viewer().sees(it.user_id)).ok_or_else(|| ApiError::not_found("interaction"))
+    found
+        .filter(|(it, _)| session.viewer().sees(it.user_id))
+        .ok_or_else(|| ApiError::not_found("interaction"))
 }
 
 fn filter_of(app: &App, session: &Session, query: InteractionQuery) -> Result<InteractionFilter, ApiError> {

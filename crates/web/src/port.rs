@@ -8,6 +8,7 @@ use linecard_calls::{
     CallId, CallView, Cursor, Edit, Frame, Interaction, InteractionId, LineId, RegistrationView, Signal,
     Snapshot, UserId, Viewer,
 };
+use linecard_store::ledger::SavedCall;
 use tokio::sync::{broadcast, mpsc, oneshot};
 
 /// A frame with its text as it goes over every socket.
@@ -99,12 +100,12 @@ pub enum Command {
         /// The answer.
         reply: oneshot::Sender<Vec<Interaction>>,
     },
-    /// One of them.
+    /// One of them, with its recordings.
     LiveInteraction {
         /// The interaction.
         interaction: InteractionId,
         /// The answer; none when the store knows the interaction better, or nobody knows it.
-        reply: oneshot::Sender<Option<Interaction>>,
+        reply: oneshot::Sender<Option<SavedCall>>,
     },
     /// The evidence of a call that is not over, newer than the store's.
     LiveSignals {

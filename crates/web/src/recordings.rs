@@ -14,7 +14,7 @@ use tokio_util::io::ReaderStream;
 
 use crate::auth::Session;
 use crate::extract::Path;
-use crate::interactions::visible;
+use crate::interactions::visible_call;
 use crate::listing::ListRequest;
 use crate::sheet::Sheet;
 use crate::{ApiError, App};
@@ -116,8 +116,8 @@ pub(crate) async fn media(
 
 async fn allowed(app: &App, session: &Session, id: RecordingId) -> Result<Recording, ApiError> {
     let recording = app.store.recording(id).await?.ok_or_else(|| ApiError::not_found("recording"))?;
-    match visible(app, session, recording.interaction_id).await {
-        Ok(_) => Ok(recording),
+    match visible_call(app, session, recording.interaction_id).await {
+        Ok((_, newer)) => Ok(newer.into_iter().find(|it| it.id == id).unwrap_or(recording)),
         Err(error) if error.status() == StatusCode::NOT_FOUND => Err(ApiError::not_found("recording")),
         Err(error) => Err(error),
     }

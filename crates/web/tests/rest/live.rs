@@ -1,10 +1,11 @@
 //! Calls that the store does not have yet, or has in an older state.
 
 use axum::http::{Method, StatusCode};
-use linecard_calls::{InteractionId, InteractionState, Role};
+use linecard_calls::{InteractionId, InteractionState, RecordingState, Role};
+use linecard_store::ledger::SavedCall;
 use serde_json::{Value, json};
 
-use crate::support::{Desk, NOW, ended, pass, request, save};
+use crate::support::{Desk, NOW, add_recorded, ended, pass, request, save};
 
 fn ids(items: &[Value]) -> Vec<String> {
     items.iter().map(|it| it["id"].as_str().expect("an id").to_owned()).collect()
@@ -128,4 +129,19 @@ async fn live_calls_are_listed_newest_first_in_pages() {
     let listed = [first.items(), second.items()].concat();
     let listed: Vec<_> = listed.iter().map(|call| call["interaction_id"].as_str().expect("an id")).collect();
     assert_eq!(listed, expected);
+}
+
+#[tokio::test]
+async fn a_recording_is_as_new_as_its_interaction() {
+    let mut desk = Desk::open().await;
+    let admin = desk.person("admin", Role::Admin).await;
+    let (interaction, recording) = add_recorded(&mut desk, &admin, RecordingState::Recording).await;
+    let path = format!("/recordings/{recording}");
+    assert_eq!(desk.get(&admin, &path).await.json()["state"], "recording");
+    let id: InteractionId = interaction.parse().expect("an id");
+    let interaction = desk.store.interaction(id).await.expect("a row").expect("an interaction");
+    let mut recordings = desk.store.recordings_of(id).await.expect("rows");
+    recordings[0].state = RecordingState::Repaired;
+    desk.holds(SavedCall { interaction, recordings, settled: true });
+    assert_eq!(desk.get(&admin, &path).await.json()["state"], "repaired");
 }

@@ -8,7 +8,8 @@ use axum::body::Body;
 use axum::http::{HeaderMap, Method, Request, StatusCode, header};
 use linecard_calls::{
     CallId, Caller, Engine, EngineConfig, Id, IdSource, Input, Interaction, InteractionId, LegId, Offer,
-    Output, Recording, RecordingPolicy, RecordingState, Ring, Role, Span, SpanKind, UserId, UtcMillis,
+    Output, Recording, RecordingPolicy, RecordingState, Ring, Role, Signal, Span, SpanKind, UserId,
+    UtcMillis, fold, fold_recordings,
 };
 use linecard_crm::DialPlan;
 use linecard_store::Store;
@@ -42,7 +43,10 @@ pub(crate) fn pass(ms: i64) {
 }
 
 /// What a test does to the engine between two commands.
-type Happening = Box<dyn FnOnce(&mut Engine) + Send>;
+type Happening = Box<dyn FnOnce(&mut Engine, &mut Unsaved) + Send>;
+
+/// Ended calls on their way into the database.
+type Unsaved = Vec<SavedCall>;
 
 /// A server without sockets.
 pub(crate) struct Desk {
@@ -176,7 +180,14 @@ impl Desk {
 
     /// Lets something happen in the engine, before the next request is served.
     pub(crate) fn happens(&self, happening: impl FnOnce(&mut Engine) + Send + 'static) {
-        assert!(self.happenings.send(Box::new(happening)).is_ok(), "the engine lives");
+        let happening: Happening = Box::new(|engine, _| happening(engine));
+        assert!(self.happenings.send(happening).is_ok(), "the engine lives");
+    }
+
+    /// A call is over and known to the reactor alone.
+    pub(crate) fn holds(&self, call: SavedCall) {
+        let happening: Happening = Box::new(|_, unsaved| unsaved.push(call));
+        assert!(self.happenings.send(happening).is_ok(), "the engine lives");
     }
 
     /// A customer calls `user`; the call rings until the test says otherwise.
@@ -232,18 +243,24 @@ async fn serve(
 ) {
     let config = EngineConfig { recording: RecordingPolicy::Nothing };
     let mut engine = Engine::new(config, ids(1), Instant::now(), NOW);
+    let mut unsaved = Unsaved::new();
     loop {
         tokio::select! {
             biased;
-            Some(happening) = happenings.recv() => happening(&mut engine),
-            Some(command) = commands.recv() => answer(&mut engine, command, &mut gates),
+            Some(happening) = happenings.recv() => happening(&mut engine, &mut unsaved),
+            Some(command) = commands.recv() => answer(&mut engine, &unsaved, command, &mut gates),
             else => return,
         }
         while !matches!(engine.poll_output(), Output::Idle | Output::Timeout { .. }) {}
     }
 }
 
-fn answer(engine: &mut Engine, command: Command, gates: &mut mpsc::UnboundedReceiver<oneshot::Receiver<()>>) {
+fn answer(
+    engine: &mut Engine,
+    unsaved: &Unsaved,
+    command: Command,
+    gates: &mut mpsc::UnboundedReceiver<oneshot::Receiver<()>>,
+) {
     match command {
         Command::Calls { viewer, reply } => drop(reply.send(engine.calls(&viewer))),
         Command::HangUp { call, viewer, reply } => {
@@ -256,9 +273,18 @@ fn answer(engine: &mut Engine, command: Command, gates: &mut mpsc::UnboundedRece
             }
             drop(reply.send(engine.live_interaction(call).ok_or(Refusal::NoSuchCall)));
         }
-        Command::LiveInteractions { viewer, reply } => drop(reply.send(engine.live_interactions(&viewer))),
+        Command::LiveInteractions { viewer, reply } => {
+            let mut live = engine.live_interactions(&viewer);
+            live.extend(unsaved.iter().map(|call| call.interaction.clone()));
+            drop(reply.send(live));
+        }
         Command::LiveInteraction { interaction, reply } => {
-            drop(reply.send(engine.live_signals(interaction).and_then(linecard_calls::fold)));
+            let held = || unsaved.iter().find(|call| call.interaction.id == interaction).cloned();
+            let saved = |signals: &[Signal]| {
+                let recordings = fold_recordings(signals);
+                fold(signals).map(|interaction| SavedCall { interaction, recordings, settled: false })
+            };
+            drop(reply.send(engine.live_signals(interaction).and_then(saved).or_else(held)));
         }
         Command::LiveSignals { interaction, reply } => {
             drop(reply.send(engine.live_signals(interaction).map(<[_]>::to_vec)));
