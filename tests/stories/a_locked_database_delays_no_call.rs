@@ -91,6 +91,9 @@ fn a_talk_and_a_new_call_go_on_while_the_database_is_locked() {
         assert_eq!(interaction["outcome"], "answered", "{interaction}");
     }
     assert_eq!(interactions["total"], 2, "one interaction a call");
+    let places = office.server.rows("SELECT CAST(seq AS TEXT) FROM signals ORDER BY rowid");
+    let expected: Vec<String> = (1..=places.len()).map(|place| place.to_string()).collect();
+    assert!(places.len() > 20 && places == expected, "the ledger is complete and in order: {places:?}");
     office.server.command(&["replay"], "");
     office.server.command(&["recording", "verify", "--all"], "");
 }

@@ -80,6 +80,7 @@ export const en = {
   'why.nobody': 'Nobody in the contacts has this number',
   'why.searching': 'Searching the contacts',
   'why.unavailable': 'The contacts cannot be searched now',
+  'why.not_a_number': 'Not a telephone number, so nobody can be looked up',
   'why.withheld': 'The caller hides the number, so nobody can be looked up',
 
   'reason.same_number': 'Own number',
@@ -148,7 +149,6 @@ export const en = {
   'list.play': 'Play the recording: {who}',
   'list.more': 'Show more',
   'list.count': { one: '{count} call', other: '{count} calls' },
-  'list.withheld': 'Withheld',
 
   'history.title': 'History',
   'history.search': 'Number or name',
@@ -267,6 +267,8 @@ export const en = {
   'explain.side.customer': 'Customer',
   'explain.side.agent': 'Agent’s phone',
   'explain.withheld': 'withheld',
+  'explain.leg_offered_by_name': 'The line was called by “{name}”, which is no telephone number.',
+  'explain.no_common_codec': 'The caller offered no codec that can be passed on.',
   'cause.caller_gave_up': 'the caller gave up',
   'cause.other_device': 'another phone was answered',
   'cause.ring_time': 'the ring time was over',
@@ -283,6 +285,7 @@ export const en = {
   'rule.caller_left': 'Caller left: hung up before anybody was connected.',
   'rule.caller_lost': 'Failed: the caller’s side was lost before anybody was connected.',
   'rule.user_in_call': 'Busy: the agent had another call and takes one at a time; no phone rang.',
+  'rule.no_codec': 'Failed: the caller offered no codec that can be passed on (G.711 over plain RTP).',
   'rule.no_media': 'Failed: no port for sound was free.',
   'rule.no_route': 'Failed: it could not be read whose line it is.',
   'rule.declined_in_interface': 'Declined: an agent hung up in the interface before the answer.',

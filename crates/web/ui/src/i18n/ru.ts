@@ -111,6 +111,7 @@ export const ru: Record<Key, Message> = {
   'why.nobody': 'Такого номера нет в контактах',
   'why.searching': 'Ищем в контактах',
   'why.unavailable': 'Поиск по контактам сейчас не работает',
+  'why.not_a_number': 'Это не телефонный номер, искать не по чему',
   'why.withheld': 'Без номера не узнать, кто звонит',
 
   'reason.same_number': 'Личный номер',
@@ -194,7 +195,6 @@ export const ru: Record<Key, Message> = {
   'list.play': 'Слушать запись: {who}',
   'list.more': 'Показать ещё',
   'list.count': { one: '{count} звонок', few: '{count} звонка', many: '{count} звонков', other: '{count} звонка' },
-  'list.withheld': 'Скрыт',
 
   'history.title': 'История',
   'history.search': 'Номер или имя',
@@ -323,6 +323,8 @@ export const ru: Record<Key, Message> = {
   'explain.side.customer': 'Клиент',
   'explain.side.agent': 'Телефон сотрудника',
   'explain.withheld': 'скрыт',
+  'explain.leg_offered_by_name': 'На линию позвонил «{name}», это не телефонный номер.',
+  'explain.no_common_codec': 'Звонящий не предложил ни одного подходящего кодека.',
   'cause.caller_gave_up': 'звонивший не дождался',
   'cause.other_device': 'ответили на другом телефоне',
   'cause.ring_time': 'время вызова вышло',
@@ -339,6 +341,7 @@ export const ru: Record<Key, Message> = {
   'rule.caller_left': 'Не дождался: звонивший положил трубку, пока никто не ответил.',
   'rule.caller_lost': 'Сбой: связь со звонившим пропала раньше, чем ответили.',
   'rule.user_in_call': 'Занято: сотрудник уже разговаривал, а второй звонок у него выключен. Телефоны не звонили.',
+  'rule.no_codec': 'Сбой: у звонящего нет подходящего кодека (нужен G.711 без шифрования).',
   'rule.no_media': 'Сбой: не нашлось свободного порта для звука.',
   'rule.no_route': 'Сбой: не удалось узнать, чья это линия.',
   'rule.declined_in_interface': 'Отклонён: сотрудник отклонил звонок в программе.',

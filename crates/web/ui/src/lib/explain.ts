@@ -30,7 +30,7 @@ export function isTechnical(sentence: Sentence): boolean {
 /** Whose leg a sentence is about; null when it is about the call, or says so itself. */
 export function sideOf(sentence: Sentence, all: readonly Sentence[]): 'customer' | 'agent' | null {
   if (sentence.leg_id === null || SAYS_ITSELF.has(sentence.key)) return null;
-  const customer = all.find(({ key }) => key === 'leg_offered')?.leg_id;
+  const customer = all.find(({ key }) => key.startsWith('leg_offered'))?.leg_id;
   return sentence.leg_id === customer ? 'customer' : 'agent';
 }
 

@@ -6,6 +6,7 @@ import { sentenceText } from './explain.ts';
 import type { Interaction, Pop, Sentence } from './wire.ts';
 import { callerOf, reasonOf } from './who.ts';
 import type { Caller, Chosen, Said } from './who.ts';
+import { shownAs } from './withheld.ts';
 
 export function say(said: Said): string {
   return t(said.key, said.params);
@@ -30,17 +31,28 @@ export function sayCaller(pop: Pop, caller: Caller): string {
     case 'known':
       return caller.candidate.contact.name;
     case 'several':
-      return caller.company ?? (pop.number === null ? t('pop.withheld') : sayPhone(pop.number));
+      return caller.company ?? sayNumber(pop.number, pop.number_dialled);
     case 'withheld':
-      return t('pop.withheld');
+    case 'not_a_number':
     case 'searching':
     case 'unknown':
-      return pop.number === null ? t('pop.withheld') : sayPhone(pop.number);
+      return sayNumber(pop.number, pop.number_dialled);
   }
 }
 
 export function sayPop(pop: Pop, choice: Chosen | null): string {
   return sayCaller(pop, callerOf(pop, choice));
+}
+
+/** A number, or what came in its place. */
+export function sayNumber(number: string | null, dialled: string | null): string {
+  return number === null ? (shownAs(dialled) ?? t('pop.withheld')) : sayPhone(number);
+}
+
+/** The number of the customer's side as it is shown. */
+export function sayCustomer(interaction: Interaction): string {
+  const dialled = interaction.direction === 'outbound' ? null : interaction.caller_dialled;
+  return sayNumber(customerNumber(interaction), dialled);
 }
 
 /** The customer's side of an interaction. */

@@ -2,6 +2,7 @@
 
 import type { Key } from '../i18n/en.ts';
 import type { Params } from '../i18n/message.ts';
+import { shownAs } from './withheld.ts';
 import type { Candidate, ContactRef, Pop } from './wire.ts';
 
 export interface Said {
@@ -11,6 +12,7 @@ export interface Said {
 
 export type Caller =
   | { kind: 'withheld' }
+  | { kind: 'not_a_number'; text: string }
   | { kind: 'searching' }
   | { kind: 'unknown' }
   | { kind: 'known'; candidate: Candidate; others: Candidate[]; chosen: boolean }
@@ -43,13 +45,17 @@ export function callerOf(pop: Pop, choice: Chosen | null): Caller {
     const company = companies.size === 1 ? (top[0]?.contact.company_name ?? null) : null;
     return { kind: 'several', candidates, company };
   }
-  if (pop.number === null) return { kind: 'withheld' };
+  if (pop.number === null) {
+    const text = shownAs(pop.number_dialled);
+    return text === null ? { kind: 'withheld' } : { kind: 'not_a_number', text };
+  }
   return pop.lookup === 'pending' ? { kind: 'searching' } : { kind: 'unknown' };
 }
 
 /** The one line that says why. */
 export function whyOf(pop: Pop, caller: Caller): Said {
   if (caller.kind === 'withheld') return { key: 'why.withheld' };
+  if (caller.kind === 'not_a_number') return { key: 'why.not_a_number' };
   if (caller.kind === 'searching') return { key: 'why.searching' };
   if (caller.kind === 'unknown') return { key: pop.lookup === 'unavailable' ? 'why.unavailable' : 'why.nobody' };
   if (caller.kind === 'known') {

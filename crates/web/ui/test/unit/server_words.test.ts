@@ -10,6 +10,7 @@ import type { Lang, Message } from '../../src/i18n/message.ts';
 import { ru } from '../../src/i18n/ru.ts';
 import { sentenceText, sideOf } from '../../src/lib/explain.ts';
 import { reasonOf } from '../../src/lib/who.ts';
+import { KEPT_BACK } from '../../src/lib/withheld.ts';
 import type { Said } from '../../src/lib/who.ts';
 import type { Sentence } from '../../src/lib/wire.ts';
 
@@ -80,4 +81,11 @@ test('a sentence about a leg says whose it is, unless its words do', () => {
   const of = (key: string, leg_id: string | null): Sentence => ({ at: '', source: 'sip', leg_id, key, params: {}, text: '' });
   const all = [of('leg_offered', 'c'), of('routed', null), of('leg_dialled', 'a'), of('leg_answered', 'a'), of('leg_ended', 'c')];
   expect(all.map((sentence) => sideOf(sentence, all))).toEqual([null, null, null, 'agent', 'customer']);
+});
+
+test('the words for a number that is kept back are those of the server', () => {
+  const rust = source('crm/src/number/field.rs');
+  const words = all(rust.slice(rust.indexOf('fn withheld_word'), rust.indexOf('_ => None')), /"([^"\n]*)"/g).filter((word) => word !== '');
+  expect(words.length).toBeGreaterThan(10);
+  expect([...KEPT_BACK].sort()).toEqual(words.sort());
 });

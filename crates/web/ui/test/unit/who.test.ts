@@ -43,7 +43,12 @@ test('a new contact that no pop names is the caller once a person said so', () =
 
 test('nobody is invented for an unknown, a withheld or a not yet searched number', () => {
   expect(callerOf(done({}), null)).toEqual({ kind: 'unknown' });
-  expect(callerOf(done({ number: null }), null)).toEqual({ kind: 'withheld' });
+  for (const dialled of [null, 'anonymous', 'Restricted', ' ']) {
+    expect(callerOf(done({ number: null, number_dialled: dialled }), null)).toEqual({ kind: 'withheld' });
+  }
+  const named = callerOf(done({ number: null, number_dialled: 'alice' }), null);
+  expect(named).toEqual({ kind: 'not_a_number', text: 'alice' });
+  expect(whyOf(done({}), named)).toEqual({ key: 'why.not_a_number' });
   expect(callerOf(pop(), null)).toEqual({ kind: 'searching' });
   expect(whyOf(done({ lookup: 'unavailable' }), { kind: 'unknown' })).toEqual({ key: 'why.unavailable' });
 });
