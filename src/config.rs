@@ -286,7 +286,8 @@ impl Config {
                 return Err(ConfigError::new(path.display().to_string(), advice));
             }
             Some(path) => figment.merge(Toml::file_exact(path)),
-            None => figment.merge(Toml::file_exact(DEFAULT_FILE)),
+            None if Path::new(DEFAULT_FILE).is_file() => figment.merge(Toml::file_exact(DEFAULT_FILE)),
+            None => figment,
         };
         let config: Self =
             figment.merge(Env::prefixed("LINECARD__").split("__")).extract().map_err(explain_figment)?;
@@ -357,7 +358,10 @@ impl Config {
     }
 
     fn check(&self) -> Result<(), ConfigError> {
-        self.sip_listeners()?;
+        if self.sip_listeners()?.is_empty() {
+            let advice = "nothing is listened on; write at least one entry such as \"udp://0.0.0.0:5060\"";
+            return Err(ConfigError::new("sip.listen", advice));
+        }
         self.external_address()?;
         self.dial_plan()?;
         self.check_ports()?;
@@ -420,8 +424,13 @@ fn parse_listener(entry: &str) -> Result<(ListenTransport, SocketAddr), ConfigEr
 }
 
 fn explain_figment(error: figment::Error) -> ConfigError {
-    let key = error.path.join(".");
-    let source = error.metadata.as_ref().map(|m| m.name.to_string()).unwrap_or_default();
+    // A place within a list is no key.
+    let is_key = |part: &&String| part.parse::<usize>().is_err();
+    let key = error.path.iter().filter(is_key).cloned().collect::<Vec<_>>().join(".");
+    let origin = error.metadata.as_ref().map(|metadata| match &metadata.source {
+        Some(figment::Source::File(path)) => path.display().to_string(),
+        _ => metadata.name.to_string(),
+    });
     match &error.kind {
         figment::error::Kind::UnknownField(field, expected) => {
             let path = if key.is_empty() || key.ends_with(field.as_str()) {
@@ -431,7 +440,10 @@ fn explain_figment(error: figment::Error) -> ConfigError {
             };
             ConfigError::new(path, format!("unknown key; remove it or write one of: {}", expected.join(", ")))
         }
-        kind if key.is_empty() => ConfigError::new(source, format!("cannot be read: {kind}")),
+        kind if key.is_empty() => {
+            let advice = format!("cannot be read, write it as the README shows: {kind}");
+            ConfigError::new(origin.unwrap_or_default(), advice)
+        }
         kind => ConfigError::new(key, format!("{kind}; write a value of the kind shown in the README")),
     }
 }
@@ -477,6 +489,8 @@ mod tests {
             ("[server]\nhttp = \"here\"", "server.http"),
             ("[server]\npublic_url = \"example\"", "server.public_url"),
             ("[sip]\nlisten = [\"sctp://0.0.0.0:5060\"]", "sip.listen"),
+            ("[sip]\nlisten = []", "sip.listen"),
+            ("[sip]\nlisten = [5060]", "sip.listen"),
             ("[sip]\nexternal_address = \"pbx\"", "sip.external_address"),
             ("[media]\nport_min = 7", "media.port_min"),
             ("[media]\nport_max = 40000", "media.port_max"),

@@ -24,7 +24,7 @@ pub enum CrmError {
         region: String,
     },
     /// A prefix or an emergency number holds something other than digits.
-    #[error("dialplan.{key}: {text:?} is not a string of at most 8 digits")]
+    #[error("dialplan.{key}: {text:?} is no prefix or number, write at most 8 digits")]
     NotDigits {
         /// The configuration key's last part.
         key: &'static str,
