@@ -6,10 +6,11 @@ mod commands;
 mod effects;
 mod gate;
 mod legs;
+mod registrations;
 mod signalling;
 mod stop;
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::future::Future;
 use std::net::IpAddr;
 use std::path::PathBuf;
@@ -106,6 +107,8 @@ pub(crate) struct Reactor {
     standings: HashMap<LineId, RegistrationView>,
     /// Interactions of ended calls on their way into the database.
     unsaved: HashMap<InteractionId, SavedCall>,
+    /// Lines whose server's name had no address when it was last asked for.
+    nameless: HashSet<LineId>,
     amending: Amending,
     /// Ended calls whose legs are still known: a refusal may wait at the gate for its evidence.
     farewells: VecDeque<(Instant, CallId)>,
@@ -144,6 +147,7 @@ impl Reactor {
             gate: Gate::default(),
             standings: HashMap::new(),
             unsaved: HashMap::new(),
+            nameless: HashSet::new(),
             amending: HashMap::new(),
             farewells: VecDeque::new(),
             answers,

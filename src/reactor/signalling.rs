@@ -2,12 +2,9 @@
 
 use std::time::Instant;
 
-use linecard_calls::{
-    Event as CallEvent, Input, LegId, LineState, MediaFault, Offer, Party, RegistrationView,
-};
+use linecard_calls::{Input, LegId, MediaFault, Offer, Party};
 use linecard_sip::invite::DialogHandle;
 use linecard_sip::message::Request;
-use linecard_sip::registration::RegistrationState;
 use linecard_sip::sdp::LocalSession;
 use linecard_sip::transport::Flow;
 use linecard_sip::ua::{Event, LineId as SipLineId, ReinviteAnswer};
@@ -15,7 +12,6 @@ use linecard_sip::ua::{Event, LineId as SipLineId, ReinviteAnswer};
 use super::legs::{Leg, Sound, passing_on};
 use super::{Course, Reactor};
 use crate::clock::wall_clock;
-use crate::directory::server_host;
 use crate::translate;
 
 impl Reactor {
@@ -206,58 +202,6 @@ impl Reactor {
                 leg.description = before;
                 None
             }
-        }
-    }
-
-    fn registration_changed(&mut self, line: &SipLineId, state: &RegistrationState) {
-        let Ok(line_id) = line.as_str().parse() else { return };
-        let standing = translate::standing(state, Instant::now(), wall_clock());
-        let known = self.parts.directory.line(line_id);
-        let name = known.map(|line| line.account.name.clone()).unwrap_or_default();
-        match (standing.state, &standing.reason) {
-            (LineState::Failed, Some(reason)) => {
-                tracing::warn!(line = %line_id, "line {name:?} is not registered: {reason}");
-            }
-            (LineState::Registered, _) => tracing::info!(line = %line_id, "line {name:?} is registered"),
-            _ => tracing::debug!(line = %line_id, ?state, "registration"),
-        }
-        let view = RegistrationView {
-            line_id,
-            user_id: known.and_then(|line| line.account.user_id),
-            state: standing.state,
-            reason: standing.reason,
-            expires_at: standing.expires_at,
-            contacts: standing.contacts,
-        };
-        let before = self.standings.insert(line_id, view.clone());
-        if before.is_none_or(|before| before.state != view.state || before.reason != view.reason) {
-            self.publish(CallEvent::RegistrationChanged(view));
-        }
-    }
-
-    /// A server's name has no address: every line that names it says so.
-    fn unresolved(&mut self, host: &str) {
-        let reason = format!("the name {host} has no address; check the line's server and the name service");
-        tracing::warn!("{reason}");
-        let lines = self.parts.directory.lines();
-        let named = lines.filter(|line| {
-            let proxy = line.account.outbound_proxy.as_deref();
-            server_host(proxy.unwrap_or(&line.account.server))
-                .is_some_and(|server| server.to_string() == host)
-        });
-        let views: Vec<RegistrationView> = named
-            .map(|line| RegistrationView {
-                line_id: line.id,
-                user_id: line.account.user_id,
-                state: LineState::Failed,
-                reason: Some(reason.clone()),
-                expires_at: None,
-                contacts: 0,
-            })
-            .collect();
-        for view in views {
-            self.standings.insert(view.line_id, view.clone());
-            self.publish(CallEvent::RegistrationChanged(view));
         }
     }
 }

@@ -1,0 +1,94 @@
+//! How the lines stand: kept for `/lines`, told to browsers, and said in the log once for each change, with what to check.
+
+use std::time::Instant;
+
+use linecard_calls::{Event, LineId, LineState, RegistrationView};
+use linecard_sip::registration::RegistrationState;
+use linecard_sip::ua::LineId as SipLineId;
+
+use super::{Reactor, wall_clock};
+use crate::directory::server_host;
+use crate::translate::{self, LineStanding};
+
+impl Reactor {
+    /// Takes in what became of a line's registration.
+    pub(super) fn registration_changed(&mut self, line: &SipLineId, state: &RegistrationState) {
+        let Ok(line_id) = line.as_str().parse() else { return };
+        let before = self.standings.get(&line_id);
+        let asks = matches!(state, RegistrationState::Querying | RegistrationState::Registering);
+        // That it is tried again does not make the reason for the last failure less true.
+        let tried_again = asks && before.is_some_and(|before| before.reason.is_some());
+        // Without an address it cannot be reached either; the name is what somebody can mend.
+        let nameless = !asks && translate::is_unreachable(state) && self.nameless.contains(&line_id);
+        if asks {
+            self.nameless.remove(&line_id);
+        }
+        if tried_again || nameless {
+            tracing::debug!(line = %line_id, ?state, "registration");
+            return;
+        }
+        self.stands(line_id, translate::standing(state, Instant::now(), wall_clock()));
+    }
+
+    /// A server's name has no address: every line that names it says so.
+    pub(super) fn unresolved(&mut self, host: &str) {
+        let lines = self.parts.directory.lines();
+        let named = lines.filter(|line| {
+            let proxy = line.account.outbound_proxy.as_deref();
+            server_host(proxy.unwrap_or(&line.account.server))
+                .is_some_and(|server| server.to_string() == host)
+        });
+        let named: Vec<LineId> = named.map(|line| line.id).collect();
+        for line in named {
+            self.nameless.insert(line);
+            let reason = format!("the name {host} has no address");
+            let check = Some("check the line's server and the name service");
+            let standing = LineStanding {
+                state: LineState::Failed,
+                reason: Some(reason),
+                check,
+                expires_at: None,
+                contacts: 0,
+            };
+            self.stands(line, standing);
+        }
+    }
+
+    fn stands(&mut self, line_id: LineId, standing: LineStanding) {
+        let known = self.parts.directory.line(line_id);
+        let name = known.map(|line| line.account.name.clone()).unwrap_or_default();
+        let view = RegistrationView {
+            line_id,
+            user_id: known.and_then(|line| line.account.user_id),
+            state: standing.state,
+            reason: standing.reason,
+            expires_at: standing.expires_at,
+            contacts: standing.contacts,
+        };
+        let before = self.standings.insert(line_id, view.clone());
+        let before = before.as_ref();
+        match (&view.reason, standing.check) {
+            (Some(reason), Some(check)) if is_news(before, &view) => {
+                tracing::warn!(line = %line_id, "line {name:?} is not registered: {reason}; {check}");
+            }
+            (Some(reason), _) => {
+                tracing::debug!(line = %line_id, "line {name:?} is not registered: {reason}");
+            }
+            (None, _) if view.state == LineState::Registered => {
+                tracing::info!(line = %line_id, "line {name:?} is registered");
+            }
+            (None, _) => tracing::debug!(line = %line_id, "line {name:?} is being registered"),
+        }
+        if before.is_none_or(|before| before.state != view.state || before.reason != view.reason) {
+            self.publish(Event::RegistrationChanged(view));
+        }
+    }
+}
+
+/// Tells whether somebody should hear of it: attempt after attempt for the same reason is no news.
+fn is_news(before: Option<&RegistrationView>, now: &RegistrationView) -> bool {
+    before.is_none_or(|before| {
+        let another_reason = now.state == LineState::Failed && before.reason != now.reason;
+        before.state != now.state || before.reason.is_none() || another_reason
+    })
+}
