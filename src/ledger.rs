@@ -81,18 +81,7 @@ impl Ledger {
         let last = store.last_signal_seq().await?.max(spooled.unwrap_or(0));
         let (entries, queue) = mpsc::unbounded_channel();
         let (notices, heard) = mpsc::unbounded_channel();
-        let mut writer = Writer {
-            store,
-            spool,
-            next_seq: last + 1,
-            epoch,
-            homeless: Vec::new(),
-            saves: BTreeMap::new(),
-            frames: Vec::new(),
-            frames_lost_until: None,
-            reach: Reach::Here,
-            notices,
-        };
+        let mut writer = Writer::new(store, spool, last, epoch, notices);
         writer.carry_over().await;
         tokio::spawn(writer.run(queue));
         Ok((Self { entries }, heard))
@@ -148,6 +137,28 @@ struct Writer {
 }
 
 impl Writer {
+    /// Makes a writer that goes on after the place `last`.
+    fn new(
+        store: Store,
+        spool: Spool,
+        last: i64,
+        epoch: String,
+        notices: mpsc::UnboundedSender<Notice>,
+    ) -> Self {
+        Self {
+            store,
+            spool,
+            next_seq: last + 1,
+            epoch,
+            homeless: Vec::new(),
+            saves: BTreeMap::new(),
+            frames: Vec::new(),
+            frames_lost_until: None,
+            reach: Reach::Here,
+            notices,
+        }
+    }
+
     async fn run(mut self, mut queue: mpsc::UnboundedReceiver<(Instant, Entry)>) {
         let mut group = Vec::new();
         loop {
@@ -211,18 +222,17 @@ impl Writer {
             }
             entries.push(entry);
         }
-        let ids: Vec<SignalId> = entries.iter().map(|entry| entry.signal.id).collect();
         let straight = self.reach == Reach::Here && self.spool.is_empty() && self.homeless.is_empty();
         if straight {
             match self.commit(entries.clone()).await {
-                Ok(()) => return self.tell_durable(ids),
+                Ok(()) => {
+                    return self.tell_durable(entries.iter().map(|entry| entry.signal.id).collect());
+                }
                 Err(reason) => self.set_away(reason),
             }
         }
         self.homeless.append(&mut entries);
-        if self.spool_homeless() {
-            self.tell_durable(ids);
-        }
+        self.spool_homeless();
     }
 
     /// Writes what has no home yet to the spool and tells whether that worked.
@@ -232,7 +242,8 @@ impl Writer {
         }
         match self.spool.append(&self.homeless) {
             Ok(()) => {
-                self.homeless.clear();
+                let ids = self.homeless.drain(..).map(|entry| entry.signal.id).collect();
+                self.tell_durable(ids);
                 true
             }
             Err(error) => {
@@ -340,3 +351,6 @@ impl Writer {
 fn patience(frames: usize) -> Duration {
     Duration::from_micros(100 * frames as u64)
 }
+
+#[cfg(test)]
+mod tests;

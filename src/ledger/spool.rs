@@ -106,3 +106,13 @@ impl Spool {
         Ok(())
     }
 }
+
+#[cfg(test)]
+impl Spool {
+    /// A spool whose every write fails for want of space, as on a full disk.
+    pub(crate) fn on_a_full_disk() -> io::Result<Self> {
+        let path = PathBuf::from("/dev/full");
+        let file = OpenOptions::new().read(true).append(true).open(&path)?;
+        Ok(Self { path, file, length: 0 })
+    }
+}
