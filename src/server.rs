@@ -319,3 +319,59 @@ async fn forget(store: Store, retention_days: u32) {
         tokio::time::sleep(FORGET_EVERY).await;
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::io;
+
+    use super::*;
+
+    #[test]
+    fn a_data_folder_has_one_server_at_a_time() {
+        let folder = tempfile::tempdir().unwrap();
+        let data = folder.path().join("deep/data");
+        let first = lock(&data).unwrap();
+        let refused = lock(&data).unwrap_err().to_string();
+        assert_eq!(
+            refused,
+            format!(
+                "server.data_dir: {} is used by another running server; stop it, or write another folder",
+                data.display()
+            )
+        );
+        drop(first);
+        lock(&data).expect("the folder is free again, though the lock's file is still there");
+    }
+
+    #[test]
+    fn a_folder_that_cannot_be_used_is_named() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("file");
+        std::fs::write(&file, "x").unwrap();
+        let refused = lock(&file.join("below")).unwrap_err().to_string();
+        assert!(refused.starts_with(&format!("server.data_dir: {}", file.display())), "{refused}");
+        assert!(refused.contains("write a folder that this user may write to"), "{refused}");
+        std::fs::create_dir(folder.path().join("lock")).unwrap();
+        let refused = lock(folder.path()).unwrap_err().to_string();
+        assert!(
+            refused.contains("cannot be written") && refused.contains("write another folder"),
+            "{refused}"
+        );
+    }
+
+    #[test]
+    fn an_address_that_cannot_be_listened_on_says_what_to_write() {
+        let address = SocketAddr::from(([127, 0, 0, 1], 80));
+        let said = |kind: io::ErrorKind| in_use("server.http", address, &io::Error::from(kind)).to_string();
+        let cases = [
+            (io::ErrorKind::AddrInUse, "is in use; stop the other program or write another port"),
+            (io::ErrorKind::AddrNotAvailable, "is no address of this machine; write one that is"),
+            (io::ErrorKind::PermissionDenied, "is not allowed for this user; write a port above 1023"),
+        ];
+        for (kind, advice) in cases {
+            assert_eq!(said(kind), format!("server.http: 127.0.0.1:80 {advice}"));
+        }
+        let other = said(io::ErrorKind::OutOfMemory);
+        assert!(other.starts_with("server.http: 127.0.0.1:80 cannot be listened on: "), "{other}");
+    }
+}

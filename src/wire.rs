@@ -142,7 +142,7 @@ impl Wire {
         let told = told_address(listener.local_addr()?)?;
         self.local_addresses.push(LocalAddress { transport: Transport::Tcp, addr: told });
         self.listens_to_streams.get_or_insert(told);
-        tokio::spawn(accept_streams(listener, told, self.arrivals.clone()));
+        tokio::spawn(accept_streams(listener, told, self.arrivals.clone(), STREAMS_MAX));
         Ok(())
     }
 
@@ -242,8 +242,13 @@ async fn read_datagrams(socket: Arc<UdpSocket>, local: SocketAddr, arrivals: mps
     }
 }
 
-async fn accept_streams(listener: TcpListener, local: SocketAddr, arrivals: mpsc::Sender<Arrival>) {
-    let places = Arc::new(tokio::sync::Semaphore::new(STREAMS_MAX));
+async fn accept_streams(
+    listener: TcpListener,
+    local: SocketAddr,
+    arrivals: mpsc::Sender<Arrival>,
+    streams_max: usize,
+) {
+    let places = Arc::new(tokio::sync::Semaphore::new(streams_max));
     loop {
         let Ok(place) = Arc::clone(&places).acquire_owned().await else { return };
         match listener.accept().await {
@@ -308,3 +313,6 @@ async fn read_stream(mut reader: OwnedReadHalf, flow: Flow, arrivals: mpsc::Send
         }
     }
 }
+
+#[cfg(test)]
+mod tests;
