@@ -1,5 +1,7 @@
-//! Linecard from outside: the norms of its source, and its stories with real peers, in one binary.
+//! Linecard from outside, in one binary: the norms of its source, its contract, its refusals, its stories with real peers.
 
+#[cfg(test)]
+mod contract;
 #[cfg(test)]
 mod media_parties;
 #[cfg(test)]
@@ -8,6 +10,8 @@ mod media_relay;
 mod peers;
 #[cfg(test)]
 mod recording_storage;
+#[cfg(test)]
+mod refusals;
 #[cfg(test)]
 mod stories;
 #[cfg(test)]

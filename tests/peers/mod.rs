@@ -10,6 +10,7 @@ pub(crate) mod baresip;
 pub(crate) mod browser;
 pub(crate) mod cable;
 pub(crate) mod customer;
+pub(crate) mod http;
 pub(crate) mod kamailio;
 pub(crate) mod net;
 pub(crate) mod program;
@@ -18,6 +19,7 @@ pub(crate) mod rtp;
 pub(crate) mod sip_text;
 pub(crate) mod sipp;
 pub(crate) mod small_disk;
+pub(crate) mod small_pbx;
 pub(crate) mod sound;
 
 pub(crate) use baresip::{Answer, Baresip, PhoneOptions};
@@ -27,6 +29,7 @@ pub(crate) use customer::Customer;
 pub(crate) use kamailio::{Account, Kamailio};
 pub(crate) use program::eventually;
 pub(crate) use sipp::{Caller, Crowd, Scenario, Sipp};
+pub(crate) use small_pbx::SmallPbx;
 pub(crate) use sound::Wav;
 
 use std::path::PathBuf;

@@ -16,8 +16,17 @@ static PORTS: AtomicU32 = AtomicU32::new(0);
 pub(crate) fn own_address() -> Ipv4Addr {
     let peer = PEERS.fetch_add(1, Ordering::Relaxed);
     assert!(peer < 255, "one test process starts fewer than 255 peers");
+    address_of(u8::try_from(peer).expect("below 255"))
+}
+
+/// Every address that a peer of this test may have or get.
+pub(crate) fn own_addresses() -> impl Iterator<Item = Ipv4Addr> {
+    (1..255).map(address_of)
+}
+
+fn address_of(peer: u8) -> Ipv4Addr {
     let [_, _, high, low] = (std::process::id() % 0x4000).to_be_bytes();
-    Ipv4Addr::new(127, 64 | high, low, u8::try_from(peer).expect("below 255"))
+    Ipv4Addr::new(127, 64 | high, low, peer)
 }
 
 /// Finds a port that is free for UDP and for TCP at `ip`.

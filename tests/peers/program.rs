@@ -4,6 +4,7 @@
 //! process dies first. No shell takes part.
 
 use std::fs::{self, File};
+use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, ChildStdout, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
@@ -143,6 +144,50 @@ fn is_on_path(name: &str) -> bool {
     }
     let path = std::env::var_os("PATH").unwrap_or_default();
     std::env::split_paths(&path).any(|directory| directory.join(name).exists())
+}
+
+/// How long a program that is run to its end may take before it is killed.
+const ENDS_WITHIN: Duration = Duration::from_secs(60);
+
+/// What a program that has ended left behind.
+#[derive(Debug)]
+pub(crate) struct Ended {
+    /// The exit code; -1 when a signal ended it.
+    pub(crate) code: i32,
+    pub(crate) stdout: String,
+    pub(crate) stderr: String,
+}
+
+/// Runs a program in `folder` until it ends by itself, with `input` as its standard input.
+pub(crate) fn run_to_end(
+    program: &str,
+    folder: &Path,
+    arguments: &[&str],
+    environment: &[(&str, &str)],
+    input: &str,
+) -> Ended {
+    let mut child = Command::new(program)
+        .args(arguments)
+        .envs(environment.iter().copied())
+        .current_dir(folder)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("the program starts");
+    // One that ends without reading its input is no failure of the test.
+    let _ = child.stdin.take().expect("a pipe").write_all(input.as_bytes());
+    let begun = Instant::now();
+    while child.try_wait().expect("its state can be asked").is_none() {
+        if begun.elapsed() > ENDS_WITHIN {
+            child.kill().expect("it can be killed");
+        }
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    let output = child.wait_with_output().expect("it has ended");
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    let code = output.status.code().unwrap_or(-1);
+    Ended { code, stdout: text(&output.stdout), stderr: text(&output.stderr) }
 }
 
 /// Asks again and again until there is an answer; fails the test when `at_most` has passed.

@@ -16,4 +16,4 @@ mod three_tabs_show_one_state_through_reload_and_cut;
 mod two_devices_ring_together_or_in_order;
 mod two_hundred_calls_leave_two_hundred_interactions;
 
-pub(crate) use server::Office;
+pub(crate) use server::{Linecard, Office};

@@ -1,16 +1,15 @@
 //! The real binary with a small office around it: a PBX, an agent with a phone, a line, a log-in.
 
-use std::io::{Read, Write};
-use std::net::{SocketAddr, TcpStream};
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use serde_json::{Value, json};
 use sqlx::ConnectOptions;
 use sqlx::sqlite::SqliteConnectOptions;
 
-use crate::peers::program::Program;
+use crate::peers::http::{Reply, request, send};
+use crate::peers::program::{Program, run_to_end};
 use crate::peers::{Account, Answer, Baresip, Browser, Kamailio, PhoneOptions, Tab, eventually, net};
 
 /// The password of everybody in the tests.
@@ -25,20 +24,6 @@ pub(crate) struct Linecard {
     pub(crate) http: SocketAddr,
     pub(crate) folder: tempfile::TempDir,
     token: String,
-}
-
-/// An answer of the REST interface.
-#[derive(Debug)]
-pub(crate) struct Reply {
-    pub(crate) status: u16,
-    pub(crate) body: Vec<u8>,
-}
-
-impl Reply {
-    pub(crate) fn json(&self) -> Value {
-        serde_json::from_slice(&self.body)
-            .unwrap_or_else(|error| panic!("{error}: {}", String::from_utf8_lossy(&self.body)))
-    }
 }
 
 impl Linecard {
@@ -92,20 +77,10 @@ impl Linecard {
 
     /// Runs a command of the program beside the server and returns its exit code and what it printed.
     pub(crate) fn ask(&self, arguments: &[&str], input: &str) -> (i32, String) {
-        let mut child = Command::new(env!("CARGO_BIN_EXE_linecard"))
-            .arg("--config")
-            .arg(self.config())
-            .args(arguments)
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn()
-            .expect("the program starts");
-        child.stdin.take().expect("a pipe").write_all(input.as_bytes()).expect("it reads");
-        let output = child.wait_with_output().expect("it ends");
-        let text =
-            format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
-        (output.status.code().unwrap_or(-1), text)
+        let config = self.config().display().to_string();
+        let arguments = [&["--config", &config], arguments].concat();
+        let ended = run_to_end(env!("CARGO_BIN_EXE_linecard"), self.folder.path(), &arguments, &[], input);
+        (ended.code, format!("{}{}", ended.stdout, ended.stderr))
     }
 
     /// Runs a command that has to succeed.
@@ -174,51 +149,6 @@ impl Linecard {
     pub(crate) fn recording_file(&self, id: &str) -> PathBuf {
         self.data().join("recordings").join(Path::new(id)).with_extension("wav")
     }
-}
-
-/// Sends one HTTP request over a connection of its own.
-pub(crate) fn request(
-    http: SocketAddr,
-    method: &str,
-    path: &str,
-    body: &str,
-    token: Option<&str>,
-) -> std::io::Result<Reply> {
-    let login = token.map(|token| format!("Authorization: Bearer {token}\r\n")).unwrap_or_default();
-    send(http, method, path, body, &login)
-}
-
-fn send(http: SocketAddr, method: &str, path: &str, body: &str, headers: &str) -> std::io::Result<Reply> {
-    let mut stream = TcpStream::connect_timeout(&http, Duration::from_secs(5))?;
-    stream.set_read_timeout(Some(Duration::from_secs(30)))?;
-    let length = body.len();
-    write!(
-        stream,
-        "{method} {path} HTTP/1.1\r\nHost: {http}\r\nConnection: close\r\n{headers}\
-         Content-Type: application/json\r\nContent-Length: {length}\r\n\r\n{body}"
-    )?;
-    let mut bytes = Vec::new();
-    stream.read_to_end(&mut bytes)?;
-    let split =
-        bytes.windows(4).position(|four| four == b"\r\n\r\n").ok_or(std::io::ErrorKind::UnexpectedEof)?;
-    let headers = String::from_utf8_lossy(&bytes[..split]).into_owned();
-    let status = headers.split(' ').nth(1).and_then(|code| code.parse().ok()).unwrap_or(0);
-    let mut body = bytes[split + 4..].to_vec();
-    if headers.to_ascii_lowercase().contains("transfer-encoding: chunked") {
-        body = unchunked(&body);
-    }
-    Ok(Reply { status, body })
-}
-
-fn unchunked(mut rest: &[u8]) -> Vec<u8> {
-    let mut whole = Vec::new();
-    while let Some(end) = rest.windows(2).position(|two| two == b"\r\n") {
-        let size = std::str::from_utf8(&rest[..end]).ok().and_then(|hex| usize::from_str_radix(hex, 16).ok());
-        let Some(size) = size.filter(|size| *size > 0) else { break };
-        whole.extend_from_slice(&rest[end + 2..end + 2 + size]);
-        rest = &rest[end + 4 + size..];
-    }
-    whole
 }
 
 /// A PBX with a line that Linecard serves and an agent whose phone is at extension 201.

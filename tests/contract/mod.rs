@@ -1,0 +1,25 @@
+//! The outside contract, held to from outside: REST and the events WebSocket, the server in the test's own process.
+
+mod a_call_is_hung_up_by_those_who_see_it;
+mod a_password_never_comes_back;
+mod a_session_is_a_cookie_or_a_bearer;
+mod a_slow_browser_harms_no_other;
+mod a_socket_greets_and_closes_by_its_codes;
+mod a_socket_resumes_after_its_cursor;
+mod an_agent_hears_of_its_own_only;
+mod clients;
+mod companies_lend_their_number_to_their_people;
+mod contacts_are_found_by_name_and_number;
+mod desk;
+mod errors_say_what_to_write;
+mod every_listed_field_is_present;
+mod every_route_has_its_roles;
+mod evidence;
+mod interactions_are_found_and_amended;
+mod lists_are_walked_page_by_page;
+mod recordings_are_played_in_ranges;
+mod server;
+mod socket;
+mod users_and_their_devices;
+
+pub(crate) use evidence::Evidence;

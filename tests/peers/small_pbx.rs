@@ -1,0 +1,146 @@
+//! A PBX of one socket: it registers whoever asks, without a password, and its phones ring until they are cancelled
+//! or, when told so, answer. For tests of what is not the PBX's business; sound needs a real one.
+
+use std::collections::HashMap;
+use std::net::{SocketAddr, UdpSocket};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use super::net::{own_address, udp_socket};
+use super::program::eventually;
+use super::sip_text::{Message, uri};
+
+/// How long a registration may take.
+const SOON: Duration = Duration::from_secs(10);
+
+/// A running PBX.
+pub(crate) struct SmallPbx {
+    shared: Arc<Shared>,
+    listener: Option<JoinHandle<()>>,
+}
+
+struct Shared {
+    socket: UdpSocket,
+    /// The contact of each account that is registered.
+    bindings: Mutex<HashMap<String, String>>,
+    answers: AtomicBool,
+    over: AtomicBool,
+}
+
+impl SmallPbx {
+    /// Starts a PBX whose phones ring until they are cancelled.
+    pub(crate) fn start() -> Self {
+        let socket = udp_socket(own_address());
+        socket.set_read_timeout(Some(Duration::from_millis(20))).expect("a timeout can be set");
+        let shared = Shared {
+            socket,
+            bindings: Mutex::default(),
+            answers: AtomicBool::new(false),
+            over: AtomicBool::new(false),
+        };
+        let shared = Arc::new(shared);
+        let listening = Arc::clone(&shared);
+        Self { shared, listener: Some(std::thread::spawn(move || listening.run())) }
+    }
+
+    /// Where it listens.
+    pub(crate) fn address(&self) -> SocketAddr {
+        self.shared.socket.local_addr().expect("bound")
+    }
+
+    /// Lets every phone that is rung from now on answer at once.
+    pub(crate) fn answers(&self) {
+        self.shared.answers.store(true, Ordering::Relaxed);
+    }
+
+    /// Waits until an account is registered; returns the user part under which it wants to be called.
+    pub(crate) fn wait_registered(&self, account: &str) -> String {
+        eventually(&format!("{account} is registered"), SOON, || {
+            let contact = self.shared.bindings.lock().expect("no panic").get(account).cloned()?;
+            Some(contact.trim_start_matches("sip:").split('@').next()?.to_owned())
+        })
+    }
+}
+
+impl Drop for SmallPbx {
+    fn drop(&mut self) {
+        self.shared.over.store(true, Ordering::Relaxed);
+        if let Some(listener) = self.listener.take() {
+            let _ = listener.join();
+        }
+    }
+}
+
+impl Shared {
+    fn run(&self) {
+        let mut buffer = vec![0; 65_536];
+        let mut ringing: HashMap<String, Message> = HashMap::new();
+        while !self.over.load(Ordering::Relaxed) {
+            let Ok((length, from)) = self.socket.recv_from(&mut buffer) else { continue };
+            let Some(message) = Message::parse(&buffer[..length]) else { continue };
+            if message.status().is_some() {
+                continue;
+            }
+            match message.method() {
+                "REGISTER" => self.register(&message, from),
+                "INVITE" => {
+                    self.reply(&message, 180, "", "", from);
+                    if self.answers.load(Ordering::Relaxed) {
+                        self.reply(&message, 200, "Content-Type: application/sdp\r\n", &self.sdp(), from);
+                    } else {
+                        ringing.insert(message.header("Call-ID").to_owned(), message);
+                    }
+                }
+                "CANCEL" => {
+                    self.reply(&message, 200, "", "", from);
+                    if let Some(invite) = ringing.remove(message.header("Call-ID")) {
+                        self.reply(&invite, 487, "", "", from);
+                    }
+                }
+                "ACK" => {}
+                _ => self.reply(&message, 200, "", "", from),
+            }
+        }
+    }
+
+    fn register(&self, request: &Message, from: SocketAddr) {
+        let account = uri(request.header("To")).trim_start_matches("sip:").split('@').next();
+        let account = account.unwrap_or_default().to_owned();
+        let contact = request.header("Contact").to_owned();
+        let leaves = request.header("Expires") == "0" || contact.contains("expires=0");
+        let mut bindings = self.bindings.lock().expect("no panic");
+        if leaves {
+            bindings.remove(&account);
+        } else if !contact.is_empty() {
+            bindings.insert(account.clone(), uri(&contact).to_owned());
+        }
+        let bound = bindings.get(&account).map(|uri| format!("Contact: <{uri}>;expires=120\r\n"));
+        self.reply(request, 200, &bound.unwrap_or_default(), "", from);
+    }
+
+    fn reply(&self, request: &Message, status: u16, headers: &str, body: &str, to: SocketAddr) {
+        let mut text = format!("SIP/2.0 {status} Told\r\n");
+        for name in ["Via", "Record-Route", "From", "To", "Call-ID", "CSeq"] {
+            for value in request.all(name) {
+                let tag = if name == "To" && !value.contains("tag=") { ";tag=pbx" } else { "" };
+                text += &format!("{name}: {value}{tag}\r\n");
+            }
+        }
+        if request.method() != "REGISTER" {
+            text += &format!("Contact: <sip:phone@{}>\r\n", self.socket.local_addr().expect("bound"));
+        }
+        text += &format!("{headers}Content-Length: {}\r\n\r\n{body}", body.len());
+        let _ = self.socket.send_to(text.as_bytes(), to);
+    }
+
+    /// A phone that hears nothing and says nothing.
+    fn sdp(&self) -> String {
+        let ip = self.socket.local_addr().expect("bound").ip();
+        format!(
+            "v=0\r\no=phone 1 1 IN IP4 {ip}\r\ns=-\r\nc=IN IP4 {ip}\r\nt=0 0\r\nm=audio 9 RTP/AVP 8\r\n\
+             a=rtpmap:8 PCMA/8000\r\na=sendrecv\r\n"
+        )
+    }
+}
