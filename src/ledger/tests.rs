@@ -284,7 +284,7 @@ async fn the_newest_state_of_an_interaction_wins_and_keeps_its_recordings() {
         settled,
     };
     let newest = Interaction { notes: Some("newest".to_owned()), ..first.clone() };
-    bench.ledger.save(saved(&first, &[recording.clone()], false));
+    bench.ledger.save(saved(&first, std::slice::from_ref(&recording), false));
     bench.ledger.save(saved(&other, &[], true));
     // It does not speak of recordings, which does not mean that there are none.
     bench.ledger.save(saved(&newest, &[], false));

@@ -7,6 +7,9 @@ use serde_json::{Value, json};
 use super::clients::{Client, id};
 use super::server::Server;
 
+/// Adds a row to a list and returns its id.
+type Add<'a> = Box<dyn FnMut() -> String + 'a>;
+
 /// Walks a list to its end and returns the ids in order; `meanwhile` happens after each page.
 fn walk(client: &Client, path: &str, limit: usize, mut meanwhile: impl FnMut()) -> Vec<String> {
     let mut ids: Vec<String> = Vec::new();
@@ -33,7 +36,7 @@ fn a_walk_gives_every_row_once_and_the_newest_first_while_rows_are_added() {
     let admin = server.admin();
     let mut evidence = server.evidence();
     let mut count = 0;
-    let mut add: [(&str, Box<dyn FnMut() -> String + '_>); 4] = [
+    let mut lists: [(&str, Add<'_>); 4] = [
         ("/contacts", Box::new(|| id(&admin.create("/contacts", &json!({"name": "Пётр"}))))),
         ("/companies", Box::new(|| id(&admin.create("/companies", &json!({"name": "ООО"}))))),
         ("/lines", Box::new(|| id(&admin.add_line(server.http, "100", None)))),
@@ -48,7 +51,7 @@ fn a_walk_gives_every_row_once_and_the_newest_first_while_rows_are_added() {
             }),
         ),
     ];
-    for (path, add) in &mut add {
+    for (path, add) in &mut lists {
         let made: Vec<String> = (0..7).map(|_| add()).collect();
         assert_eq!(admin.show(path)["total"], 7, "{path}");
         let newest_first: Vec<String> = made.iter().rev().cloned().collect();
