@@ -12,6 +12,7 @@ use linecard_store::users::UserDraft;
 use rand_chacha::ChaCha12Rng;
 use rand_chacha::rand_core::SeedableRng;
 use sha2::{Digest, Sha256};
+use sqlx::{Connection, SqliteConnection};
 use tokio::runtime::{Builder, Runtime};
 
 use super::clients::PASSWORD;
@@ -19,8 +20,23 @@ use super::clients::PASSWORD;
 /// When the first of the earlier calls began.
 pub(crate) const LONG_AGO: UtcMillis = UtcMillis(1_760_000_000_000);
 
+/// A database that is locked.
+pub(crate) struct Lock<'a> {
+    runtime: &'a Runtime,
+    other: Option<SqliteConnection>,
+}
+
+impl Drop for Lock<'_> {
+    fn drop(&mut self) {
+        if let Some(other) = self.other.take() {
+            let _ = self.runtime.block_on(other.close());
+        }
+    }
+}
+
 /// A way to the database beside the server's own.
 pub(crate) struct Evidence {
+    url: String,
     runtime: Runtime,
     store: Store,
     recording_dir: PathBuf,
@@ -34,7 +50,7 @@ impl Evidence {
         // Ids of two ways to one database must differ.
         let seed = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).expect("after 1970");
         let ids = IdSource::new(ChaCha12Rng::seed_from_u64(seed.as_secs() ^ u64::from(seed.subsec_nanos())));
-        Self { runtime, store, recording_dir, ids }
+        Self { url: url.to_owned(), runtime, store, recording_dir, ids }
     }
 
     pub(crate) fn make_id<T: Id>(&mut self) -> T {
@@ -139,6 +155,16 @@ impl Evidence {
         let saved = SavedCall { interaction: interaction.clone(), recordings, settled: true };
         let batch = Batch { saves: vec![saved], ..Batch::default() };
         self.runtime.block_on(self.store.append(&batch)).expect("the call is saved");
+    }
+
+    /// Locks the database against everybody who writes, until the answer goes out of scope.
+    pub(crate) fn lock(&self) -> Lock<'_> {
+        let other = self.runtime.block_on(async {
+            let mut other = SqliteConnection::connect(&self.url).await.expect("a second connection");
+            sqlx::query("BEGIN IMMEDIATE").execute(&mut other).await.expect("the lock is free");
+            other
+        });
+        Lock { runtime: &self.runtime, other: Some(other) }
     }
 
     /// Forgets every frame, as the retention does.

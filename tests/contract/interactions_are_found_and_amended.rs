@@ -7,7 +7,7 @@ use super::clients::{Client, id};
 use super::desk::{CALLER, Desk};
 use super::evidence::LONG_AGO;
 use super::server::Server;
-use super::socket::SOON;
+use super::socket::{EventSocket, SOON};
 use crate::peers::eventually;
 
 /// Which of the named calls a query finds, in the order of the answer.
@@ -139,4 +139,23 @@ fn an_ended_call_is_explained_and_amended() {
     let times: Vec<&str> = sentences.iter().map(|it| it["at"].as_str().expect("at")).collect();
     assert!(times.len() > 4 && times.is_sorted(), "in order: {explained}");
     assert!(explained["verdict"].as_str().is_some_and(|verdict| !verdict.is_empty()), "{explained}");
+}
+
+#[test]
+fn what_is_told_as_closed_is_read_as_ended_even_before_it_is_saved() {
+    let desk = Desk::open();
+    let (mut socket, _) = EventSocket::logged_in(&desk.agent);
+    let customer = desk.customer_calls(CALLER);
+    customer.wait_ringing(SOON);
+    let live = eventually("the live interaction is saved", SOON, || {
+        desk.agent.items("/interactions").into_iter().next()
+    });
+    let evidence = desk.server.evidence();
+    let lock = evidence.lock();
+    customer.give_up();
+    let closed = socket.until_type("interaction.closed");
+    let closed = &closed[closed.len() - 1]["data"];
+    assert_eq!(&desk.agent.show(&format!("/interactions/{}", id(&live))), closed);
+    assert_eq!(&desk.agent.items("/interactions")[0], closed);
+    drop(lock);
 }
