@@ -95,10 +95,18 @@ fn an_unknown_log_in_and_a_wrong_password_cannot_be_told_apart() {
     assert_eq!(wrong.json()["field"], Value::Null, "no field is blamed");
     assert!(wrong.header("Set-Cookie").is_none() && unknown.header("Set-Cookie").is_none());
 
-    // The least of several is what the work takes, whatever else the machine does.
-    let least = |login: &str| (0..8).map(|_| ask(login).0).min().expect("eight");
-    let (wrong, unknown) = (least("admin"), least("nobody"));
-    let (short, long) = (wrong.min(unknown), wrong.max(unknown));
-    assert!(short > Duration::from_millis(2), "a password is hashed slowly: {short:?}");
-    assert!(long < short * 2, "wrong password {wrong:?}, unknown log-in {unknown:?}");
+    // The least of several is what the work takes, whatever else the machine does; asked in turn, until it shows.
+    let (mut wrong, mut unknown) = (Duration::MAX, Duration::MAX);
+    let alike = |wrong: Duration, unknown: Duration| {
+        let (short, long) = (wrong.min(unknown), wrong.max(unknown));
+        short > Duration::from_millis(2) && long < short * 2
+    };
+    for round in 0..60 {
+        wrong = wrong.min(ask("admin").0);
+        unknown = unknown.min(ask("nobody").0);
+        if round >= 4 && alike(wrong, unknown) {
+            return;
+        }
+    }
+    panic!("a wrong password takes {wrong:?}, an unknown log-in {unknown:?}");
 }

@@ -158,9 +158,9 @@ fn a_call_and_what_it_leaves_have_all_of_their_fields() {
     for leg in live[0]["legs"].as_array().expect("legs") {
         has_all("a leg", leg, LEG);
     }
-    has_all("a live interaction", &desk.agent.items("/interactions")[0], INTERACTION);
-    eventually("a recording has begun", SOON, || desk.agent.items("/recordings").pop());
-    has_all("a live recording", &desk.agent.items("/recordings")[0], RECORDING);
+    let first = |list: &str| eventually(list, SOON, || desk.agent.items(list).pop());
+    has_all("a live interaction", &first("/interactions"), INTERACTION);
+    has_all("a live recording", &first("/recordings"), RECORDING);
     let (mut second, snapshot) = EventSocket::logged_in(&desk.agent);
     has_all("a call of the snapshot", &snapshot["data"]["calls"][0], CALL);
     has_all("a pop of the snapshot", &snapshot["data"]["pops"][0], POP);
