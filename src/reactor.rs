@@ -2,6 +2,7 @@
 //!
 //! It wires and decides nothing: what a SIP event means is in `translate`, what follows is the engine's.
 
+mod amendments;
 mod commands;
 mod effects;
 mod gate;
@@ -25,7 +26,7 @@ use linecard_sip::transport::Transport;
 use linecard_sip::ua::{self, UserAgent};
 use linecard_store::Store;
 use linecard_store::ledger::SavedCall;
-use linecard_web::port::{Command, Refusal};
+use linecard_web::port::Command;
 use tokio::sync::{mpsc, oneshot};
 
 use crate::clock::wall_clock;
@@ -37,6 +38,7 @@ use crate::recorder::{RecordingEvent, RecordingStore};
 use crate::translate;
 use crate::wire::{Arrival, Wire};
 
+use amendments::Amendments;
 use gate::Gate;
 use legs::{Legs, Sound};
 
@@ -96,9 +98,6 @@ enum Answer {
     Loaded { directory: Option<Directory>, line: Option<LineId>, reply: oneshot::Sender<()> },
 }
 
-/// Those who wait for an amended interaction.
-type Amending = HashMap<CallId, Vec<oneshot::Sender<Result<Interaction, Refusal>>>>;
-
 /// The state of the reactor.
 pub(crate) struct Reactor {
     parts: Parts,
@@ -109,7 +108,7 @@ pub(crate) struct Reactor {
     unsaved: HashMap<InteractionId, SavedCall>,
     /// Lines whose server's name had no address when it was last asked for.
     nameless: HashSet<LineId>,
-    amending: Amending,
+    amendments: Amendments,
     /// Ended calls whose legs are still known: a refusal may wait at the gate for its evidence.
     farewells: VecDeque<(Instant, CallId)>,
     answers: mpsc::UnboundedSender<Answer>,
@@ -148,7 +147,7 @@ impl Reactor {
             standings: HashMap::new(),
             unsaved: HashMap::new(),
             nameless: HashSet::new(),
-            amending: HashMap::new(),
+            amendments: Amendments::default(),
             farewells: VecDeque::new(),
             answers,
             told_at: Instant::now(),
@@ -211,7 +210,7 @@ impl Reactor {
             let agent_spoke = self.pump_agent();
             let engine_spoke = self.pump_engine();
             if !agent_spoke && !engine_spoke {
-                return;
+                return self.begin_amendments();
             }
         }
     }
@@ -253,7 +252,7 @@ impl Reactor {
                 Output::CallEnded { call_id, interaction, recordings } => {
                     self.call_ended(call_id, *interaction, recordings);
                 }
-                Output::CallAmended { call_id } => self.amend(call_id),
+                Output::CallAmended { call_id } => self.amendments.due(call_id),
                 Output::Timeout { at, .. } => {
                     self.engine_at = Some(at);
                     return spoke;

@@ -2,15 +2,11 @@
 
 use std::time::Instant;
 
-use linecard_calls::{
-    CallId, Edit, Input, Interaction, InteractionState, LineId, Signal, fold, fold_recordings,
-};
+use linecard_calls::{CallId, Input, LineId, Signal, fold, fold_recordings};
 use linecard_store::ledger::SavedCall;
 use linecard_web::port::{Command, Refusal};
-use tokio::sync::oneshot;
 
 use super::{Answer, Reactor};
-use crate::clock::wall_clock;
 use crate::directory::{Directory, sip_line};
 
 /// The expiry that lines ask for, in seconds.
@@ -129,59 +125,6 @@ impl Reactor {
                 tracing::error!(%error, "a line cannot be served");
             }
         }
-    }
-
-    fn edit(&mut self, call: CallId, edits: Vec<Edit>, reply: oneshot::Sender<Result<Interaction, Refusal>>) {
-        let live = self.live_interaction(call).is_some_and(|it| it.state == InteractionState::Live);
-        let unchanged = edits.is_empty();
-        for edit in edits {
-            self.engine(Input::Edited { call, edit });
-        }
-        if live {
-            let _ = reply.send(self.live_interaction(call).ok_or(Refusal::NoSuchCall));
-            return;
-        }
-        self.amending.entry(call).or_default().push(reply);
-        if unchanged {
-            self.amend(call);
-        }
-    }
-
-    /// Folds an ended call again, now that the ledger holds more about it.
-    pub(super) fn amend(&mut self, call: CallId) {
-        let (store, ledger, answers) =
-            (self.parts.store.clone(), self.parts.ledger.clone(), self.answers.clone());
-        tokio::spawn(async move {
-            ledger.flush().await;
-            let folded = match store.signals_of(call).await {
-                Ok(signals) => fold(&signals).map(|it| (Box::new(it), fold_recordings(&signals))),
-                Err(error) => {
-                    tracing::error!(%call, %error, "an ended call cannot be folded again");
-                    None
-                }
-            };
-            let _ = answers.send(Answer::Amended { call, folded });
-        });
-    }
-
-    fn amended(&mut self, call: CallId, folded: Option<(Box<Interaction>, Vec<linecard_calls::Recording>)>) {
-        let waiting = self.amending.remove(&call).unwrap_or_default();
-        let Some((interaction, recordings)) = folded else {
-            for reply in waiting {
-                let _ = reply.send(Err(Refusal::NoSuchCall));
-            }
-            return;
-        };
-        self.save_for_good((*interaction).clone(), recordings);
-        self.parts.hub.publish(linecard_calls::Event::InteractionClosed(interaction.clone()), wall_clock());
-        // Answered once it is in the store, so that what the answer says is what the next read finds.
-        let ledger = self.parts.ledger.clone();
-        tokio::spawn(async move {
-            ledger.flush().await;
-            for reply in waiting {
-                let _ = reply.send(Ok((*interaction).clone()));
-            }
-        });
     }
 }
 

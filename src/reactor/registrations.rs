@@ -6,7 +6,8 @@ use linecard_calls::{Event, LineId, LineState, RegistrationView};
 use linecard_sip::registration::RegistrationState;
 use linecard_sip::ua::LineId as SipLineId;
 
-use super::{Reactor, wall_clock};
+use super::Reactor;
+use crate::clock::wall_clock;
 use crate::directory::server_host;
 use crate::translate::{self, LineStanding};
 
