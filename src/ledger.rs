@@ -41,6 +41,7 @@ enum Entry {
     Save(Box<SavedCall>),
     Frame(FrameRow),
     Flush(oneshot::Sender<()>),
+    Settle { within: Duration, done: oneshot::Sender<()> },
 }
 
 /// What the ledger tells the reactor.
@@ -82,7 +83,7 @@ impl Ledger {
         let (entries, queue) = mpsc::unbounded_channel();
         let (notices, heard) = mpsc::unbounded_channel();
         let mut writer = Writer::new(store, spool, last, epoch, notices);
-        writer.carry_over().await;
+        writer.carry_over(COMMIT_WITHIN).await;
         tokio::spawn(writer.run(queue));
         Ok((Self { entries }, heard))
     }
@@ -107,6 +108,14 @@ impl Ledger {
         let (done, finished) = oneshot::channel();
         self.send(Entry::Flush(done));
         let _ = finished.await;
+    }
+
+    /// Waits at the end until everything is in the database; what it has not taken after `within` stays in the spool,
+    /// as far as it has a place there.
+    pub(crate) async fn settle(&self, within: Duration) {
+        let (done, settled) = oneshot::channel();
+        self.send(Entry::Settle { within, done });
+        let _ = settled.await;
     }
 
     fn send(&self, entry: Entry) {
@@ -167,7 +176,7 @@ impl Writer {
                 Reach::Away { retry_at } => tokio::select! {
                     received = queue.recv_many(&mut group, GROUP_MAX) => received,
                     () = tokio::time::sleep_until(retry_at) => {
-                        self.carry_over().await;
+                        self.carry_over(COMMIT_WITHIN).await;
                         continue;
                     }
                 },
@@ -181,7 +190,7 @@ impl Writer {
 
     async fn write(&mut self, group: Vec<(Instant, Entry)>) {
         let mut signals = Vec::new();
-        let mut flushed = Vec::new();
+        let (mut flushed, mut settling) = (Vec::new(), None);
         for (given_at, entry) in group {
             match entry {
                 Entry::Signal(signal) => {
@@ -194,13 +203,36 @@ impl Writer {
                 Entry::Save(call) => self.wait_to_save(*call),
                 Entry::Frame(frame) => self.frames.push(frame),
                 Entry::Flush(done) => flushed.push(done),
+                Entry::Settle { within, done } => {
+                    settling = Some(within);
+                    flushed.push(done);
+                }
             }
         }
         self.bound_frames();
         self.make_durable(signals).await;
+        if let Some(within) = settling {
+            self.settle(Instant::now() + within).await;
+        }
         for done in flushed {
             let _ = done.send(());
         }
+    }
+
+    /// Tries until nothing waits; nobody is on the phone any more, so each commit may take its time.
+    async fn settle(&mut self, deadline: Instant) {
+        while self.has_work_waiting() && Instant::now() < deadline {
+            let left = deadline.saturating_duration_since(Instant::now());
+            self.carry_over(left).await;
+            if self.has_work_waiting() {
+                tokio::time::sleep(RETRY_EVERY.min(left)).await;
+            }
+        }
+    }
+
+    fn has_work_waiting(&self) -> bool {
+        let waits = !self.spool.is_empty() || !self.homeless.is_empty();
+        waits || !self.saves.is_empty() || !self.frames.is_empty()
     }
 
     /// Keeps the newest state of an interaction, and the recordings of an older one that does not speak of any.
@@ -224,7 +256,7 @@ impl Writer {
         }
         let straight = self.reach == Reach::Here && self.spool.is_empty() && self.homeless.is_empty();
         if straight {
-            match self.commit(entries.clone()).await {
+            match self.commit(entries.clone(), COMMIT_WITHIN).await {
                 Ok(()) => {
                     return self.tell_durable(entries.iter().map(|entry| entry.signal.id).collect());
                 }
@@ -254,7 +286,7 @@ impl Writer {
     }
 
     /// Commits signals with every waiting interaction and frame.
-    async fn commit(&mut self, signals: Vec<LedgerEntry>) -> Result<(), String> {
+    async fn commit(&mut self, signals: Vec<LedgerEntry>, within: Duration) -> Result<(), String> {
         let batch = Batch {
             signals,
             saves: self.saves.values().cloned().collect(),
@@ -265,7 +297,7 @@ impl Writer {
         if batch.is_empty() {
             return Ok(());
         }
-        match timeout(COMMIT_WITHIN.max(patience(batch.frames.len())), self.store.append(&batch)).await {
+        match timeout(within.max(patience(batch.frames.len())), self.store.append(&batch)).await {
             Ok(Ok(())) => {
                 let settled = self.saves.values().filter(|call| call.settled);
                 let settled: Vec<InteractionId> = settled.map(|call| call.interaction.id).collect();
@@ -282,8 +314,9 @@ impl Writer {
         }
     }
 
-    /// Carries spooled signals over into the database, in order; on failure the next try is later.
-    async fn carry_over(&mut self) {
+    /// Carries spooled signals over into the database, in order, then commits `within` what waits in memory; on failure
+    /// the next try is later.
+    async fn carry_over(&mut self, within: Duration) {
         if !self.homeless.is_empty() && self.spool_homeless() {
             tracing::info!("the spool takes signals again");
         }
@@ -307,7 +340,7 @@ impl Writer {
         }
         let homeless = std::mem::take(&mut self.homeless);
         let ids = homeless.iter().map(|entry| entry.signal.id).collect();
-        match self.commit(homeless.clone()).await {
+        match self.commit(homeless.clone(), within).await {
             Ok(()) => {
                 self.tell_durable(ids);
                 if self.reach != Reach::Here {

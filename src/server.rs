@@ -36,6 +36,8 @@ const ARRIVALS_MAX: usize = 16_384;
 const COMMANDS_MAX: usize = 1_024;
 /// How often what is past its retention is forgotten.
 const FORGET_EVERY: Duration = Duration::from_secs(3_600);
+/// How long the database may take at the stop to take what waits for it.
+const SETTLE_WITHIN: Duration = Duration::from_secs(5);
 /// How long open HTTP connections may take to finish at the stop.
 const HTTP_GRACE: Duration = Duration::from_secs(2);
 
@@ -131,7 +133,7 @@ pub async fn run(
 async fn close(parts: Parts, media: Media, store: &Store) -> Result<(), StartError> {
     // The relay joins its threads: that blocks.
     let _ = tokio::task::spawn_blocking(move || media.shutdown()).await;
-    parts.ledger.flush().await;
+    parts.ledger.settle(SETTLE_WITHIN).await;
     store.leave_numbering(parts.hub.numbering()).await?;
     store.close().await;
     tracing::info!("stopped");

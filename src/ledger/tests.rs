@@ -241,7 +241,7 @@ async fn without_database_and_spool_nothing_counts_as_durable_and_nothing_is_los
     assert_eq!(writer.homeless.len(), 2);
     writer.spool = Spool::open(&bench.folder.path().join("roomy")).unwrap().0;
     unlock(lock).await;
-    writer.carry_over().await;
+    writer.carry_over(COMMIT_WITHIN).await;
     bench.durable(&ids).await;
     assert_eq!(bench.heard().await, Notice::Back);
     assert_eq!(bench.entries().await, numbered(&ids));
@@ -343,8 +343,36 @@ async fn more_frames_than_can_wait_cost_the_oldest_and_say_so() {
     assert_eq!((writer.frames.len(), writer.frames[0].seq), (FRAMES_MAX, 7));
     assert_eq!(writer.frames_lost_until, Some(6));
     writer.frames.truncate(3);
-    while writer.commit(Vec::new()).await.is_err() {}
+    writer.commit(Vec::new(), SOON).await.unwrap();
     // A cursor before the loss must get a snapshot: nothing of before it may be resumed from.
     assert_eq!(bench.store.frames_floor("epoch").await.unwrap(), Some(6));
     assert_eq!(writer.frames_lost_until, None);
+}
+
+#[tokio::test]
+async fn at_the_end_it_waits_for_the_database_and_not_for_ever() {
+    let mut bench = Bench::open().await;
+    let interaction = bench.interaction("saved");
+    let lock = bench.lock().await;
+    let call = bench.make();
+    let ids = bench.append(call, 2);
+    bench.durable(&ids).await;
+    bench.ledger.save(SavedCall { interaction: interaction.clone(), recordings: Vec::new(), settled: true });
+    bench.ledger.keep(FrameRow { seq: 1, at: NOW.0, frame: "{}".to_owned() });
+    let begun = Instant::now();
+    bench.ledger.settle(Duration::from_millis(400)).await;
+    assert!(begun.elapsed() >= Duration::from_millis(400), "it tried: {:?}", begun.elapsed());
+    assert!(begun.elapsed() < SOON / 2, "and gave up: {:?}", begun.elapsed());
+    assert_eq!(bench.spooled_lines(), 2, "what has a place there is kept");
+
+    let ledger = bench.ledger.clone();
+    let settling = tokio::spawn(async move { ledger.settle(SOON).await });
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    assert!(!settling.is_finished(), "the database is still locked");
+    unlock(lock).await;
+    settling.await.unwrap();
+    assert_eq!(bench.entries().await, numbered(&ids));
+    assert_eq!(bench.store.interaction(interaction.id).await.unwrap(), Some(interaction));
+    assert_eq!(bench.store.frames_between("epoch", 0, 9, 9).await.unwrap().len(), 1);
+    assert_eq!(bench.spooled_lines(), 0);
 }
