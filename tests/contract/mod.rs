@@ -1,7 +1,9 @@
 //! The outside contract, held to from outside: REST and the events WebSocket, the server in the test's own process.
 
 mod a_call_is_hung_up_by_those_who_see_it;
+mod a_list_is_exported_as_csv;
 mod a_password_never_comes_back;
+mod a_repeated_post_is_done_once;
 mod a_session_is_a_cookie_or_a_bearer;
 mod a_slow_browser_harms_no_other;
 mod a_socket_greets_and_closes_by_its_codes;
@@ -20,6 +22,7 @@ mod lists_are_walked_page_by_page;
 mod recordings_are_played_in_ranges;
 mod server;
 mod socket;
+mod the_field_to_blame_is_named;
 mod users_and_their_devices;
 
 pub(crate) use evidence::Evidence;
