@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use linecard_calls::{CallId, Input, LineId, Signal, fold, fold_recordings};
+use linecard_calls::{Input, LineId, Signal, fold, fold_recordings};
 use linecard_store::ledger::SavedCall;
 use linecard_web::port::{Command, Refusal};
 

@@ -8,8 +8,9 @@ use std::time::Duration;
 use serde_json::{Value, json};
 use xtask::demo;
 
-use super::server::{SOON, request};
+use super::server::SOON;
 use crate::peers::eventually;
+use crate::peers::http::request;
 
 /// Two customers have called, talked and hung up by then.
 const TWO_CALLS: Duration = Duration::from_secs(75);
