@@ -70,7 +70,7 @@ const METHODS: [&str; 6] = ["any", "get", "post", "patch", "delete", "put"];
 
 /// The methods and paths that the router's text names.
 fn routes_of(text: &str) -> BTreeSet<(String, String)> {
-    let api_begins = text.find("fn api()").expect("the routes below /api/v1");
+    let api_begins = text.find("fn api(").expect("the routes below /api/v1");
     let mut found = BTreeSet::new();
     for (at, _) in text.match_indices(".route(") {
         let statement = &text[at..];

@@ -239,10 +239,11 @@ async fn registrations(app: &App) -> Result<Vec<RegistrationView>, ApiError> {
 }
 
 fn check(draft: &LineDraft) -> Result<(), ApiError> {
-    check_text("name", &draft.name, 200)?;
     check_host("server", &draft.server)?;
     check_text("username", &draft.username, 128)?;
     check_text("password", &draft.password, 256)?;
+    // After what the name is made of when there is none.
+    check_text("name", &draft.name, 200)?;
     for (field, value) in [("auth_username", &draft.auth_username), ("caller_id", &draft.caller_id)] {
         if let Some(text) = value {
             check_text(field, text, 128)?;

@@ -3,7 +3,7 @@
 use axum::Router;
 use axum::http::StatusCode;
 use axum::middleware::{from_fn, from_fn_with_state};
-use axum::routing::{delete, get, post};
+use axum::routing::{any, delete, get, post};
 
 use crate::{
     ApiError, App, calls, companies, contacts, headers, health, idempotency, interactions, lines, recordings,
@@ -46,7 +46,8 @@ fn api(app: &App) -> Router<App> {
         .route("/recordings/{id}/media", get(recordings::media))
         .route("/events", get(ws::events))
         .route_layer(from_fn_with_state(app.clone(), idempotency::once))
-        .fallback(async || ApiError::not_found("path"))
+        // A route and not a fallback: that would lose to the page's own catch-all.
+        .route("/{*path}", any(async || ApiError::not_found("path")))
         .method_not_allowed_fallback(method_not_allowed)
 }
 

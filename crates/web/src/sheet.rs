@@ -123,17 +123,23 @@ fn short(part: &Value) -> Option<String> {
     }
 }
 
-/// Puts an apostrophe before everything that a spreadsheet would take for the beginning of a formula.
+/// Puts an apostrophe before everything that a spreadsheet would take for the beginning of a formula: before the whole
+/// text, blanks and all, and within it before the sign itself.
 fn harmless(text: &str) -> String {
+    let begins_formula = |letter: &char| matches!(letter, '=' | '+' | '-' | '@' | '＝' | '＋' | '－' | '＠');
+    let breaks = |letter: char| matches!(letter, ';' | '\t' | '\r' | '\n');
+    let blank = |letter: char| letter.is_whitespace() || letter.is_control();
     let mut safe = String::with_capacity(text.len() + 1);
-    let mut at_beginning = true;
-    for (index, letter) in text.char_indices() {
-        let breaks = matches!(letter, ';' | '\t' | '\r' | '\n');
-        let begins_formula = matches!(letter, '=' | '+' | '-' | '@' | '＝' | '＋' | '－' | '＠');
-        if at_beginning && begins_formula || index == 0 && breaks && letter != ';' {
+    let first = text.chars().find(|letter| !blank(*letter));
+    if first.is_some_and(|letter| begins_formula(&letter)) || text.starts_with(['\t', '\r', '\n']) {
+        safe.push('\'');
+    }
+    let mut may_begin = false;
+    for letter in text.chars() {
+        if may_begin && begins_formula(&letter) {
             safe.push('\'');
         }
-        at_beginning = breaks || at_beginning && (letter.is_whitespace() || letter.is_control());
+        may_begin = breaks(letter) || may_begin && blank(letter);
         safe.push(letter);
     }
     safe
