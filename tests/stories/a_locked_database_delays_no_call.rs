@@ -91,6 +91,10 @@ fn a_talk_and_a_new_call_go_on_while_the_database_is_locked() {
         assert_eq!(interaction["outcome"], "answered", "{interaction}");
     }
     assert_eq!(interactions["total"], 2, "one interaction a call");
+    eventually("the ledger has everything", SOON, || {
+        let settled = office.server.rows("SELECT CAST(COUNT(*) AS TEXT) FROM calls WHERE settled");
+        (settled == ["2"]).then_some(())
+    });
     let places = office.server.rows("SELECT CAST(seq AS TEXT) FROM signals ORDER BY rowid");
     let expected: Vec<String> = (1..=places.len()).map(|place| place.to_string()).collect();
     assert!(places.len() > 20 && places == expected, "the ledger is complete and in order: {places:?}");

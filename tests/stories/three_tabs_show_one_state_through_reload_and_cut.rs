@@ -119,7 +119,8 @@ fn three_tabs_a_reload_and_a_cut_of_10_s_end_in_one_state() {
     office.phone.answer();
     call.wait_talking(SOON);
     all_show(&tabs, "talking", FIRST.0);
-    std::thread::sleep(Duration::from_millis(2_500));
+    // Longer than the second by which the clock of a tab in the background may lag.
+    std::thread::sleep(Duration::from_millis(3_500));
     let before_reload = received(&tabs[1], 0).sockets;
     tabs[1].reload();
     all_show(&tabs, "talking", FIRST.0);
