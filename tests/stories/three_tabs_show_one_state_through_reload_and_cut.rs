@@ -98,6 +98,17 @@ fn nothing_twice_nothing_missed(office: &Office, tab: &Tab<'_>, since_socket: u6
     assert_eq!(stream.seqs, published(office, stream.from), "none missed");
 }
 
+/// Each call has left one interaction, newest first.
+fn one_interaction_each(office: &Office) {
+    let interactions = eventually("all calls have ended", SOON, || {
+        let list = office.server.get("/interactions");
+        let items = list["items"].as_array()?;
+        items.iter().all(|it| it["state"] == "ended").then(|| items.clone())
+    });
+    let outcomes: Vec<&Value> = interactions.iter().map(|it| &it["outcome"]).collect();
+    assert_eq!(json!(outcomes), json!(["answered", "abandoned", "answered"]), "one each, newest first");
+}
+
 #[test]
 fn three_tabs_a_reload_and_a_cut_of_10_s_end_in_one_state() {
     let office = Office::open(Answer::Manual);
@@ -156,13 +167,7 @@ fn three_tabs_a_reload_and_a_cut_of_10_s_end_in_one_state() {
     waiting.hang_up();
     all_show(&tabs, "ended", THIRD.0);
 
-    let interactions = eventually("all calls have ended", SOON, || {
-        let list = office.server.get("/interactions");
-        let items = list["items"].as_array()?;
-        items.iter().all(|it| it["state"] == "ended").then(|| items.clone())
-    });
-    let outcomes: Vec<&Value> = interactions.iter().map(|it| &it["outcome"]).collect();
-    assert_eq!(json!(outcomes), json!(["answered", "abandoned", "answered"]), "one each, newest first");
+    one_interaction_each(&office);
     let rows: Vec<Value> = tabs.iter().map(|tab| history(tab, 3)).collect();
     assert!(rows.windows(2).all(|two| two[0] == two[1]), "the histories differ: {rows:#?}");
     nothing_twice_nothing_missed(&office, &tabs[0], 0, true);
