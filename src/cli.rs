@@ -3,6 +3,7 @@
 //! 0 success; 1 the thing asked about is not well, or the environment refuses; 2 wrong usage or configuration, with one
 //! line on stderr that names the key and says what to write.
 
+mod doctor;
 mod explain;
 mod recording;
 mod replay;
@@ -39,6 +40,8 @@ enum Command {
         #[command(subcommand)]
         command: UserCommand,
     },
+    /// Find out what a PBX lets Linecard do with an account, and what to change; rings nobody.
+    Doctor(doctor::Patient),
     /// Say why an interaction is what it is, from the ledger.
     Explain {
         /// The interaction's id.
@@ -136,6 +139,7 @@ fn execute(arguments: Arguments) -> Result<Ended, CliError> {
         match arguments.command {
             Command::Serve => serve::serve(config).await,
             Command::User { command: UserCommand::Add(new) } => user::add(&config, new).await,
+            Command::Doctor(patient) => doctor::examine(&config, patient).await,
             Command::Explain { interaction } => explain::explain(&config, &interaction).await,
             Command::Replay => replay::replay(&config).await,
             Command::Recording { command: RecordingCommand::Verify { id, .. } } => {

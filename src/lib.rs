@@ -8,6 +8,7 @@ pub mod cli;
 mod clock;
 pub mod config;
 mod directory;
+mod doctor;
 mod hub;
 mod ledger;
 mod log;

@@ -1,0 +1,293 @@
+//! One account registered over one transport with a user agent of its own, and what its server says meanwhile.
+
+use std::collections::{BTreeSet, HashMap};
+use std::net::{SocketAddr, UdpSocket};
+use std::time::{Duration, Instant};
+
+use linecard_sip::frame::{Frame, StreamFramer};
+use linecard_sip::message::{
+    CSeq, HeaderName, Message, Method, NameAddr, Request, Response, Via, parse_datagram,
+};
+use linecard_sip::registration::RegistrationState;
+use linecard_sip::transport::{Flow, Transport};
+use linecard_sip::ua::{Event, Input, Line, LineId, Output, UserAgent, UserAgentConfig};
+use linecard_sip::uri::{Host, SipUri, Uri, escape_user};
+use rand_chacha::rand_core::RngCore;
+use tokio::sync::mpsc;
+
+use super::{Account, Server};
+use crate::chance;
+use crate::config::ListenTransport;
+use crate::wire::{Arrival, Wire};
+
+/// The expiry asked for, in seconds: a forgotten binding of the doctor's harms nobody for long.
+const EXPIRES_S: u32 = 60;
+/// How often an OPTIONS is sent, and how long after each an answer is waited for.
+const ASKED: [Duration; 3] = [Duration::from_millis(500), Duration::from_secs(1), Duration::from_secs(2)];
+const ARRIVALS_MAX: usize = 256;
+
+/// A registrar's answer that lists the contacts of the account.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Listing {
+    /// Whether the doctor's own contact is among them.
+    pub(super) own: bool,
+    /// The contacts of others.
+    pub(super) others: BTreeSet<String>,
+}
+
+/// A user agent at work.
+pub(super) struct Session {
+    agent: UserAgent,
+    wire: Wire,
+    arrivals: mpsc::Receiver<Arrival>,
+    streams: HashMap<SocketAddr, StreamFramer>,
+    flow: Flow,
+    contact_user: String,
+    pub(super) state: RegistrationState,
+    pub(super) listings: Vec<Listing>,
+    /// What the server calls itself.
+    pub(super) server_name: Option<String>,
+    /// The answer to our OPTIONS.
+    options: Option<Response>,
+    options_branch: Option<String>,
+    wake_at: Option<Instant>,
+    over: bool,
+}
+
+impl Session {
+    /// Opens sockets towards the server and begins to register.
+    ///
+    /// # Errors
+    /// When the system gives no sockets, or the account cannot be written into a message.
+    pub(super) async fn begin(
+        account: &Account,
+        server: &Server,
+        transport: Transport,
+    ) -> anyhow::Result<Self> {
+        let local = SocketAddr::new(own_address_towards(server.address)?, 0);
+        let (arrived, arrivals) = mpsc::channel(ARRIVALS_MAX);
+        let listeners = [(ListenTransport::Udp, local), (ListenTransport::Tcp, local)];
+        let wire = Wire::open(&listeners, arrived)
+            .await
+            .map_err(|(address, error)| anyhow::anyhow!("no socket at {address}: {error}"))?;
+        let own = wire.local_addresses().iter().find(|own| own.transport == transport);
+        let own = own.map(|own| own.addr).ok_or_else(|| anyhow::anyhow!("no socket for {transport}"))?;
+        let config = UserAgentConfig {
+            user_agent_name: format!("Linecard/{} doctor", env!("CARGO_PKG_VERSION")),
+            local_addresses: wire.local_addresses().to_vec(),
+            external_address: account.external_address,
+            ..UserAgentConfig::default()
+        };
+        let contact_user = format!("doctor{:016x}", chance::generator()?.next_u64());
+        let mut session = Self {
+            agent: UserAgent::new(config, chance::generator()?),
+            wire,
+            arrivals,
+            streams: HashMap::new(),
+            flow: Flow::new(transport, own, server.address),
+            contact_user: contact_user.clone(),
+            state: RegistrationState::Idle,
+            listings: Vec::new(),
+            server_name: None,
+            options: None,
+            options_branch: None,
+            wake_at: None,
+            over: false,
+        };
+        let line = Line {
+            id: LineId::new("doctor"),
+            server: account.server.clone(),
+            username: account.username.clone(),
+            password: account.password.clone(),
+            auth_username: account.auth_username.clone(),
+            outbound_proxy: None,
+            transport: Some(transport),
+            expires_s: EXPIRES_S,
+            contact_user: Some(contact_user),
+        };
+        session.agent.add_line(line, Instant::now())?;
+        session.pump();
+        Ok(session)
+    }
+
+    /// Goes on until `done` says so or the time is over; tells which.
+    pub(super) async fn until(&mut self, at_most: Duration, done: impl Fn(&Self) -> bool) -> bool {
+        let deadline = Instant::now() + at_most;
+        while !done(self) {
+            let now = Instant::now();
+            if now >= deadline {
+                return false;
+            }
+            let wake_at = self.wake_at.map_or(deadline, |at| at.min(deadline));
+            tokio::select! {
+                Some(arrival) = self.arrivals.recv() => self.arrived(arrival),
+                () = tokio::time::sleep_until(wake_at.into()) => {
+                    if self.wake_at.is_some_and(|at| at <= Instant::now()) {
+                        self.agent.handle_input(Input::Timeout, Instant::now());
+                    }
+                }
+            }
+            self.pump();
+        }
+        true
+    }
+
+    /// Asks what the server can do; none when it does not answer.
+    pub(super) async fn ask_options(&mut self, account: &Account, server: &Server) -> Option<Response> {
+        let request = self.options_request(account, server)?;
+        for patience in ASKED {
+            self.wire.transmit(self.flow, request.clone());
+            if self.until(patience, |session| session.options.is_some()).await {
+                break;
+            }
+            if self.flow.transport.reliable() {
+                self.until(patience * 2, |session| session.options.is_some()).await;
+                break;
+            }
+        }
+        self.options.take()
+    }
+
+    /// Takes the doctor's contact away again; tells whether the registrar has confirmed it.
+    pub(super) async fn leave(&mut self) -> bool {
+        let before = self.listings.len();
+        self.agent.shut_down(Instant::now());
+        self.pump();
+        self.until(Duration::from_secs(4), |session| session.over).await && self.listings.len() > before
+    }
+
+    fn options_request(&mut self, account: &Account, server: &Server) -> Option<Vec<u8>> {
+        let mut rng = chance::generator().ok()?;
+        let mut token = || format!("{:016x}", rng.next_u64());
+        let target =
+            SipUri { user: Some(escape_user(&account.username)), ..SipUri::new(server.host.clone()) };
+        let target = SipUri { port: server.port, ..target };
+        let mut request = Request::new(Method::Options, Uri::from(target.clone()));
+        let mut via = Via::new(
+            self.flow.transport.as_via(),
+            Host::from(self.flow.local.ip()),
+            Some(self.flow.local.port()),
+        );
+        let branch = format!("z9hG4bK{}", token());
+        via.set_branch(&branch);
+        via.set_rport(None);
+        let address = NameAddr::new(Uri::from(target)).to_bytes();
+        let headers = &mut request.headers;
+        headers.push(HeaderName::Via, via.to_bytes());
+        headers.push(HeaderName::From, [&address[..], format!(";tag={}", token()).as_bytes()].concat());
+        headers.push(HeaderName::To, address);
+        headers.push(HeaderName::CallId, token());
+        headers.push(HeaderName::CSeq, format!("1 {}", Method::Options));
+        headers.push(HeaderName::MaxForwards, "70");
+        let own = format!("<sip:{}@{}>", self.contact_user, self.flow.local);
+        headers.push(HeaderName::Contact, own);
+        headers.push(HeaderName::Accept, "application/sdp");
+        self.options_branch = Some(branch);
+        Some(Message::Request(request).to_bytes())
+    }
+
+    fn arrived(&mut self, arrival: Arrival) {
+        let now = Instant::now();
+        match arrival {
+            Arrival::Datagram { flow, payload } => {
+                if let Ok(Message::Response(response)) = parse_datagram(&payload) {
+                    self.heard(&response);
+                }
+                self.agent.handle_input(Input::Datagram { flow, payload: &payload }, now);
+            }
+            Arrival::StreamOpened { flow, sender } => self.wire.stream_opened(flow, sender),
+            Arrival::StreamData { flow, payload } => {
+                self.heard_stream(flow, &payload);
+                self.agent.handle_input(Input::StreamData { flow, payload: &payload }, now);
+            }
+            Arrival::StreamClosed { flow } => {
+                self.streams.remove(&flow.remote);
+                self.wire.close_stream(flow);
+                self.agent.handle_input(Input::StreamClosed { flow }, now);
+            }
+            Arrival::TransmitFailed { flow } => {
+                self.wire.close_stream(flow);
+                self.agent.handle_input(Input::TransmitFailed { flow }, now);
+            }
+            Arrival::Resolved { id, addresses } => {
+                self.agent.handle_input(Input::Resolved { id, addresses }, now);
+            }
+        }
+    }
+
+    fn heard_stream(&mut self, flow: Flow, payload: &[u8]) {
+        let framer = self.streams.entry(flow.remote).or_default();
+        framer.push(payload);
+        let mut responses = Vec::new();
+        while let Some(frame) = framer.next() {
+            if let Ok(Frame::Message(Message::Response(response))) = frame {
+                responses.push(response);
+            }
+        }
+        for response in responses {
+            self.heard(&response);
+        }
+    }
+
+    fn heard(&mut self, response: &Response) {
+        let names = [HeaderName::from("Server"), HeaderName::from("User-Agent")];
+        let name = names.iter().find_map(|name| response.headers.text(name));
+        if let (None, Some(name)) = (&self.server_name, name) {
+            self.server_name = Some(name.into_owned());
+        }
+        let Ok(CSeq { method, .. }) = response.headers.cseq() else { return };
+        match method {
+            Method::Register if response.status.is_success() => self.listed(response),
+            Method::Options if response.status.is_final() => {
+                let branch = response.headers.top_via().ok().and_then(|via| via.branch().map(str::to_owned));
+                if branch.is_some() && branch == self.options_branch {
+                    self.options = Some(response.clone());
+                }
+            }
+            _ => {}
+        }
+    }
+
+    fn listed(&mut self, response: &Response) {
+        let contacts = response.headers.contacts().unwrap_or_default();
+        let own = |contact: &NameAddr| {
+            contact.uri.as_sip().and_then(|uri| uri.user.as_deref()) == Some(self.contact_user.as_str())
+        };
+        let others = contacts.iter().filter(|contact| !own(contact)).map(|contact| contact.uri.to_string());
+        let listing = Listing { own: contacts.iter().any(own), others: others.collect() };
+        self.listings.push(listing);
+    }
+
+    fn pump(&mut self) {
+        loop {
+            match self.agent.poll_output() {
+                Output::Transmit { flow, payload } => self.wire.transmit(flow, payload),
+                Output::CloseStream { flow } => self.wire.close_stream(flow),
+                Output::Resolve { id, host, port, transport } => {
+                    self.wire.resolve(id, host, port.unwrap_or_else(|| transport.default_port()));
+                }
+                Output::Event(Event::RegistrationChanged { state, .. }) => self.state = state,
+                Output::Event(Event::ShutDown) => self.over = true,
+                // A call that comes meanwhile is left to the other contacts: 480 ends no fork but this one.
+                Output::Event(Event::InviteReceived { handle, .. }) => {
+                    let _ = self.agent.reject(handle, 480, None, Instant::now());
+                }
+                Output::Event(_) => {}
+                Output::Timeout { at, .. } => return self.wake_at = Some(at),
+                Output::Idle => return self.wake_at = None,
+            }
+        }
+    }
+}
+
+/// The address of the interface that leads to the server. Connecting a datagram socket sends nothing.
+fn own_address_towards(server: SocketAddr) -> std::io::Result<std::net::IpAddr> {
+    let any: std::net::IpAddr = if server.is_ipv4() {
+        std::net::Ipv4Addr::UNSPECIFIED.into()
+    } else {
+        std::net::Ipv6Addr::UNSPECIFIED.into()
+    };
+    let socket = UdpSocket::bind((any, 0))?;
+    socket.connect(server)?;
+    Ok(socket.local_addr()?.ip())
+}

@@ -1,0 +1,95 @@
+//! `linecard doctor` on a real PBX: a sound account with the desk phone beside it, and each thing that can be wrong with
+//! what to change. Nothing of it is left behind.
+
+use std::io::Write;
+use std::net::SocketAddr;
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+
+use super::server::SOON;
+use crate::peers::{Account, Answer, Baresip, Kamailio, PhoneOptions, net};
+
+/// How long a look may take.
+const AT_MOST: Duration = Duration::from_secs(30);
+
+/// Runs the doctor and returns its exit code and what it printed.
+fn examine(server: &str, username: &str, password: &str, more: &[&str]) -> (i32, String) {
+    let begun = Instant::now();
+    let mut child = Command::new(env!("CARGO_BIN_EXE_linecard"))
+        .args(["doctor", "--server", server, "--username", username, "--password-stdin"])
+        .args(more)
+        .current_dir(std::env::temp_dir())
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::inherit())
+        .spawn()
+        .expect("the program starts");
+    writeln!(child.stdin.take().expect("a pipe"), "{password}").expect("it reads");
+    let output = child.wait_with_output().expect("it ends");
+    assert!(begun.elapsed() < AT_MOST, "the doctor took {:?}", begun.elapsed());
+    (output.status.code().unwrap_or(-1), String::from_utf8_lossy(&output.stdout).into_owned())
+}
+
+/// The step of this name in a JSON report.
+fn step<'a>(report: &'a Value, name: &str) -> &'a Value {
+    let steps = report["steps"].as_array().expect("steps");
+    steps.iter().find(|step| step["name"] == name).unwrap_or_else(|| panic!("{name} in {report:#}"))
+}
+
+#[test]
+fn a_sound_account_is_seen_with_its_desk_phone() {
+    let account = Account::new("201");
+    let mut pbx = Kamailio::start(&[Account::new("100"), account.clone()]);
+    let options = PhoneOptions { answer: Answer::Manual, tone_hz: 700, expires_s: 60 };
+    let _phone = Baresip::start(pbx.address(), &account, &options);
+    pbx.wait_registered("201", 1, SOON);
+    let server = pbx.address().to_string();
+
+    let (code, text) = examine(&server, "201", "secret-201", &["--json"]);
+    let report: Value = serde_json::from_str(&text).expect("JSON");
+    assert_eq!((code, &report["healthy"]), (0, &Value::Bool(true)), "{report:#}");
+    assert!(
+        step(&report, "register")["text"].as_str().expect("text").starts_with("registered as 201 over UDP")
+    );
+    assert_eq!(step(&report, "tcp_port")["state"], "good");
+    let bindings = step(&report, "bindings");
+    assert_eq!(bindings["state"], "good", "{bindings}");
+    let said = bindings["text"].as_str().expect("text");
+    assert!(said.starts_with("at least 2 contacts are possible; the other phone stayed: sip:201"), "{said}");
+    assert!(step(&report, "server")["text"].as_str().expect("text").contains("office-pbx"), "{report:#}");
+    pbx.wait_registered("201", 1, SOON);
+
+    let (code, text) = examine(&server, "100", "secret-100", &[]);
+    assert_eq!(code, 0, "{text}");
+    assert!(text.contains("no other phone uses this account"), "{text}");
+    assert!(text.ends_with("Linecard can serve this account.\n"), "{text}");
+    pbx.wait_registered("100", 0, SOON);
+}
+
+#[test]
+fn what_is_wrong_is_named_with_what_to_change() {
+    let pbx = Kamailio::start(&[Account::new("100")]);
+    let server = pbx.address().to_string();
+    let ip = net::own_address();
+    let nobody = SocketAddr::from((ip, net::free_port(ip))).to_string();
+    let cases = [
+        (server.as_str(), "100", "pw-73ab1", "refused over UDP", "check user name and password"),
+        (server.as_str(), "nobody", "pw-73ab2", "refused over UDP", "check user name and password"),
+        (nobody.as_str(), "100", "secret-100", "does not answer over UDP", "check address and port"),
+        ("no-such-name.invalid", "100", "secret-100", "has no address", "check its spelling"),
+        ("not a host", "100", "secret-100", "", ""),
+    ];
+    for (server, username, password, seen, advice) in cases {
+        let (code, text) = examine(server, username, password, &[]);
+        if seen.is_empty() {
+            assert_eq!((code, text.as_str()), (2, ""), "wrong usage has no report");
+            continue;
+        }
+        assert_eq!(code, 1, "{text}");
+        assert!(text.contains(seen) && text.contains(advice), "{seen:?} and {advice:?} in {text}");
+        assert!(text.ends_with("Linecard cannot serve this account yet.\n"), "{text}");
+        assert!(!text.contains(password), "no password is printed: {text}");
+    }
+}
