@@ -5,6 +5,7 @@
 
 mod doctor;
 mod explain;
+mod import;
 mod recording;
 mod replay;
 mod serve;
@@ -42,6 +43,11 @@ enum Command {
     },
     /// Find out what a PBX lets Linecard do with an account, and what to change; rings nobody.
     Doctor(doctor::Patient),
+    /// Take over what another program has.
+    Import {
+        #[command(subcommand)]
+        command: ImportCommand,
+    },
     /// Say why an interaction is what it is, from the ledger.
     Explain {
         /// The interaction's id.
@@ -60,6 +66,12 @@ enum Command {
 enum UserCommand {
     /// Add a user.
     Add(user::NewUser),
+}
+
+#[derive(Debug, Subcommand)]
+enum ImportCommand {
+    /// Add the contacts of a CSV or vCard file that are not there yet; beside a running server too.
+    Contacts(import::Source),
 }
 
 #[derive(Debug, Subcommand)]
@@ -140,6 +152,9 @@ fn execute(arguments: Arguments) -> Result<Ended, CliError> {
             Command::Serve => serve::serve(config).await,
             Command::User { command: UserCommand::Add(new) } => user::add(&config, new).await,
             Command::Doctor(patient) => doctor::examine(&config, patient).await,
+            Command::Import { command: ImportCommand::Contacts(source) } => {
+                import::contacts(&config, source).await
+            }
             Command::Explain { interaction } => explain::explain(&config, &interaction).await,
             Command::Replay => replay::replay(&config).await,
             Command::Recording { command: RecordingCommand::Verify { id, .. } } => {

@@ -2,9 +2,10 @@
 //!
 //! Pure computation over given values: what a typed or received number means ([`number`]), which of a call's headers
 //! names the caller ([`identity`]), who among the found contacts it may be ([`matching`]), and the key by which names are
-//! sorted and searched ([`keys`]). It deliberately reads no database, no clock and no network.
+//! sorted and searched ([`keys`]), what other programs' files say of contacts ([`import`]). It deliberately reads no database, no clock and no network.
 
 pub mod identity;
+pub mod import;
 pub mod keys;
 pub mod matching;
 pub mod number;

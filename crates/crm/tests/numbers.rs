@@ -346,3 +346,14 @@ proptest! {
         prop_assert_eq!(number.extension, (!emergency).then_some(digits));
     }
 }
+
+#[test]
+fn a_number_that_would_change_with_each_reading_is_none() {
+    let number = plan().number("+600000000000");
+    assert_eq!((number.e164, number.extension), (None, None));
+    assert_eq!(
+        plan().number("+60 3-2345 6789").e164.as_deref(),
+        Some("+60323456789"),
+        "as others of that country"
+    );
+}

@@ -160,9 +160,14 @@ fn is_full(length: rlibphonenumber::NumberLengthType) -> bool {
     matches!(length, rlibphonenumber::NumberLengthType::IsPossible)
 }
 
-/// Our own bound beside the library's: `+` and at most 15 digits.
+/// Our own bounds beside the library's: `+` and at most 15 digits that mean themselves. The library takes one zero after
+/// another off such as `+600000000000`; what changes with each reading is no number to find anybody by.
 fn printed(number: &PhoneNumber) -> Option<String> {
     let e164 = number.format_as(PhoneNumberFormat::E164).into_owned();
+    let again = PHONE_NUMBER_UTIL.parse(e164.as_str(), None).ok()?;
+    if again.format_as(PhoneNumberFormat::E164) != e164 {
+        return None;
+    }
     let digits = e164.strip_prefix('+')?;
     let plain = !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit());
     (plain && digits.len() <= E164_DIGITS_MAX).then_some(e164)
