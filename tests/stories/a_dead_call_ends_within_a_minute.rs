@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use super::Office;
 use super::server::{NUMBER, SOON};
-use crate::peers::{Answer, Customer, Wav};
+use crate::peers::{Answer, Customer};
 
 const SILENCE: Duration = Duration::from_secs(5);
 
@@ -28,8 +28,7 @@ fn a_customer_that_vanishes_frees_the_agent() {
     let interaction = office.server.ended_interaction();
     assert_eq!(interaction["outcome"], "answered", "{interaction}");
     assert_eq!(interaction["hangup_by"], "system", "{interaction}");
-    let recording = interaction["recording_ids"][0].as_str().expect("a recording");
-    let wav = Wav::open(&office.server.recording_file(recording));
+    let wav = office.server.closed_recording(&interaction);
     assert!(wav.tone_between(0, 440, 200, 900) > 0.1, "what was said is there");
     let talk_ms = u64::try_from(interaction["talk_ms"].as_i64().expect("talk_ms")).expect("not negative");
     assert!(wav.duration_ms().abs_diff(talk_ms) <= 20, "{} ms: {interaction}", wav.duration_ms());

@@ -10,7 +10,7 @@ use sqlx::sqlite::SqliteConnectOptions;
 
 use crate::peers::http::{Reply, request, send};
 use crate::peers::program::{Program, run_to_end};
-use crate::peers::{Account, Answer, Baresip, Browser, Kamailio, PhoneOptions, Tab, eventually, net};
+use crate::peers::{Account, Answer, Baresip, Browser, Kamailio, PhoneOptions, Tab, Wav, eventually, net};
 
 /// The password of everybody in the tests.
 pub(crate) const PASSWORD: &str = "a long password";
@@ -143,6 +143,15 @@ impl Linecard {
             let mut connection = options.connect().await.expect("the database opens");
             sqlx::query_scalar(query).fetch_all(&mut connection).await.expect("rows")
         })
+    }
+
+    /// Waits until an interaction's recording is closed, which may take a moment longer than the interaction, and opens it.
+    pub(crate) fn closed_recording(&self, interaction: &Value) -> Wav {
+        let id = interaction["recording_ids"][0].as_str().expect("a recording");
+        eventually("the recording is closed", SOON, || {
+            (self.get(&format!("/recordings/{id}"))["state"] != "recording").then_some(())
+        });
+        Wav::open(&self.recording_file(id))
     }
 
     /// Where a recording's file lies.

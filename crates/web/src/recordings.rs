@@ -115,9 +115,14 @@ pub(crate) async fn media(
 }
 
 async fn allowed(app: &App, session: &Session, id: RecordingId) -> Result<Recording, ApiError> {
-    let recording = app.store.recording(id).await?.ok_or_else(|| ApiError::not_found("recording"))?;
-    match visible_call(app, session, recording.interaction_id).await {
-        Ok((_, newer)) => Ok(newer.into_iter().find(|it| it.id == id).unwrap_or(recording)),
+    let missing = || ApiError::not_found("recording");
+    let interaction = app.store.recording(id).await?.ok_or_else(missing)?.interaction_id;
+    match visible_call(app, session, interaction).await {
+        Ok((_, newer)) => match newer.into_iter().find(|it| it.id == id) {
+            Some(newer) => Ok(newer),
+            // What the reactor has let go of is in the store, perhaps only since the row was read above.
+            None => app.store.recording(id).await?.ok_or_else(missing),
+        },
         Err(error) if error.status() == StatusCode::NOT_FOUND => Err(ApiError::not_found("recording")),
         Err(error) => Err(error),
     }
