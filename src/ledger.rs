@@ -41,6 +41,7 @@ enum Entry {
     Save(Box<SavedCall>),
     Frame(FrameRow),
     Flush(oneshot::Sender<()>),
+    Ask(oneshot::Sender<bool>),
     Settle { within: Duration, done: oneshot::Sender<()> },
 }
 
@@ -108,6 +109,20 @@ impl Ledger {
         let (done, finished) = oneshot::channel();
         self.send(Entry::Flush(done));
         let _ = finished.await;
+    }
+
+    /// Waits until every signal given so far is in the database, however long that takes: what is folded from the
+    /// database then lacks nothing.
+    pub(crate) async fn reached(&self) {
+        loop {
+            let (done, answer) = oneshot::channel();
+            self.send(Entry::Ask(done));
+            // Without a writer the process is going down, and nobody waits for what is folded.
+            if answer.await.unwrap_or(true) {
+                return;
+            }
+            tokio::time::sleep(RETRY_EVERY).await;
+        }
     }
 
     /// Waits at the end until everything is in the database; what it has not taken after `within` stays in the spool,
@@ -190,7 +205,7 @@ impl Writer {
 
     async fn write(&mut self, group: Vec<(Instant, Entry)>) {
         let mut signals = Vec::new();
-        let (mut flushed, mut settling) = (Vec::new(), None);
+        let (mut flushed, mut asked, mut settling) = (Vec::new(), Vec::new(), None);
         for (given_at, entry) in group {
             match entry {
                 Entry::Signal(signal) => {
@@ -203,6 +218,7 @@ impl Writer {
                 Entry::Save(call) => self.wait_to_save(*call),
                 Entry::Frame(frame) => self.frames.push(frame),
                 Entry::Flush(done) => flushed.push(done),
+                Entry::Ask(done) => asked.push(done),
                 Entry::Settle { within, done } => {
                     settling = Some(within);
                     flushed.push(done);
@@ -216,6 +232,9 @@ impl Writer {
         }
         for done in flushed {
             let _ = done.send(());
+        }
+        for done in asked {
+            let _ = done.send(self.spool.is_empty() && self.homeless.is_empty());
         }
     }
 

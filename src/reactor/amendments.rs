@@ -83,7 +83,8 @@ impl Reactor {
             let (store, ledger, answers) =
                 (self.parts.store.clone(), self.parts.ledger.clone(), self.answers.clone());
             tokio::spawn(async move {
-                ledger.flush().await;
+                // Without the evidence that is spooled still, the fold would take back what the call has come to.
+                ledger.reached().await;
                 let folded = match store.signals_of(call).await {
                     Ok(signals) => fold(&signals).map(|it| (Box::new(it), fold_recordings(&signals))),
                     Err(error) => {

@@ -4,6 +4,7 @@
 use std::path::Path;
 use std::time::{Duration, Instant};
 
+use serde_json::json;
 use sqlx::sqlite::SqliteConnectOptions;
 use sqlx::{ConnectOptions, Connection, SqliteConnection};
 
@@ -35,6 +36,19 @@ impl Lock {
         let Self { runtime, connection } = self;
         runtime.block_on(async { connection.close().await.expect("the lock is given back") });
     }
+}
+
+/// A note about the first call, which has ended: its author is told that it shows later, and what the call has come to
+/// is not taken back. Returns the interaction's path.
+fn a_note_is_kept(office: &Office) -> String {
+    let first = office.server.get("/interactions")["items"][1].clone();
+    let path = format!("/interactions/{}", first["id"].as_str().expect("an id"));
+    let reply = office.server.request("PATCH", &path, &json!({"notes": "обещал перезвонить"}).to_string());
+    assert_eq!(reply.status, 503, "{}", reply.json());
+    let detail = reply.json()["detail"].as_str().expect("a reason").to_owned();
+    assert!(detail.contains("the change is kept"), "{detail}");
+    assert_eq!(office.server.get(&path), first, "it is as it was");
+    path
 }
 
 #[test]
@@ -79,8 +93,12 @@ fn a_talk_and_a_new_call_go_on_while_the_database_is_locked() {
         assert_eq!(&office.server.get(&format!("/interactions/{id}")), interaction);
     }
     assert!(locked_at.elapsed() < LOCKED, "the lock was still held");
+    let noted = a_note_is_kept(&office);
     std::thread::sleep(LOCKED.saturating_sub(locked_at.elapsed()));
     lock.release();
+    eventually("the note shows", SOON, || {
+        (office.server.get(&noted)["notes"] == "обещал перезвонить").then_some(())
+    });
 
     let interactions = eventually("both interactions are saved", SOON, || {
         let list = office.server.get("/interactions");

@@ -1,7 +1,10 @@
 //! `/interactions`: what calls left behind, live ones too.
 
+use std::time::Duration;
+
 use axum::Json;
 use axum::extract::State;
+use axum::http::StatusCode;
 use axum::response::Response;
 use linecard_calls::{
     ContactId, Direction, Edit, Interaction, InteractionId, Outcome, Recording, Role, UserId, UtcMillis,
@@ -24,6 +27,9 @@ const NOTES_MAX: usize = 20_000;
 
 /// The longest disposition, in characters.
 const DISPOSITION_MAX: usize = 200;
+
+/// How long a change of an ended call may take before its author is told that it shows later.
+const AMENDED_WITHIN: Duration = Duration::from_secs(5);
 
 #[derive(Deserialize)]
 pub(crate) struct InteractionQuery {
@@ -162,8 +168,14 @@ pub(crate) async fn change(
         }
         edits.push(Edit::Contact { contact, user });
     }
-    let interaction = app.reactor.ask(|reply| Command::Edit { call, edits, reply }).await??;
-    Ok(Json(interaction))
+    let edited = app.reactor.ask(|reply| Command::Edit { call, edits, reply });
+    match tokio::time::timeout(AMENDED_WITHIN, edited).await {
+        Ok(answer) => Ok(Json(answer??)),
+        Err(_) => {
+            let detail = "the database is away; the change is kept and shows once it is back";
+            Err(ApiError::new(StatusCode::SERVICE_UNAVAILABLE, detail))
+        }
+    }
 }
 
 /// Returns an interaction that the session may see; another's is as if it did not exist.
