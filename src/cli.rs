@@ -16,7 +16,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 use linecard_calls::Role;
-use linecard_store::Store;
+use linecard_store::{Address, Store};
 
 use crate::config::{Config, ConfigError};
 use crate::log;
@@ -167,10 +167,10 @@ fn execute(arguments: Arguments) -> Result<Ended, CliError> {
 /// Opens the configured database for a command; only `serve` and `user add` may make a new one.
 async fn open_existing(config: &Config) -> Result<Store, CliError> {
     let url = config.database_url();
-    let path = url.trim_start_matches("sqlite://").trim_start_matches("sqlite:");
-    if !std::path::Path::new(path).exists() {
+    if let Some(file) = url.parse::<Address>()?.missing_file() {
         return Err(CliError::Environment(format!(
-            "there is no database at {path}; run `linecard serve` once, or set database.url or server.data_dir"
+            "there is no database at {}; run `linecard serve` once, or set database.url or server.data_dir",
+            file.display()
         )));
     }
     Ok(Store::open(&url).await?)

@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use figment::Figment;
 use figment::providers::{Env, Format, Serialized, Toml};
 use linecard_crm::number::DialPlan;
+use linecard_store::{Address, StoreError};
 use serde::{Deserialize, Serialize};
 
 /// The name of the file read when no `--config` is given and it exists in the working directory.
@@ -74,7 +75,7 @@ pub enum Tls {
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct DatabaseConfig {
-    /// `sqlite://PATH` or `postgres://...`; `{data_dir}` stands for the data folder.
+    /// `sqlite://PATH` or `postgres://USER:PASSWORD@HOST/DATABASE`; `{data_dir}` stands for the data folder.
     pub url: String,
 }
 
@@ -369,12 +370,8 @@ impl Config {
         if self.server.tls != Tls::Off {
             return Err(ConfigError::new("server.tls", "this build serves plain HTTP only; write \"off\""));
         }
-        let url = self.database_url();
-        if !url.starts_with("sqlite:") {
-            return Err(ConfigError::new(
-                "database.url",
-                "only SQLite is served by this build; write \"sqlite://{data_dir}/linecard.db\"",
-            ));
+        if let Err(StoreError::Url { advice }) = self.database_url().parse::<Address>() {
+            return Err(ConfigError::new("database.url", advice));
         }
         Ok(())
     }
@@ -498,6 +495,7 @@ mod tests {
             ("[recording]\ndefault = \"some\"", "recording.default"),
             ("[dialplan]\nregion = \"Mars\"", "dialplan.region"),
             ("[database]\nurl = \"mysql://x\"", "database.url"),
+            ("[database]\nurl = \"postgres://h:port/d\"", "database.url"),
         ];
         for (text, key) in cases {
             assert_eq!(from_toml(text).unwrap_err().key, key, "{text}");

@@ -25,8 +25,14 @@ pub(crate) const DURABLE_WITHIN: Duration = Duration::from_millis(100);
 /// How long one commit may take before the spool is used: what remains of `DURABLE_WITHIN` is for the spool.
 const COMMIT_WITHIN: Duration = Duration::from_millis(70);
 
+/// How long a group of spooled signals may take to be carried over.
+const CARRY_WITHIN: Duration = Duration::from_secs(2);
+
 /// How often a database that was away is tried again.
 const RETRY_EVERY: Duration = Duration::from_millis(250);
+
+/// Why the database counts as away when it only does not answer.
+const TOO_LONG: &str = "the database takes too long to commit";
 
 /// The most entries in one commit.
 const GROUP_MAX: usize = 512;
@@ -143,7 +149,7 @@ impl Ledger {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Reach {
     Here,
-    Away { retry_at: Instant },
+    Away,
 }
 
 struct Writer {
@@ -185,13 +191,15 @@ impl Writer {
 
     async fn run(mut self, mut queue: mpsc::UnboundedReceiver<(Instant, Entry)>) {
         let mut group = Vec::new();
+        let mut reachable = Box::pin(reachable_again(self.store.clone()));
         loop {
             let received = match self.reach {
                 Reach::Here => queue.recv_many(&mut group, GROUP_MAX).await,
-                Reach::Away { retry_at } => tokio::select! {
+                Reach::Away => tokio::select! {
                     received = queue.recv_many(&mut group, GROUP_MAX) => received,
-                    () = tokio::time::sleep_until(retry_at) => {
+                    () = &mut reachable => {
                         self.carry_over(COMMIT_WITHIN).await;
+                        reachable.set(reachable_again(self.store.clone()));
                         continue;
                     }
                 },
@@ -329,7 +337,7 @@ impl Writer {
                 Ok(())
             }
             Ok(Err(error)) => Err(error.to_string()),
-            Err(_) => Err("the database takes too long to commit".to_owned()),
+            Err(_) => Err(TOO_LONG.to_owned()),
         }
     }
 
@@ -349,8 +357,10 @@ impl Writer {
                 break;
             }
             let batch = Batch { signals: entries, epoch: self.epoch.clone(), ..Batch::default() };
-            if let Err(error) = self.store.append(&batch).await {
-                return self.set_away(error.to_string());
+            match timeout(CARRY_WITHIN, self.store.append(&batch)).await {
+                Ok(Ok(())) => {}
+                Ok(Err(error)) => return self.set_away(error.to_string()),
+                Err(_) => return self.set_away(TOO_LONG.to_owned()),
             }
             place = next;
         }
@@ -379,7 +389,7 @@ impl Writer {
             tracing::warn!(%reason, "the database does not take signals; they are spooled");
             self.tell(Notice::Away { reason });
         }
-        self.reach = Reach::Away { retry_at: Instant::now() + RETRY_EVERY };
+        self.reach = Reach::Away;
     }
 
     fn bound_frames(&mut self) {
@@ -396,6 +406,17 @@ impl Writer {
 
     fn tell(&self, notice: Notice) {
         let _ = self.notices.send(notice);
+    }
+}
+
+/// Waits a while, and then until the database answers: signals are spooled meanwhile, however long a new connection to
+/// a server takes.
+async fn reachable_again(store: Store) {
+    loop {
+        tokio::time::sleep(RETRY_EVERY).await;
+        if store.reach().await.is_ok() {
+            return;
+        }
     }
 }
 

@@ -4,11 +4,10 @@ use std::collections::HashMap;
 
 use linecard_calls::UtcMillis;
 use linecard_crm::{Number, sort_key};
-use sqlx::sqlite::SqliteRow;
-use sqlx::{Row, SqliteConnection};
 
+use crate::database::{Row, Tx, assembled, sql};
 use crate::page::{List, Page, PageRequest};
-use crate::statement::{Columns, Conditions, Table, Value, query};
+use crate::statement::{Columns, Conditions, Table, Value};
 use crate::{Store, StoreError};
 
 /// A row with a name and numbers.
@@ -29,7 +28,7 @@ pub(crate) trait Card: Sized {
     /// Returns the company that the draft belongs to.
     fn company(draft: &Self::Draft) -> Option<&str>;
     /// Reads a row; its numbers are read after it.
-    fn of(row: &SqliteRow) -> Result<Self, StoreError>;
+    fn of(row: &Row) -> Result<Self, StoreError>;
     /// Returns the id, and where the numbers belong.
     fn numbers_mut(&mut self) -> (String, &mut Vec<Number>);
 }
@@ -41,7 +40,7 @@ impl Store {
         draft: &C::Draft,
         now: UtcMillis,
     ) -> Result<C, StoreError> {
-        let mut tx = self.pool.begin_with("BEGIN IMMEDIATE").await?;
+        let mut tx = self.pool.begin().await?;
         check_company::<C>(&mut tx, draft).await?;
         C::TABLE.insert(&mut tx, id, searched_columns::<C>(draft)?, now).await?;
         write_numbers(&mut tx, C::OWNER, id, C::numbers(draft)).await?;
@@ -55,7 +54,7 @@ impl Store {
         draft: &C::Draft,
         version: i64,
     ) -> Result<C, StoreError> {
-        let mut tx = self.pool.begin_with("BEGIN IMMEDIATE").await?;
+        let mut tx = self.pool.begin().await?;
         check_company::<C>(&mut tx, draft).await?;
         C::TABLE.update(&mut tx, id, searched_columns::<C>(draft)?, version).await?;
         write_numbers(&mut tx, C::OWNER, id, C::numbers(draft)).await?;
@@ -96,8 +95,8 @@ impl Store {
             C::OWNER,
             conditions.clause()
         );
-        for row in query(text, &conditions.values).fetch_all(&self.pool).await? {
-            if let Some(numbers) = wanted.get_mut(row.try_get::<&str, _>("owner")?) {
+        for row in assembled(text, &conditions.values).fetch_all(&self.pool).await? {
+            if let Some(numbers) = wanted.get_mut(&row.try_get::<String>("owner")?) {
                 numbers.push(number_of(&row)?);
             }
         }
@@ -113,20 +112,22 @@ fn searched_columns<C: Card>(draft: &C::Draft) -> Result<Columns, StoreError> {
 }
 
 /// Refuses a company that does not exist, which the database would not tell from another broken reference.
-async fn check_company<C: Card>(db: &mut SqliteConnection, draft: &C::Draft) -> Result<(), StoreError> {
+async fn check_company<C: Card>(tx: &mut Tx, draft: &C::Draft) -> Result<(), StoreError> {
     let Some(company) = C::company(draft) else { return Ok(()) };
-    let found = sqlx::query("SELECT 1 FROM companies WHERE id = $1").bind(company).fetch_optional(db).await?;
+    let found = sql("SELECT 1 FROM companies WHERE id = $1").bind(company).fetch_optional(&mut *tx).await?;
     found.map(|_| ()).ok_or(StoreError::Dangling { field: "company_id" })
 }
 
 /// Replaces the owner's numbers.
 async fn write_numbers(
-    db: &mut SqliteConnection,
+    tx: &mut Tx,
     owner: &'static str,
     id: &str,
     numbers: &[Number],
 ) -> Result<(), StoreError> {
-    query(format!("DELETE FROM numbers WHERE {owner} = $1"), &[Value::text(id)]).execute(&mut *db).await?;
+    assembled(format!("DELETE FROM numbers WHERE {owner} = $1"), &[Value::text(id)])
+        .execute(&mut *tx)
+        .await?;
     for (position, number) in (0_i64..).zip(numbers) {
         let text = format!(
             "INSERT INTO numbers (id, {owner}, position, number, e164, extension, label, suffix_key) \
@@ -135,14 +136,14 @@ async fn write_numbers(
         let values = [
             Value::text(format!("{id}:{position}")),
             Value::text(id),
-            Value::Number(position),
+            Value::from(position),
             Value::text(&number.number),
-            Value::Text(number.e164.clone()),
-            Value::Text(number.extension.clone()),
-            Value::Text(number.label.clone()),
-            Value::Text(number.suffix_key()),
+            Value::from(number.e164.clone()),
+            Value::from(number.extension.clone()),
+            Value::from(number.label.clone()),
+            Value::from(number.suffix_key()),
         ];
-        query(text, &values).execute(&mut *db).await?;
+        assembled(text, &values).execute(&mut *tx).await?;
     }
     Ok(())
 }
@@ -158,7 +159,7 @@ fn escape_like(letter: char) -> impl Iterator<Item = char> {
     escape.into_iter().chain([letter])
 }
 
-pub(crate) fn number_of(row: &SqliteRow) -> Result<Number, StoreError> {
+pub(crate) fn number_of(row: &Row) -> Result<Number, StoreError> {
     Ok(Number {
         number: row.try_get("number")?,
         e164: row.try_get("e164")?,

@@ -3,10 +3,9 @@
 use linecard_calls::{ContactId, UserId, UtcMillis};
 use linecard_crm::Number;
 use serde::{Deserialize, Serialize};
-use sqlx::Row;
-use sqlx::sqlite::SqliteRow;
 
 use crate::cards::Card;
+use crate::database::Row;
 use crate::page::{List, Page, PageRequest};
 use crate::row::{id, id_opt, json, json_of};
 use crate::statement::{Columns, Table, Value};
@@ -107,8 +106,8 @@ impl Card for Contact {
 
     fn columns(draft: &ContactDraft) -> Result<Columns, StoreError> {
         Ok(vec![
-            ("company_id", Value::Text(draft.company_id.clone())),
-            ("responsible_id", Value::Text(draft.responsible_id.map(|user| user.to_string()))),
+            ("company_id", Value::from(draft.company_id.clone())),
+            ("responsible_id", Value::from(draft.responsible_id.map(|user| user.to_string()))),
             ("fields", Value::text(json_of(&draft.fields)?)),
         ])
     }
@@ -125,7 +124,7 @@ impl Card for Contact {
         draft.company_id.as_deref()
     }
 
-    fn of(row: &SqliteRow) -> Result<Self, StoreError> {
+    fn of(row: &Row) -> Result<Self, StoreError> {
         Ok(Self {
             id: id(row, "contacts", "id")?,
             version: row.try_get("version")?,
@@ -172,7 +171,7 @@ impl Card for Company {
         None
     }
 
-    fn of(row: &SqliteRow) -> Result<Self, StoreError> {
+    fn of(row: &Row) -> Result<Self, StoreError> {
         let fields = json(row, "companies", "fields")?;
         Ok(Self {
             id: row.try_get("id")?,
@@ -219,7 +218,7 @@ impl Store {
     /// # Errors
     /// `Stale` when it was changed or deleted meanwhile.
     pub async fn delete_contact(&self, id: ContactId, version: i64) -> Result<(), StoreError> {
-        Contact::TABLE.delete(&mut *self.pool.acquire().await?, &id.to_string(), version).await
+        Contact::TABLE.delete(&self.pool, &id.to_string(), version).await
     }
 
     /// Returns a contact.
@@ -273,7 +272,7 @@ impl Store {
     /// # Errors
     /// `Stale` when it was changed or deleted meanwhile.
     pub async fn delete_company(&self, id: &str, version: i64) -> Result<(), StoreError> {
-        Company::TABLE.delete(&mut *self.pool.acquire().await?, id, version).await
+        Company::TABLE.delete(&self.pool, id, version).await
     }
 
     /// Returns a company.

@@ -1,26 +1,28 @@
 //! The one error of the store.
 
+use sqlx::sqlite::SqliteError;
+
 /// Why the database did not do what was asked. "Not found" is not among them: that is `Ok(None)`.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
     /// The address names no database that can be used.
-    #[error("database.url {url:?} cannot be used: {source}")]
+    #[error("database.url: {advice}")]
     Url {
-        /// The address as configured.
-        url: String,
-        /// The driver's reason.
-        source: sqlx::Error,
+        /// What is wrong with it and what to write.
+        advice: String,
     },
     /// The database cannot be opened.
-    #[error("the database {url:?} cannot be opened: {source}")]
+    #[error("database.url: {what} cannot be opened: {why}; {advice}")]
     Open {
-        /// The address as configured.
-        url: String,
+        /// The file, or the server without the password.
+        what: String,
         /// The driver's reason.
-        source: sqlx::Error,
+        why: String,
+        /// What to write or to do.
+        advice: String,
     },
     /// The schema cannot be brought up to date.
-    #[error("the database's schema cannot be brought up to date: {0}")]
+    #[error("database.url: the schema cannot be brought up to date: {0}")]
     Migrate(#[from] sqlx::migrate::MigrateError),
     /// A value that must be unique is taken.
     #[error("{field} is already in use")]
@@ -62,13 +64,18 @@ impl StoreError {
     pub fn is_passing(&self) -> bool {
         match self {
             Self::Database(sqlx::Error::Database(error)) => {
-                // SQLite's primary codes: 5 busy, 6 locked, 10 I/O, 13 full, 14 cannot open (extended codes keep the low byte).
-                let code = error.code().and_then(|code| code.parse::<i64>().ok());
-                code.is_some_and(|code| matches!(code & 0xff, 5 | 6 | 10 | 13 | 14))
+                error.code().is_some_and(|code| match error.try_downcast_ref::<SqliteError>() {
+                    Some(_) => is_passing_in_sqlite(&code),
+                    None => is_passing_in_postgres(&code),
+                })
             }
             Self::Database(sqlx::Error::Io(_) | sqlx::Error::PoolTimedOut) => true,
             _ => false,
         }
+    }
+
+    pub(crate) fn url(advice: String) -> Self {
+        Self::Url { advice }
     }
 
     pub(crate) fn unreadable(table: &'static str, why: impl std::fmt::Display) -> Self {
@@ -81,6 +88,41 @@ impl StoreError {
             sqlx::Error::Database(e) if e.is_unique_violation() => Self::Taken { field: unique },
             sqlx::Error::Database(e) if e.is_foreign_key_violation() => Self::Dangling { field: reference },
             _ => Self::Database(error),
+        }
+    }
+}
+
+/// Primary codes: 5 busy, 6 locked, 10 I/O, 13 full, 14 cannot open (extended codes keep the low byte).
+fn is_passing_in_sqlite(code: &str) -> bool {
+    code.parse::<i64>().is_ok_and(|code| matches!(code & 0xff, 5 | 6 | 10 | 13 | 14))
+}
+
+/// SQLSTATE: a class of connection, rollback, resources, intervention or system, or the lock that could not be had, or a
+/// server that for now only reads.
+fn is_passing_in_postgres(code: &str) -> bool {
+    let class = ["08", "40", "53", "57", "58"].iter().any(|class| code.starts_with(class));
+    class || matches!(code, "55P03" | "25006" | "25P03")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn busy_and_gone_pass_and_a_broken_rule_does_not() {
+        for code in ["5", "6", "261", "517", "13", "3850"] {
+            assert!(is_passing_in_sqlite(code), "{code}");
+        }
+        for code in ["1", "19", "787", "2067", "26"] {
+            assert!(!is_passing_in_sqlite(code), "{code}");
+        }
+        for code in [
+            "08006", "40001", "40P01", "53100", "53300", "55P03", "57014", "57P01", "57P03", "58030", "25006",
+        ] {
+            assert!(is_passing_in_postgres(code), "{code}");
+        }
+        for code in ["23505", "23503", "42601", "42P01", "22021", "42501", "25P02", "XX000"] {
+            assert!(!is_passing_in_postgres(code), "{code}");
         }
     }
 }

@@ -1,9 +1,10 @@
 //! The frames that browsers were sent, kept so that a reconnecting one can resume.
 
+use crate::database::{Row, sql};
 use crate::{Store, StoreError};
 
 /// One numbered frame as it went over the socket.
-#[derive(Debug, Clone, PartialEq, Eq, sqlx::FromRow)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FrameRow {
     /// Its place in its epoch.
     pub seq: i64,
@@ -31,12 +32,11 @@ impl Store {
     /// # Errors
     /// When the database fails.
     pub async fn take_numbering(&self, fresh_epoch: &str) -> Result<Numbering, StoreError> {
-        let mut tx = self.pool.begin_with("BEGIN IMMEDIATE").await?;
-        let clean: Option<String> =
-            sqlx::query_scalar("SELECT value FROM server_state WHERE name = 'frames_clean'")
-                .fetch_optional(&mut *tx)
-                .await?;
-        sqlx::query("DELETE FROM server_state WHERE name = 'frames_clean'").execute(&mut *tx).await?;
+        let mut tx = self.pool.begin().await?;
+        let mark = sql("SELECT value FROM server_state WHERE name = 'frames_clean'");
+        let mark = mark.fetch_optional(&mut tx).await?;
+        let clean: Option<String> = mark.map(|row| row.try_get("value")).transpose()?;
+        sql("DELETE FROM server_state WHERE name = 'frames_clean'").execute(&mut tx).await?;
         tx.commit().await?;
         let continued = clean.as_deref().and_then(|mark| mark.rsplit_once(':')).and_then(|(epoch, seq)| {
             Some(Numbering { epoch: epoch.to_owned(), last_seq: seq.parse().ok()? })
@@ -49,10 +49,8 @@ impl Store {
     /// # Errors
     /// When the database fails; the next start then begins a new epoch.
     pub async fn leave_numbering(&self, numbering: &Numbering) -> Result<(), StoreError> {
-        sqlx::query(
-            "INSERT INTO server_state (name, value) VALUES ('frames_clean', $1) \
-             ON CONFLICT (name) DO UPDATE SET value = excluded.value",
-        )
+        sql("INSERT INTO server_state (name, value) VALUES ('frames_clean', $1) \
+             ON CONFLICT (name) DO UPDATE SET value = excluded.value")
         .bind(format!("{}:{}", numbering.epoch, numbering.last_seq))
         .execute(&self.pool)
         .await?;
@@ -70,7 +68,7 @@ impl Store {
         until: i64,
         limit: u32,
     ) -> Result<Vec<FrameRow>, StoreError> {
-        let rows = sqlx::query_as(
+        let rows = sql(
             "SELECT seq, at, frame FROM frames WHERE epoch = $1 AND seq > $2 AND seq <= $3 ORDER BY seq LIMIT $4",
         )
         .bind(epoch)
@@ -79,7 +77,7 @@ impl Store {
         .bind(i64::from(limit))
         .fetch_all(&self.pool)
         .await?;
-        Ok(rows)
+        rows.iter().map(frame_of).collect()
     }
 
     /// Returns the number before the oldest frame kept of `epoch`: an older cursor cannot be resumed.
@@ -87,10 +85,8 @@ impl Store {
     /// # Errors
     /// When the database fails.
     pub async fn frames_floor(&self, epoch: &str) -> Result<Option<i64>, StoreError> {
-        let oldest: Option<i64> = sqlx::query_scalar("SELECT MIN(seq) FROM frames WHERE epoch = $1")
-            .bind(epoch)
-            .fetch_one(&self.pool)
-            .await?;
+        let row = sql("SELECT MIN(seq) AS oldest FROM frames WHERE epoch = $1").bind(epoch);
+        let oldest: Option<i64> = row.fetch_one(&self.pool).await?.try_get("oldest")?;
         Ok(oldest.map(|seq| seq - 1))
     }
 
@@ -99,7 +95,10 @@ impl Store {
     /// # Errors
     /// When the database fails.
     pub async fn forget_frames(&self, before: i64) -> Result<u64, StoreError> {
-        let done = sqlx::query("DELETE FROM frames WHERE at < $1").bind(before).execute(&self.pool).await?;
-        Ok(done.rows_affected())
+        Ok(sql("DELETE FROM frames WHERE at < $1").bind(before).execute(&self.pool).await?)
     }
+}
+
+fn frame_of(row: &Row) -> Result<FrameRow, StoreError> {
+    Ok(FrameRow { seq: row.try_get("seq")?, at: row.try_get("at")?, frame: row.try_get("frame")? })
 }

@@ -1,12 +1,13 @@
 //! Answers kept for a day, so that a repeated POST is answered and not done twice.
 
+use crate::database::{Row, sql};
 use crate::{Store, StoreError};
 
 /// How long an answer is kept, in milliseconds.
 pub const KEPT_MS: i64 = 24 * 3_600_000;
 
 /// An answer that was given before.
-#[derive(Debug, Clone, PartialEq, Eq, sqlx::FromRow)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct KeptAnswer {
     /// A digest of the body that was answered.
     pub request: String,
@@ -29,16 +30,14 @@ impl Store {
         key: &str,
         since: i64,
     ) -> Result<Option<KeptAnswer>, StoreError> {
-        let row = sqlx::query_as(
-            "SELECT request, status, content_type, response FROM idempotency_keys \
-             WHERE user_id = $1 AND key = $2 AND created_at >= $3",
-        )
+        let row = sql("SELECT request, status, content_type, response FROM idempotency_keys \
+             WHERE user_id = $1 AND key = $2 AND created_at >= $3")
         .bind(user_id)
         .bind(key)
         .bind(since)
         .fetch_optional(&self.pool)
         .await?;
-        Ok(row)
+        row.as_ref().map(answer_of).transpose()
     }
 
     /// Keeps an answer under `key`. The first one stands, unless it was given before `since`; UTC milliseconds.
@@ -53,7 +52,7 @@ impl Store {
         now: i64,
         since: i64,
     ) -> Result<(), StoreError> {
-        sqlx::query(
+        sql(
             "INSERT INTO idempotency_keys (user_id, key, request, status, content_type, response, created_at) \
              VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT (user_id, key) DO UPDATE SET \
              request = excluded.request, status = excluded.status, content_type = excluded.content_type, \
@@ -78,10 +77,15 @@ impl Store {
     /// # Errors
     /// When the database fails.
     pub async fn forget_answers(&self, before: i64) -> Result<u64, StoreError> {
-        let done = sqlx::query("DELETE FROM idempotency_keys WHERE created_at < $1")
-            .bind(before)
-            .execute(&self.pool)
-            .await?;
-        Ok(done.rows_affected())
+        Ok(sql("DELETE FROM idempotency_keys WHERE created_at < $1").bind(before).execute(&self.pool).await?)
     }
+}
+
+fn answer_of(row: &Row) -> Result<KeptAnswer, StoreError> {
+    Ok(KeptAnswer {
+        request: row.try_get("request")?,
+        status: row.try_get("status")?,
+        content_type: row.try_get("content_type")?,
+        response: row.try_get("response")?,
+    })
 }

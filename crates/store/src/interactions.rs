@@ -1,8 +1,8 @@
 //! Interactions: what the fold made of the ledger, to be found and shown.
 
 use linecard_calls::{CallId, Direction, Interaction, InteractionId, Outcome};
-use sqlx::sqlite::SqliteRow;
 
+use crate::database::{Row, sql};
 use crate::page::{Cursor, List, Page, PageRequest};
 use crate::row::{json, text_of};
 use crate::statement::{Conditions, Value};
@@ -75,7 +75,7 @@ impl Store {
     /// # Errors
     /// When the database fails.
     pub async fn interaction_of_call(&self, call: CallId) -> Result<Option<Interaction>, StoreError> {
-        let row = sqlx::query("SELECT interaction FROM interactions WHERE call_id = $1")
+        let row = sql("SELECT interaction FROM interactions WHERE call_id = $1")
             .bind(call.to_string())
             .fetch_optional(&self.pool)
             .await?;
@@ -98,10 +98,10 @@ impl Store {
 fn conditions_of(filter: &InteractionFilter) -> Result<Conditions, StoreError> {
     let mut conditions = Conditions::default();
     if let Some(from) = filter.from {
-        conditions.and("started_at >= ?", Value::Number(from));
+        conditions.and("started_at >= ?", Value::from(from));
     }
     if let Some(until) = filter.until {
-        conditions.and("started_at < ?", Value::Number(until));
+        conditions.and("started_at < ?", Value::from(until));
     }
     if let Some(direction) = &filter.direction {
         conditions.and("direction = ?", Value::text(text_of(direction)?));
@@ -119,7 +119,7 @@ fn conditions_of(filter: &InteractionFilter) -> Result<Conditions, StoreError> {
         conditions.and("(caller_number = ? OR callee_number = ?)", Value::text(number));
     }
     if let Some(recorded) = filter.recorded {
-        conditions.and("recorded = ?", Value::Flag(recorded));
+        conditions.and("recorded = ?", Value::from(recorded));
     }
     if !filter.without.is_empty() {
         conditions.and_among("id", true, filter.without.iter().map(ToString::to_string));
@@ -127,6 +127,6 @@ fn conditions_of(filter: &InteractionFilter) -> Result<Conditions, StoreError> {
     Ok(conditions)
 }
 
-fn interaction_of(row: &SqliteRow) -> Result<Interaction, StoreError> {
+fn interaction_of(row: &Row) -> Result<Interaction, StoreError> {
     json(row, "interactions", "interaction")
 }

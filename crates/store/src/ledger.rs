@@ -5,9 +5,8 @@
 use std::collections::BTreeMap;
 
 use linecard_calls::{CallId, Interaction, Recording, Signal};
-use sqlx::sqlite::SqliteRow;
-use sqlx::{Row, Sqlite, Transaction};
 
+use crate::database::{Row, Tx, sql};
 use crate::frames::FrameRow;
 use crate::row::{json, json_of, text_of};
 use crate::{Store, StoreError};
@@ -64,7 +63,7 @@ impl Store {
     /// # Errors
     /// When the database is busy, out of reach or full (`is_passing`), nothing of the batch was written.
     pub async fn append(&self, batch: &Batch) -> Result<(), StoreError> {
-        let mut tx = self.ledger.begin_with("BEGIN IMMEDIATE").await?;
+        let mut tx = self.ledger.begin().await?;
         for entry in &batch.signals {
             insert_signal(&mut tx, entry).await?;
         }
@@ -72,21 +71,21 @@ impl Store {
             save_call(&mut tx, save).await?;
         }
         if let Some(seq) = batch.frames_lost_until {
-            sqlx::query("DELETE FROM frames WHERE epoch = $1 AND seq <= $2")
+            sql("DELETE FROM frames WHERE epoch = $1 AND seq <= $2")
                 .bind(&batch.epoch)
                 .bind(seq)
-                .execute(&mut *tx)
+                .execute(&mut tx)
                 .await?;
         }
         for frame in &batch.frames {
-            sqlx::query(
+            sql(
                 "INSERT INTO frames (epoch, seq, at, frame) VALUES ($1, $2, $3, $4) ON CONFLICT (epoch, seq) DO NOTHING",
             )
             .bind(&batch.epoch)
             .bind(frame.seq)
             .bind(frame.at)
             .bind(&frame.frame)
-            .execute(&mut *tx)
+            .execute(&mut tx)
             .await?;
         }
         tx.commit().await?;
@@ -98,8 +97,8 @@ impl Store {
     /// # Errors
     /// When the database fails.
     pub async fn last_signal_seq(&self) -> Result<i64, StoreError> {
-        let last: Option<i64> =
-            sqlx::query_scalar("SELECT MAX(seq) FROM signals").fetch_one(&self.pool).await?;
+        let row = sql("SELECT MAX(seq) AS last FROM signals").fetch_one(&self.pool).await?;
+        let last: Option<i64> = row.try_get("last")?;
         Ok(last.unwrap_or(0))
     }
 
@@ -108,11 +107,10 @@ impl Store {
     /// # Errors
     /// When the database fails, or a row cannot be read.
     pub async fn signals_of(&self, call: CallId) -> Result<Vec<Signal>, StoreError> {
-        let rows =
-            sqlx::query("SELECT seq, late_durable, signal FROM signals WHERE call_id = $1 ORDER BY seq")
-                .bind(call.to_string())
-                .fetch_all(&self.pool)
-                .await?;
+        let rows = sql("SELECT seq, late_durable, signal FROM signals WHERE call_id = $1 ORDER BY seq")
+            .bind(call.to_string())
+            .fetch_all(&self.pool)
+            .await?;
         rows.iter().map(|row| json(row, "signals", "signal")).collect()
     }
 
@@ -121,12 +119,11 @@ impl Store {
     /// # Errors
     /// When the database fails, or a row cannot be read.
     pub async fn signals_after(&self, seq: i64, limit: u32) -> Result<Vec<LedgerEntry>, StoreError> {
-        let rows =
-            sqlx::query("SELECT seq, late_durable, signal FROM signals WHERE seq > $1 ORDER BY seq LIMIT $2")
-                .bind(seq)
-                .bind(i64::from(limit))
-                .fetch_all(&self.pool)
-                .await?;
+        let rows = sql("SELECT seq, late_durable, signal FROM signals WHERE seq > $1 ORDER BY seq LIMIT $2")
+            .bind(seq)
+            .bind(i64::from(limit))
+            .fetch_all(&self.pool)
+            .await?;
         rows.iter().map(entry_of).collect()
     }
 
@@ -135,7 +132,7 @@ impl Store {
     /// # Errors
     /// When the database fails, or a row cannot be read.
     pub async fn unsettled_calls(&self) -> Result<BTreeMap<CallId, Vec<Signal>>, StoreError> {
-        let rows = sqlx::query(
+        let rows = sql(
             "SELECT signal FROM signals WHERE call_id IN (SELECT id FROM calls WHERE NOT settled) ORDER BY seq",
         )
         .fetch_all(&self.pool)
@@ -153,7 +150,7 @@ impl Store {
     /// # Errors
     /// When the database fails.
     pub async fn calls_after(&self, after: Option<CallId>, limit: u32) -> Result<Vec<CallId>, StoreError> {
-        let rows = sqlx::query("SELECT id FROM calls WHERE id > $1 ORDER BY id LIMIT $2")
+        let rows = sql("SELECT id FROM calls WHERE id > $1 ORDER BY id LIMIT $2")
             .bind(after.map(|id| id.to_string()).unwrap_or_default())
             .bind(i64::from(limit))
             .fetch_all(&self.pool)
@@ -162,32 +159,30 @@ impl Store {
     }
 }
 
-async fn insert_signal(tx: &mut Transaction<'_, Sqlite>, entry: &LedgerEntry) -> Result<(), StoreError> {
+async fn insert_signal(tx: &mut Tx, entry: &LedgerEntry) -> Result<(), StoreError> {
     let signal = &entry.signal;
     let call = signal.call_id.to_string();
-    sqlx::query("INSERT INTO calls (id, settled) VALUES ($1, FALSE) ON CONFLICT (id) DO NOTHING")
+    sql("INSERT INTO calls (id, settled) VALUES ($1, FALSE) ON CONFLICT (id) DO NOTHING")
         .bind(&call)
-        .execute(&mut **tx)
+        .execute(&mut *tx)
         .await?;
-    sqlx::query(
-        "INSERT INTO signals (seq, id, call_id, observed_at, late_durable, signal) \
+    sql("INSERT INTO signals (seq, id, call_id, observed_at, late_durable, signal) \
          SELECT CAST($1 AS BIGINT), $2, $3, CAST($4 AS BIGINT), $5, $6 \
-         WHERE NOT EXISTS (SELECT 1 FROM signals WHERE id = $2)",
-    )
+         WHERE NOT EXISTS (SELECT 1 FROM signals WHERE id = $2)")
     .bind(entry.seq)
     .bind(signal.id.to_string())
     .bind(call)
     .bind(signal.observed_at.0)
     .bind(entry.late_durable)
     .bind(json_of(signal)?)
-    .execute(&mut **tx)
+    .execute(&mut *tx)
     .await?;
     Ok(())
 }
 
-async fn save_call(tx: &mut Transaction<'_, Sqlite>, save: &SavedCall) -> Result<(), StoreError> {
+async fn save_call(tx: &mut Tx, save: &SavedCall) -> Result<(), StoreError> {
     let it = &save.interaction;
-    sqlx::query(
+    sql(
         "INSERT INTO interactions (id, call_id, direction, outcome, state, caller_number, callee_number, contact_id, \
          user_id, line_id, started_at, recorded, interaction) \
          VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13) ON CONFLICT (id) DO UPDATE SET \
@@ -209,30 +204,26 @@ async fn save_call(tx: &mut Transaction<'_, Sqlite>, save: &SavedCall) -> Result
     .bind(it.started_at.0)
     .bind(!it.recording_ids.is_empty())
     .bind(json_of(it)?)
-    .execute(&mut **tx)
+    .execute(&mut *tx)
     .await?;
     for recording in &save.recordings {
         save_recording(tx, recording, it.started_at.0).await?;
     }
-    sqlx::query(
+    sql(
         "INSERT INTO calls (id, settled) VALUES ($1, $2) ON CONFLICT (id) DO UPDATE SET settled = excluded.settled",
     )
     .bind(it.call_id.to_string())
     .bind(save.settled)
-    .execute(&mut **tx)
+    .execute(&mut *tx)
     .await?;
     Ok(())
 }
 
-async fn save_recording(
-    tx: &mut Transaction<'_, Sqlite>,
-    recording: &Recording,
-    started_at: i64,
-) -> Result<(), StoreError> {
+async fn save_recording(tx: &mut Tx, recording: &Recording, started_at: i64) -> Result<(), StoreError> {
     let duration = recording.duration_ms.map(i64::try_from).transpose();
     let duration =
         duration.map_err(|_| StoreError::unreadable("recordings", "duration_ms is out of range"))?;
-    sqlx::query(
+    sql(
         "INSERT INTO recordings (id, interaction_id, state, duration_ms, channels, sample_rate_hz, sha256, spans, \
          started_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9) ON CONFLICT (id) DO UPDATE SET \
          state = excluded.state, duration_ms = excluded.duration_ms, channels = excluded.channels, \
@@ -247,12 +238,12 @@ async fn save_recording(
     .bind(&recording.sha256)
     .bind(json_of(&recording.spans)?)
     .bind(started_at)
-    .execute(&mut **tx)
+    .execute(&mut *tx)
     .await?;
     Ok(())
 }
 
-fn entry_of(row: &SqliteRow) -> Result<LedgerEntry, StoreError> {
+fn entry_of(row: &Row) -> Result<LedgerEntry, StoreError> {
     Ok(LedgerEntry {
         seq: row.try_get("seq")?,
         late_durable: row.try_get("late_durable")?,

@@ -2,12 +2,11 @@
 
 use linecard_calls::{LineId, UserId, UtcMillis};
 use serde::{Deserialize, Serialize};
-use sqlx::Row;
-use sqlx::sqlite::SqliteRow;
 
+use crate::database::{Row, assembled};
 use crate::page::{List, Page, PageRequest};
 use crate::row::{id, id_opt, text_of, word, word_opt};
-use crate::statement::{Columns, Conditions, Table, Value, query};
+use crate::statement::{Columns, Conditions, Table, Value};
 use crate::{Store, StoreError};
 
 /// A SIP account on a PBX, with its password: for the user agent, never for a page.
@@ -118,8 +117,7 @@ impl Store {
     /// # Errors
     /// `Dangling { field: "user_id" }` when there is no such user.
     pub async fn add_line(&self, id: LineId, draft: &LineDraft, now: UtcMillis) -> Result<Line, StoreError> {
-        let mut db = self.pool.acquire().await?;
-        LINES.insert(&mut db, &id.to_string(), columns_of(draft)?, now).await?;
+        LINES.insert(&self.pool, &id.to_string(), columns_of(draft)?, now).await?;
         Ok(Line { id, version: 1, created_at: now, account: draft.clone() })
     }
 
@@ -128,9 +126,7 @@ impl Store {
     /// # Errors
     /// `Stale` when it was changed or deleted meanwhile, `Dangling` when there is no such user.
     pub async fn change_line(&self, id: LineId, draft: &LineDraft, version: i64) -> Result<Line, StoreError> {
-        let mut db = self.pool.acquire().await?;
-        LINES.update(&mut db, &id.to_string(), columns_of(draft)?, version).await?;
-        drop(db);
+        LINES.update(&self.pool, &id.to_string(), columns_of(draft)?, version).await?;
         self.line(id).await?.ok_or(StoreError::Stale)
     }
 
@@ -139,7 +135,7 @@ impl Store {
     /// # Errors
     /// `Stale` when it was changed or deleted meanwhile.
     pub async fn delete_line(&self, id: LineId, version: i64) -> Result<(), StoreError> {
-        LINES.delete(&mut *self.pool.acquire().await?, &id.to_string(), version).await
+        LINES.delete(&self.pool, &id.to_string(), version).await
     }
 
     /// Returns a line.
@@ -164,7 +160,7 @@ impl Store {
     /// When the database fails.
     pub async fn lines(&self) -> Result<Vec<Line>, StoreError> {
         let text = format!("SELECT {} FROM lines ORDER BY created_at DESC, id DESC", LIST.columns);
-        query(text, &[]).fetch_all(&self.pool).await?.iter().map(line_of).collect()
+        assembled(text, &[]).fetch_all(&self.pool).await?.iter().map(line_of).collect()
     }
 }
 
@@ -174,18 +170,18 @@ fn columns_of(draft: &LineDraft) -> Result<Columns, StoreError> {
         ("server", Value::text(&draft.server)),
         ("username", Value::text(&draft.username)),
         ("password", Value::text(&draft.password)),
-        ("auth_username", Value::Text(draft.auth_username.clone())),
-        ("outbound_proxy", Value::Text(draft.outbound_proxy.clone())),
-        ("transport", Value::Text(draft.transport.as_ref().map(text_of).transpose()?)),
+        ("auth_username", Value::from(draft.auth_username.clone())),
+        ("outbound_proxy", Value::from(draft.outbound_proxy.clone())),
+        ("transport", Value::from(draft.transport.as_ref().map(text_of).transpose()?)),
         ("mode", Value::text(text_of(&draft.mode)?)),
-        ("user_id", Value::Text(draft.user_id.map(|user| user.to_string()))),
+        ("user_id", Value::from(draft.user_id.map(|user| user.to_string()))),
         ("dial_format", Value::text(text_of(&draft.dial_format)?)),
-        ("dial_prefix", Value::Text(draft.dial_prefix.clone())),
-        ("caller_id", Value::Text(draft.caller_id.clone())),
+        ("dial_prefix", Value::from(draft.dial_prefix.clone())),
+        ("caller_id", Value::from(draft.caller_id.clone())),
     ])
 }
 
-fn line_of(row: &SqliteRow) -> Result<Line, StoreError> {
+fn line_of(row: &Row) -> Result<Line, StoreError> {
     Ok(Line {
         id: id(row, "lines", "id")?,
         version: row.try_get("version")?,

@@ -4,11 +4,10 @@ use std::collections::{BTreeSet, HashMap};
 
 use linecard_calls::{UserId, UtcMillis};
 use linecard_crm::{Candidate, ContactRef, Found, Number, NumberOwner, Signals, SuffixProbes, rank};
-use sqlx::Row;
-use sqlx::sqlite::SqliteRow;
 
 use crate::cards::number_of;
-use crate::statement::{Conditions, Value, query};
+use crate::database::{Row, assembled};
+use crate::statement::{Conditions, Value};
 use crate::{Store, StoreError};
 
 /// The most rows that one kind of search brings: a number that thousands share tells nothing.
@@ -50,21 +49,16 @@ impl Store {
     }
 
     async fn rows_with(&self, condition: &'static str, value: &str) -> Result<Vec<Found>, StoreError> {
-        let text = sqlx::AssertSqlSafe(format!("{SELECT} WHERE {condition} ORDER BY c.id LIMIT $2"));
-        let rows = sqlx::query(text).bind(value).bind(ROWS_MAX).fetch_all(&self.pool).await?;
+        let text = format!("{SELECT} WHERE {condition} ORDER BY c.id LIMIT $2");
+        let rows =
+            assembled(text, &[Value::text(value), Value::from(ROWS_MAX)]).fetch_all(&self.pool).await?;
         rows.iter().map(found_of).collect()
     }
 
     async fn rows_by_suffix(&self, probes: &SuffixProbes) -> Result<Vec<Found>, StoreError> {
-        let text = sqlx::AssertSqlSafe(format!(
-            "{SELECT} WHERE n.suffix_key >= $1 AND n.suffix_key < $2 ORDER BY c.id LIMIT $3"
-        ));
-        let rows = sqlx::query(text)
-            .bind(&probes.from)
-            .bind(&probes.below)
-            .bind(ROWS_MAX)
-            .fetch_all(&self.pool)
-            .await?;
+        let text = format!("{SELECT} WHERE n.suffix_key >= $1 AND n.suffix_key < $2 ORDER BY c.id LIMIT $3");
+        let values = [Value::text(&probes.from), Value::text(&probes.below), Value::from(ROWS_MAX)];
+        let rows = assembled(text, &values).fetch_all(&self.pool).await?;
         let mut found: Vec<Found> = rows.iter().map(found_of).collect::<Result<_, _>>()?;
         for key in &probes.equal {
             found.extend(self.rows_with("n.suffix_key = $1", key).await?);
@@ -82,12 +76,12 @@ impl Store {
         conditions.and("outcome = ?", Value::text("answered"));
         conditions.and_among("contact_id", false, contacts);
         let text = format!(
-            "SELECT contact_id, MAX(started_at) FROM interactions{} GROUP BY contact_id",
+            "SELECT contact_id, MAX(started_at) AS last_at FROM interactions{} GROUP BY contact_id",
             conditions.clause()
         );
         let mut last_talks: HashMap<String, i64> = HashMap::new();
-        for row in query(text, &conditions.values).fetch_all(&self.pool).await? {
-            last_talks.insert(row.try_get(0)?, row.try_get(1)?);
+        for row in assembled(text, &conditions.values).fetch_all(&self.pool).await? {
+            last_talks.insert(row.try_get("contact_id")?, row.try_get("last_at")?);
         }
         for row in found {
             row.last_talk_at = last_talks.get(&row.contact.id).copied();
@@ -96,7 +90,7 @@ impl Store {
     }
 }
 
-fn found_of(row: &SqliteRow) -> Result<Found, StoreError> {
+fn found_of(row: &Row) -> Result<Found, StoreError> {
     let of_company: bool = row.try_get("of_company")?;
     Ok(Found {
         contact: ContactRef {

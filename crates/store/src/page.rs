@@ -2,10 +2,8 @@
 
 use std::cmp::Reverse;
 
-use sqlx::Row;
-use sqlx::sqlite::SqliteRow;
-
-use crate::statement::{Conditions, Value, query};
+use crate::database::{Row, assembled};
+use crate::statement::{Conditions, Value};
 use crate::{Store, StoreError};
 
 /// The most rows that one page holds.
@@ -126,10 +124,10 @@ impl Store {
         &self,
         list: &List,
         id: &str,
-        read: impl Fn(&SqliteRow) -> Result<T, StoreError>,
+        read: impl Fn(&Row) -> Result<T, StoreError>,
     ) -> Result<Option<T>, StoreError> {
         let text = format!("SELECT {} FROM {} WHERE {} = $1", list.columns, list.from, list.id);
-        let row = query(text, &[Value::text(id)]).fetch_optional(&self.pool).await?;
+        let row = assembled(text, &[Value::text(id)]).fetch_optional(&self.pool).await?;
         row.as_ref().map(read).transpose()
     }
 
@@ -139,18 +137,18 @@ impl Store {
         list: &List,
         mut conditions: Conditions,
         page: &PageRequest,
-        read: impl Fn(&SqliteRow) -> Result<T, StoreError>,
+        read: impl Fn(&Row) -> Result<T, StoreError>,
     ) -> Result<Page<T>, StoreError> {
         let List { columns, from, key, id } = list;
         let total = if page.counted {
-            let text = format!("SELECT COUNT(*) FROM {from}{}", conditions.clause());
-            query(text, &conditions.values).fetch_one(&self.pool).await?.try_get(0)?
+            let text = format!("SELECT COUNT(*) AS total FROM {from}{}", conditions.clause());
+            assembled(text, &conditions.values).fetch_one(&self.pool).await?.try_get("total")?
         } else {
             0
         };
         if let Some(Cursor { key: after, id: after_id }) = &page.cursor {
             let place = conditions.values.len() + 1;
-            conditions.values.extend([Value::Number(*after), Value::text(after_id)]);
+            conditions.values.extend([Value::from(*after), Value::text(after_id)]);
             conditions.push(format!("({key} < ${place} OR ({key} = ${place} AND {id} < ${}))", place + 1));
         }
         let text = format!(
@@ -159,7 +157,7 @@ impl Store {
             conditions.clause(),
             i64::from(page.limit) + 1
         );
-        let mut rows = query(text, &conditions.values).fetch_all(&self.pool).await?;
+        let mut rows = assembled(text, &conditions.values).fetch_all(&self.pool).await?;
         let limit = usize::try_from(page.limit).unwrap_or(usize::MAX);
         let more = rows.len() > limit;
         rows.truncate(limit);

@@ -1,12 +1,11 @@
 //! Recordings as rows: what the file is, never where it lies.
 
 use linecard_calls::{InteractionId, Recording, RecordingId};
-use sqlx::Row;
-use sqlx::sqlite::SqliteRow;
 
+use crate::database::{Row, assembled};
 use crate::page::{List, Page, PageRequest};
 use crate::row::{id, json, word};
-use crate::statement::{Conditions, Value, query};
+use crate::statement::{Conditions, Value};
 use crate::{Store, StoreError};
 
 const LIST: List = List {
@@ -50,12 +49,12 @@ impl Store {
             "SELECT {} FROM {} WHERE r.interaction_id = $1 ORDER BY r.started_at, r.id",
             LIST.columns, LIST.from
         );
-        let rows = query(text, &[Value::text(interaction.to_string())]).fetch_all(&self.pool).await?;
+        let rows = assembled(text, &[Value::text(interaction.to_string())]).fetch_all(&self.pool).await?;
         rows.iter().map(recording_of).collect()
     }
 }
 
-fn recording_of(row: &SqliteRow) -> Result<Recording, StoreError> {
+fn recording_of(row: &Row) -> Result<Recording, StoreError> {
     let out_of_range =
         |column: &str| StoreError::unreadable("recordings", format!("{column} is out of range"));
     let duration: Option<i64> = row.try_get("duration_ms")?;

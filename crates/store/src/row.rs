@@ -4,17 +4,12 @@ use std::str::FromStr;
 
 use serde::Serialize;
 use serde::de::{DeserializeOwned, IntoDeserializer, value};
-use sqlx::Row;
-use sqlx::sqlite::SqliteRow;
 
 use crate::StoreError;
+use crate::database::Row;
 
 /// Reads a text column that holds an id.
-pub(crate) fn id<T: FromStr>(
-    row: &SqliteRow,
-    table: &'static str,
-    column: &'static str,
-) -> Result<T, StoreError>
+pub(crate) fn id<T: FromStr>(row: &Row, table: &'static str, column: &'static str) -> Result<T, StoreError>
 where
     T::Err: std::fmt::Display,
 {
@@ -24,7 +19,7 @@ where
 
 /// Reads a text column that holds an id or null.
 pub(crate) fn id_opt<T: FromStr>(
-    row: &SqliteRow,
+    row: &Row,
     table: &'static str,
     column: &'static str,
 ) -> Result<Option<T>, StoreError>
@@ -38,7 +33,7 @@ where
 
 /// Reads a text column that holds one word of a closed set, as serde names it.
 pub(crate) fn word<T: DeserializeOwned>(
-    row: &SqliteRow,
+    row: &Row,
     table: &'static str,
     column: &'static str,
 ) -> Result<T, StoreError> {
@@ -49,7 +44,7 @@ pub(crate) fn word<T: DeserializeOwned>(
 
 /// Reads a text column that holds one word of a closed set, or null.
 pub(crate) fn word_opt<T: DeserializeOwned>(
-    row: &SqliteRow,
+    row: &Row,
     table: &'static str,
     column: &'static str,
 ) -> Result<Option<T>, StoreError> {
@@ -60,7 +55,7 @@ pub(crate) fn word_opt<T: DeserializeOwned>(
 
 /// Reads a text column that holds JSON.
 pub(crate) fn json<T: DeserializeOwned>(
-    row: &SqliteRow,
+    row: &Row,
     table: &'static str,
     column: &'static str,
 ) -> Result<T, StoreError> {
@@ -70,7 +65,7 @@ pub(crate) fn json<T: DeserializeOwned>(
 
 /// Reads a count that the schema keeps as BIGINT.
 pub(crate) fn number<T: TryFrom<i64>>(
-    row: &SqliteRow,
+    row: &Row,
     table: &'static str,
     column: &'static str,
 ) -> Result<T, StoreError> {

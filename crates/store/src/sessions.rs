@@ -1,5 +1,6 @@
 //! Log-ins, known by the SHA-256 of their token.
 
+use crate::database::sql;
 use crate::users::User;
 use crate::{Store, StoreError};
 
@@ -16,16 +17,14 @@ impl Store {
         expires_at: i64,
     ) -> Result<(), StoreError> {
         let mut tx = self.pool.begin().await?;
-        sqlx::query("DELETE FROM sessions WHERE expires_at <= $1").bind(now).execute(&mut *tx).await?;
-        sqlx::query(
-            "INSERT INTO sessions (token_hash, user_id, created_at, expires_at) VALUES ($1, $2, $3, $4)",
-        )
-        .bind(token_hash)
-        .bind(user_id)
-        .bind(now)
-        .bind(expires_at)
-        .execute(&mut *tx)
-        .await?;
+        sql("DELETE FROM sessions WHERE expires_at <= $1").bind(now).execute(&mut tx).await?;
+        sql("INSERT INTO sessions (token_hash, user_id, created_at, expires_at) VALUES ($1, $2, $3, $4)")
+            .bind(token_hash)
+            .bind(user_id)
+            .bind(now)
+            .bind(expires_at)
+            .execute(&mut tx)
+            .await?;
         tx.commit().await?;
         Ok(())
     }
@@ -35,16 +34,15 @@ impl Store {
     /// # Errors
     /// When the database fails.
     pub async fn session_user(&self, token_hash: &str, now: i64) -> Result<Option<(User, i64)>, StoreError> {
-        let row: Option<(String, i64)> = sqlx::query_as(
-            "SELECT user_id, expires_at FROM sessions WHERE token_hash = $1 AND expires_at > $2",
-        )
-        .bind(token_hash)
-        .bind(now)
-        .fetch_optional(&self.pool)
-        .await?;
-        let Some((user_id, expires_at)) = row else {
+        let row = sql("SELECT user_id, expires_at FROM sessions WHERE token_hash = $1 AND expires_at > $2")
+            .bind(token_hash)
+            .bind(now)
+            .fetch_optional(&self.pool)
+            .await?;
+        let Some(row) = row else {
             return Ok(None);
         };
+        let (user_id, expires_at): (String, i64) = (row.try_get("user_id")?, row.try_get("expires_at")?);
         Ok(self.user(&user_id).await?.map(|user| (user, expires_at)))
     }
 
@@ -53,10 +51,7 @@ impl Store {
     /// # Errors
     /// When the database fails.
     pub async fn close_session(&self, token_hash: &str) -> Result<(), StoreError> {
-        sqlx::query("DELETE FROM sessions WHERE token_hash = $1")
-            .bind(token_hash)
-            .execute(&self.pool)
-            .await?;
+        sql("DELETE FROM sessions WHERE token_hash = $1").bind(token_hash).execute(&self.pool).await?;
         Ok(())
     }
 }

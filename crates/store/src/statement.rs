@@ -3,37 +3,75 @@
 //! Only constants of this crate become SQL text; what comes from outside is always bound.
 
 use linecard_calls::UtcMillis;
-use sqlx::query::Query;
-use sqlx::sqlite::SqliteArguments;
-use sqlx::{AssertSqlSafe, Sqlite, SqliteConnection};
 
 use crate::StoreError;
+use crate::database::{Db, assembled};
 
 /// What a column is given or compared with.
 #[derive(Debug, Clone)]
 pub(crate) enum Value {
     /// TEXT or null.
     Text(Option<String>),
-    /// BIGINT.
-    Number(i64),
+    /// BIGINT or null.
+    Number(Option<i64>),
     /// BOOLEAN.
     Flag(bool),
 }
 
 impl Value {
     pub(crate) fn text(text: impl Into<String>) -> Self {
-        Self::Text(Some(text.into()))
+        let text: String = text.into();
+        // PostgreSQL keeps no NUL in a text. What it is replaced with is what a reader would see anyway.
+        Self::Text(Some(if text.contains('\0') { text.replace('\0', "\u{fffd}") } else { text }))
     }
 }
 
-/// Makes a query of `text`, whose placeholders `$1` and on stand for `values` in order.
-pub(crate) fn query(text: String, values: &[Value]) -> Query<'static, Sqlite, SqliteArguments> {
-    let query = sqlx::query(AssertSqlSafe(text));
-    values.iter().cloned().fold(query, |query, value| match value {
-        Value::Text(text) => query.bind(text),
-        Value::Number(number) => query.bind(number),
-        Value::Flag(flag) => query.bind(flag),
-    })
+impl From<&str> for Value {
+    fn from(text: &str) -> Self {
+        Self::text(text)
+    }
+}
+
+impl From<String> for Value {
+    fn from(text: String) -> Self {
+        Self::text(text)
+    }
+}
+
+impl From<&String> for Value {
+    fn from(text: &String) -> Self {
+        Self::text(text)
+    }
+}
+
+impl From<Option<String>> for Value {
+    fn from(text: Option<String>) -> Self {
+        text.map_or(Self::Text(None), Self::text)
+    }
+}
+
+impl From<&Option<String>> for Value {
+    fn from(text: &Option<String>) -> Self {
+        text.clone().into()
+    }
+}
+
+impl From<i64> for Value {
+    fn from(number: i64) -> Self {
+        Self::Number(Some(number))
+    }
+}
+
+impl From<Option<i64>> for Value {
+    fn from(number: Option<i64>) -> Self {
+        Self::Number(number)
+    }
+}
+
+impl From<bool> for Value {
+    fn from(flag: bool) -> Self {
+        Self::Flag(flag)
+    }
 }
 
 /// The columns of a row, without id, version and time.
@@ -54,24 +92,24 @@ impl Table {
     /// Adds a row at version 1.
     pub(crate) async fn insert(
         &self,
-        db: &mut SqliteConnection,
+        db: impl Into<Db<'_>>,
         id: &str,
         columns: Columns,
         now: UtcMillis,
     ) -> Result<(), StoreError> {
         let (mut names, mut values): (Vec<_>, Vec<_>) = columns.into_iter().unzip();
         names.extend(["id", "version", "created_at"]);
-        values.extend([Value::text(id), Value::Number(1), Value::Number(now.0)]);
+        values.extend([Value::text(id), Value::from(1_i64), Value::from(now.0)]);
         let places: Vec<String> = (1..=values.len()).map(|place| format!("${place}")).collect();
         let text = format!("INSERT INTO {} ({}) VALUES ({})", self.name, names.join(", "), places.join(", "));
-        query(text, &values).execute(db).await.map_err(|error| self.refused(error))?;
+        assembled(text, &values).execute(db).await.map_err(|error| self.refused(error))?;
         Ok(())
     }
 
     /// Changes the row `id` that is still at `version`; else `Stale`.
     pub(crate) async fn update(
         &self,
-        db: &mut SqliteConnection,
+        db: impl Into<Db<'_>>,
         id: &str,
         columns: Columns,
         version: i64,
@@ -80,26 +118,26 @@ impl Table {
         let assignments: Vec<String> =
             (1..).zip(names).map(|(place, name)| format!("{name} = ${place}")).collect();
         let (id_place, version_place) = (values.len() + 1, values.len() + 2);
-        values.extend([Value::text(id), Value::Number(version)]);
+        values.extend([Value::text(id), Value::from(version)]);
         let text = format!(
             "UPDATE {} SET {}, version = version + 1 WHERE id = ${id_place} AND version = ${version_place}",
             self.name,
             assignments.join(", ")
         );
-        let done = query(text, &values).execute(db).await.map_err(|error| self.refused(error))?;
-        if done.rows_affected() == 0 { Err(StoreError::Stale) } else { Ok(()) }
+        let changed = assembled(text, &values).execute(db).await.map_err(|error| self.refused(error))?;
+        if changed == 0 { Err(StoreError::Stale) } else { Ok(()) }
     }
 
     /// Deletes the row `id` that is still at `version`; else `Stale`.
     pub(crate) async fn delete(
         &self,
-        db: &mut SqliteConnection,
+        db: impl Into<Db<'_>>,
         id: &str,
         version: i64,
     ) -> Result<(), StoreError> {
         let text = format!("DELETE FROM {} WHERE id = $1 AND version = $2", self.name);
-        let done = query(text, &[Value::text(id), Value::Number(version)]).execute(db).await?;
-        if done.rows_affected() == 0 { Err(StoreError::Stale) } else { Ok(()) }
+        let changed = assembled(text, &[Value::text(id), Value::from(version)]).execute(db).await?;
+        if changed == 0 { Err(StoreError::Stale) } else { Ok(()) }
     }
 
     fn refused(&self, error: sqlx::Error) -> StoreError {

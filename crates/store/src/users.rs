@@ -1,9 +1,8 @@
 //! People who log in, and the devices they answer on.
 
 use linecard_calls::{DeviceAddress, DeviceId, Ring, Role, RoutedDevice, UserId, UtcMillis};
-use sqlx::Row;
-use sqlx::sqlite::SqliteRow;
 
+use crate::database::{Row, sql};
 use crate::page::{List, Page, PageRequest};
 use crate::row::{id, number, text_of, word};
 use crate::statement::{Columns, Conditions, Table, Value};
@@ -84,9 +83,7 @@ impl Store {
     /// `Taken { field: "login" }` when the log-in exists.
     pub async fn add_user(&self, id: UserId, draft: &UserDraft, now: UtcMillis) -> Result<User, StoreError> {
         let hash = hash_password(draft.password.clone().unwrap_or_default()).await?;
-        let mut db = self.pool.acquire().await?;
-        USERS.insert(&mut db, &id.to_string(), columns_of(draft, Some(hash))?, now).await?;
-        drop(db);
+        USERS.insert(&self.pool, &id.to_string(), columns_of(draft, Some(hash))?, now).await?;
         self.user(&id.to_string())
             .await?
             .ok_or_else(|| StoreError::unreadable("users", "the new row is gone"))
@@ -101,9 +98,7 @@ impl Store {
             Some(password) => Some(hash_password(password.clone()).await?),
             None => None,
         };
-        let mut db = self.pool.acquire().await?;
-        USERS.update(&mut db, &id.to_string(), columns_of(draft, hash)?, version).await?;
-        drop(db);
+        USERS.update(&self.pool, &id.to_string(), columns_of(draft, hash)?, version).await?;
         self.user(&id.to_string()).await?.ok_or(StoreError::Stale)
     }
 
@@ -112,7 +107,7 @@ impl Store {
     /// # Errors
     /// `Stale` when it was changed or deleted meanwhile.
     pub async fn delete_user(&self, id: UserId, version: i64) -> Result<(), StoreError> {
-        USERS.delete(&mut *self.pool.acquire().await?, &id.to_string(), version).await
+        USERS.delete(&self.pool, &id.to_string(), version).await
     }
 
     /// Returns a user.
@@ -128,13 +123,9 @@ impl Store {
     /// # Errors
     /// When the database fails.
     pub async fn log_in(&self, login: &str, password: &str) -> Result<Option<User>, StoreError> {
-        let row: Option<(String, String)> =
-            sqlx::query_as("SELECT id, password_hash FROM users WHERE login_key = $1")
-                .bind(login_key(login))
-                .fetch_optional(&self.pool)
-                .await?;
-        let (user_id, hash) = match row {
-            Some((user_id, hash)) => (Some(user_id), hash),
+        let row = sql("SELECT id, password_hash FROM users WHERE login_key = $1").bind(login_key(login));
+        let (user_id, hash): (Option<String>, String) = match row.fetch_optional(&self.pool).await? {
+            Some(row) => (Some(row.try_get("id")?), row.try_get("password_hash")?),
             None => (None, decoy_hash().await?),
         };
         let password: String = password.chars().take(PASSWORD_MAX).collect();
@@ -160,12 +151,10 @@ impl Store {
     /// # Errors
     /// When the database fails.
     pub async fn devices(&self, user: UserId) -> Result<Vec<Device>, StoreError> {
-        let rows = sqlx::query(
-            "SELECT id, user_id, kind, uri FROM devices WHERE user_id = $1 ORDER BY position, id",
-        )
-        .bind(user.to_string())
-        .fetch_all(&self.pool)
-        .await?;
+        let rows = sql("SELECT id, user_id, kind, uri FROM devices WHERE user_id = $1 ORDER BY position, id")
+            .bind(user.to_string())
+            .fetch_all(&self.pool)
+            .await?;
         rows.iter().map(device_of).collect()
     }
 
@@ -174,7 +163,7 @@ impl Store {
     /// # Errors
     /// When the database fails.
     pub async fn all_devices(&self) -> Result<Vec<Device>, StoreError> {
-        let rows = sqlx::query("SELECT id, user_id, kind, uri FROM devices ORDER BY user_id, position, id")
+        let rows = sql("SELECT id, user_id, kind, uri FROM devices ORDER BY user_id, position, id")
             .fetch_all(&self.pool)
             .await?;
         rows.iter().map(device_of).collect()
@@ -189,14 +178,12 @@ impl Store {
             DeviceAddress::Sip { uri } => ("sip", Some(uri)),
             DeviceAddress::Browser {} => ("browser", None),
         };
-        sqlx::query(
-            "INSERT INTO devices (id, user_id, kind, uri, position) VALUES ($1, $2, $3, $4, \
-             (SELECT COALESCE(MAX(position), 0) + 1 FROM devices WHERE user_id = $2))",
-        )
+        sql("INSERT INTO devices (id, user_id, kind, uri, position) VALUES ($1, $2, $3, $4, \
+             (SELECT COALESCE(MAX(position), 0) + 1 FROM devices WHERE user_id = $2))")
         .bind(device.routed.device.to_string())
         .bind(device.user_id.to_string())
         .bind(kind)
-        .bind(uri)
+        .bind(uri.cloned())
         .execute(&self.pool)
         .await
         .map_err(|e| StoreError::constraint(e, "id", "user_id"))?;
@@ -208,12 +195,12 @@ impl Store {
     /// # Errors
     /// When the database fails.
     pub async fn delete_device(&self, user: UserId, device: DeviceId) -> Result<bool, StoreError> {
-        let done = sqlx::query("DELETE FROM devices WHERE id = $1 AND user_id = $2")
+        let deleted = sql("DELETE FROM devices WHERE id = $1 AND user_id = $2")
             .bind(device.to_string())
             .bind(user.to_string())
             .execute(&self.pool)
             .await?;
-        Ok(done.rows_affected() > 0)
+        Ok(deleted > 0)
     }
 }
 
@@ -224,10 +211,10 @@ fn columns_of(draft: &UserDraft, password_hash: Option<String>) -> Result<Column
         ("login_key", Value::text(login_key(&draft.login))),
         ("name", Value::text(&draft.name)),
         ("role", Value::text(text_of(&draft.role)?)),
-        ("extension", Value::Text(draft.extension.clone())),
+        ("extension", Value::from(draft.extension.clone())),
         ("ring", Value::text(text_of(&draft.ring)?)),
-        ("ring_timeout_ms", Value::Number(i64::from(draft.ring_timeout_ms))),
-        ("allow_call_waiting", Value::Flag(draft.allow_call_waiting)),
+        ("ring_timeout_ms", Value::from(i64::from(draft.ring_timeout_ms))),
+        ("allow_call_waiting", Value::from(draft.allow_call_waiting)),
     ];
     if let Some(hash) = password_hash {
         columns.push(("password_hash", Value::text(hash)));
@@ -251,7 +238,7 @@ async fn decoy_hash() -> Result<String, StoreError> {
     DECOY.get_or_try_init(|| hash_password("no password of anybody".to_owned())).await.cloned()
 }
 
-fn user_of(row: &SqliteRow) -> Result<User, StoreError> {
+fn user_of(row: &Row) -> Result<User, StoreError> {
     Ok(User {
         id: id(row, "users", "id")?,
         login: row.try_get("login")?,
@@ -265,7 +252,7 @@ fn user_of(row: &SqliteRow) -> Result<User, StoreError> {
     })
 }
 
-fn device_of(row: &SqliteRow) -> Result<Device, StoreError> {
+fn device_of(row: &Row) -> Result<Device, StoreError> {
     let kind: String = row.try_get("kind")?;
     let uri: Option<String> = row.try_get("uri")?;
     let address = match (kind.as_str(), uri) {

@@ -1,10 +1,11 @@
-//! Set-up and orchestration around the server: what `cargo verify` and `cargo demo` do, and how the settings in
-//! `sip-config` become a running phone (the end-to-end tests use that part too).
+//! Set-up and orchestration around the server: what `cargo verify` and `cargo demo` do, how the settings in `sip-config`
+//! become a running phone, and where tests get a PostgreSQL (the tests use these two parts too).
 //!
 //! Deliberately no part of the server: nothing here is linked into it.
 
 pub mod demo;
 pub mod phone;
+pub mod postgres;
 pub mod setup;
 pub mod verify;
 

@@ -8,7 +8,7 @@ use anyhow::{Context, Result, bail, ensure};
 /// Something a package brings, and the package.
 #[derive(Clone, Copy, Debug)]
 pub struct Tool {
-    /// A program on the path, or a file by its whole path.
+    /// A program on the path, or a file by its whole path, in which one folder may be `*`.
     pub probe: &'static str,
     /// The Debian package.
     pub package: &'static str,
@@ -31,8 +31,9 @@ pub const TO_SHOW: [Tool; 5] = [
 ];
 
 /// What the tests need beside that.
-pub const TO_TEST: [Tool; 3] = [
+pub const TO_TEST: [Tool; 4] = [
     tool("sipp", "sip-tester"),
+    tool("/usr/lib/postgresql/*/bin/initdb", "postgresql"),
     tool("chromium", "chromium"),
     tool("/usr/share/fonts/truetype/dejavu/DejaVuSans.ttf", "fonts-dejavu-core"),
 ];
@@ -137,6 +138,10 @@ fn run_apt(arguments: &[&str]) -> Result<()> {
 
 /// Whether a program is on the path, or a file is where it should be.
 fn is_there(probe: &str) -> bool {
+    if let Some((before, after)) = probe.split_once("/*/") {
+        let entries = std::fs::read_dir(before).into_iter().flatten().flatten();
+        return entries.into_iter().any(|entry| entry.path().join(after).exists());
+    }
     if probe.starts_with('/') {
         return Path::new(probe).exists();
     }
@@ -213,6 +218,7 @@ mod tests {
     #[test]
     fn what_is_there_is_not_installed_again() {
         assert!(is_there("cargo") && is_there("/"));
+        assert!(is_there("/usr/*/env") && !is_there("/usr/*/no-such-program") && !is_there("/no/*/env"));
         assert!(!is_there("no-such-program") && !is_there("/no/such/file"));
         packages(&[tool("cargo", "cargo")]).expect("nothing to do");
     }

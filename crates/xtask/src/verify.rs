@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, ensure};
 use serde_json::Value;
 
+use super::postgres::{self, Cluster};
 use super::root;
 use super::setup::{self, Runner};
 
@@ -77,13 +78,21 @@ fn checks(table: &mut Table, runner: Runner) {
         Runner::Nextest => &["nextest", "run", "--workspace", "--locked"],
         Runner::Plain => &["test", "--workspace", "--locked", "--lib", "--bins", "--tests"],
     };
-    table.step("tests", || cargo(tests));
+    // One cluster for all tests: each of them runs in a process of its own.
+    let cluster = table.step("database", Cluster::start);
+    let address = cluster.as_ref().map(|cluster| (postgres::SHARED, cluster.address().to_string()));
+    table.step("tests", || cargo_with(tests, address));
+    drop(cluster);
     table.step("documentation", || cargo(&["test", "--workspace", "--locked", "--doc"]));
 }
 
 fn cargo(arguments: &[&str]) -> Result<()> {
+    cargo_with(arguments, None)
+}
+
+fn cargo_with(arguments: &[&str], environment: Option<(&str, String)>) -> Result<()> {
     let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
-    command.args(arguments).current_dir(root());
+    command.args(arguments).current_dir(root()).envs(environment);
     run_command(command, &format!("cargo {}", arguments.join(" ")))
 }
 

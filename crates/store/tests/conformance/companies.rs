@@ -5,7 +5,7 @@ use linecard_store::contacts::{CompanyDraft, CompanyFields, ContactDraft};
 use linecard_store::page::PageRequest;
 use linecard_store::{Store, StoreError};
 
-use crate::support::{
+use super::support::{
     Ids, NOW, add_company, add_contact, company_draft, contact_draft, fresh_store, internal, public, walk,
 };
 

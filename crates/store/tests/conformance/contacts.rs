@@ -6,7 +6,7 @@ use linecard_store::contacts::{ContactDraft, ContactFields};
 use linecard_store::page::PageRequest;
 use linecard_store::{Store, StoreError};
 
-use crate::support::{
+use super::support::{
     Ids, NOW, add_company, add_contact, add_user, contact_draft, fresh_store, internal, local, public, walk,
 };
 

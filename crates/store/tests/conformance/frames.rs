@@ -3,7 +3,7 @@
 use linecard_store::frames::{FrameRow, Numbering};
 use linecard_store::ledger::Batch;
 
-use crate::support::fresh_store;
+use super::support::fresh_store;
 
 fn frames(seqs: impl IntoIterator<Item = i64>) -> Vec<FrameRow> {
     let frame = |seq| FrameRow { seq, at: seq * 10, frame: format!("{{\"ё\":{seq}}}") };

@@ -2,7 +2,7 @@
 
 use linecard_store::idempotency::KeptAnswer;
 
-use crate::support::fresh_store;
+use super::support::fresh_store;
 
 fn answer(request: &str) -> KeptAnswer {
     KeptAnswer {

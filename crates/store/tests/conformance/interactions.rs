@@ -5,7 +5,7 @@ use linecard_store::Store;
 use linecard_store::interactions::{InteractionFilter, place_of};
 use linecard_store::page::PageRequest;
 
-use crate::support::{Ids, NOW, fresh_store, interaction, record, save, saved, walk};
+use super::support::{Ids, NOW, fresh_store, interaction, record, save, saved, walk};
 
 async fn found(store: &Store, filter: &InteractionFilter) -> Vec<Interaction> {
     let page = store.interactions(filter, &PageRequest::default()).await.expect("a list");

@@ -5,7 +5,7 @@ use linecard_store::frames::FrameRow;
 use linecard_store::ledger::{Batch, LedgerEntry, SavedCall};
 use linecard_store::{Store, StoreError};
 
-use crate::support::{Ids, NOW, batch_of, entry, fresh_store, interaction, record, saved, signal};
+use super::support::{Ids, NOW, batch_of, entry, fresh_store, interaction, record, saved, signal};
 
 /// Signals of several shapes, in an order that neither time nor name would give.
 fn story(ids: &mut Ids, call: CallId) -> Vec<Signal> {
@@ -210,7 +210,7 @@ async fn a_row_that_cannot_be_read_is_named_and_not_skipped() {
     let it = interaction(&mut ids, NOW);
     let signals = vec![entry(1, signal(&mut ids, it.call_id))];
     store.append(&Batch { signals, saves: vec![saved(&it, &[])], ..Batch::default() }).await.unwrap();
-    let mut other = crate::locked::connect(&store.url).await;
+    let mut other = super::locked::connect(&store.url).await;
     sqlx::query("UPDATE signals SET signal = '{\"kind\": \"of the future\"}'")
         .execute(&mut other)
         .await

@@ -4,7 +4,7 @@ use linecard_calls::{LineId, UserId};
 use linecard_store::StoreError;
 use linecard_store::lines::{DialFormat, LineDraft, LineMode, LineTransport};
 
-use crate::support::{Ids, NOW, add_user, fresh_store, line_draft, walk};
+use super::support::{Ids, NOW, add_user, fresh_store, line_draft, walk};
 
 #[tokio::test]
 async fn a_line_reads_back_with_its_password() {

@@ -7,24 +7,28 @@ use linecard_store::frames::FrameRow;
 use linecard_store::interactions::InteractionFilter;
 use linecard_store::ledger::Batch;
 use linecard_store::page::PageRequest;
-use sqlx::{Connection, SqliteConnection};
+use sqlx::Connection;
 
-use crate::support::{
+use crate::database::{LOCK, Outside};
+
+use super::support::{
     Ids, NOW, add_contact, batch_of, contact_draft, entry, fresh_store, interaction, public, saved, signal,
 };
 
 /// Opens a connection that the store knows nothing of.
-pub(crate) async fn connect(url: &str) -> SqliteConnection {
-    SqliteConnection::connect(url).await.expect("a second connection")
+pub(crate) async fn connect(url: &str) -> Outside {
+    Outside::connect(url).await.expect("a second connection")
 }
 
-async fn lock(url: &str) -> SqliteConnection {
+async fn lock(url: &str) -> Outside {
     let mut other = connect(url).await;
-    sqlx::query("BEGIN IMMEDIATE").execute(&mut other).await.expect("the lock is free");
+    for statement in LOCK {
+        sqlx::query(*statement).execute(&mut other).await.expect("the lock is free");
+    }
     other
 }
 
-async fn unlock(mut other: SqliteConnection) {
+async fn unlock(mut other: Outside) {
     sqlx::query("ROLLBACK").execute(&mut other).await.expect("the lock is ours");
     other.close().await.expect("a connection closes");
 }

@@ -7,7 +7,7 @@ use linecard_crm::Number;
 use linecard_store::Store;
 use linecard_store::contacts::ContactDraft;
 
-use crate::support::{
+use super::support::{
     DAY_MS, Ids, NOW, add_company, add_contact, add_user, contact_draft, fresh_store, interaction, internal,
     local, public, save, saved,
 };

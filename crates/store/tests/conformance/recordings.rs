@@ -3,7 +3,7 @@
 use linecard_calls::{Interaction, Recording, RecordingState, Span, SpanKind};
 use linecard_store::page::PageRequest;
 
-use crate::support::{Ids, NOW, fresh_store, interaction, record, save, saved, walk};
+use super::support::{Ids, NOW, fresh_store, interaction, record, save, saved, walk};
 
 #[tokio::test]
 async fn a_recording_reads_back_and_saving_again_replaces_it() {

@@ -2,7 +2,7 @@
 
 use linecard_calls::UserId;
 
-use crate::support::{Ids, NOW, add_user, fresh_store};
+use super::support::{Ids, NOW, add_user, fresh_store};
 
 #[tokio::test]
 async fn a_session_names_its_user_until_it_expires() {

@@ -15,7 +15,8 @@ use linecard_store::page::{Page, PageRequest};
 use linecard_store::users::{User, UserDraft};
 use rand_chacha::ChaCha12Rng;
 use rand_chacha::rand_core::SeedableRng;
-use tempfile::TempDir;
+
+use crate::database::Own;
 
 /// The moment at which the stories happen.
 pub(crate) const NOW: UtcMillis = UtcMillis(1_760_000_000_000);
@@ -28,8 +29,8 @@ pub(crate) struct Fresh {
     store: Store,
     /// The address under which another connection reaches the same database.
     pub(crate) url: String,
-    /// Holds the database's file.
-    pub(crate) dir: TempDir,
+    /// Holds the database.
+    pub(crate) own: Own,
 }
 
 impl Deref for Fresh {
@@ -40,12 +41,12 @@ impl Deref for Fresh {
     }
 }
 
-/// Opens an empty store: the one place that knows which database the suite runs on.
+/// Opens an empty store.
 pub(crate) async fn fresh_store() -> Fresh {
-    let dir = TempDir::new().expect("a temporary directory");
-    let url = format!("sqlite://{}", dir.path().join("linecard.db").display());
+    let own = Own::make();
+    let url = own.url();
     let store = Store::open(&url).await.expect("an empty database opens");
-    Fresh { store, url, dir }
+    Fresh { store, url, own }
 }
 
 /// Names for things, rising in the order in which they are made.

@@ -4,7 +4,7 @@ use linecard_calls::{DeviceAddress, DeviceId, Ring, Role, RoutedDevice, UserId};
 use linecard_store::StoreError;
 use linecard_store::users::{Device, UserDraft};
 
-use crate::support::{
+use super::support::{
     Ids, NOW, add_contact, add_user, contact_draft, fresh_store, interaction, line_draft, save, saved,
     user_draft, walk,
 };

@@ -1,5 +1,7 @@
 //! What the store promises, whichever database it stands on: every test takes its own from `support::fresh_store`.
 //!
+//! The suite is compiled twice, into `sqlite` and into `postgres`; what they have to give it is in their `database`.
+//!
 //! Not here: the rules of matching (`linecard_crm`), of a call (`linecard_calls`), and what the REST pages make of it.
 
 mod companies;
@@ -9,10 +11,10 @@ mod idempotency;
 mod interactions;
 mod ledger;
 mod lines;
-mod locked;
+pub(crate) mod locked;
 mod lookup;
 mod opening;
 mod recordings;
 mod sessions;
-mod support;
+pub(crate) mod support;
 mod users;
