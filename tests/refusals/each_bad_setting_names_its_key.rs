@@ -29,7 +29,11 @@ fn each_bad_value_of_the_file_names_its_key() {
         ("[server]\ntls = \"on\"", "server.tls"),
         ("[server]\ntrusted_proxies = [\"proxy\"]", "server.trusted_proxies"),
         ("[server]\nallowed_origins = \"http://x\"", "server.allowed_origins"),
-        ("[database]\nurl = \"postgres://user:secret@db/linecard\"", "database.url"),
+        ("[database]\nurl = \"postgres://user:secret@db:port/linecard\"", "database.url"),
+        ("[database]\nurl = \"postgres://user:secret@db\"", "database.url"),
+        ("[database]\nurl = \"postgresql://user:secret@/linecard?port=many\"", "database.url"),
+        ("[database]\nurl = \"postgres://user:secret@db/linecard?sslmode=require\"", "database.url"),
+        ("[database]\nurl = \"mysql://user:secret@db/linecard\"", "database.url"),
         ("[database]\nurl = \"linecard.db\"", "database.url"),
         ("[sip]\nlisten = [\"tls://0.0.0.0:5061\"]", "sip.listen"),
         ("[sip]\nlisten = [\"udp://0.0.0.0\"]", "sip.listen"),
@@ -68,7 +72,7 @@ fn the_environment_is_held_to_the_same() {
         ("LINECARD__MEDIA__PORT_MIN", "many", "media.port_min"),
         ("LINECARD__SERVER__TLS", "files", "server.tls"),
         ("LINECARD__SERVER__PORT", "8080", "server.port"),
-        ("LINECARD__DATABASE__URL", "postgres://db/x", "database.url"),
+        ("LINECARD__DATABASE__URL", "postgres://user:secret@db", "database.url"),
         ("LINECARD__SIP__LISTEN", "[\"sctp://0.0.0.0:5060\"]", "sip.listen"),
     ];
     for (name, value, key) in cases {

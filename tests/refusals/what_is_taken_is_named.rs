@@ -3,6 +3,8 @@
 use std::net::{TcpListener, UdpSocket};
 use std::time::Duration;
 
+use xtask::postgres::{Database, PASSWORD};
+
 use super::place::{BINARY, Place, refused};
 use crate::peers::eventually;
 use crate::peers::http::request;
@@ -73,11 +75,41 @@ fn a_database_that_cannot_be_opened_is_named() {
     std::fs::write(place.data().join("linecard.db"), "this is no database, only a text of some length")
         .expect("a file");
     let line = refused(&place.run(&["serve"], ""), 1);
-    assert!(line.contains("linecard.db"), "it names the file: {line}");
+    assert!(line.starts_with("database.url: ") && line.contains("linecard.db"), "it names the file: {line}");
+    assert!(line.contains("write"), "{line}");
     let config = place.sound_config() + "[database]\nurl = \"sqlite:///nonexistent/linecard.db\"\n";
     place.configure(&config);
     let line = refused(&place.run(&["serve"], ""), 1);
     assert!(line.contains("/nonexistent/linecard.db"), "{line}");
+}
+
+#[test]
+fn a_database_server_that_refuses_is_named() {
+    let place = Place::new();
+    let (sound, latin) = (Database::make(), Database::make_with(&["--encoding=LATIN1", "--locale=C"]));
+    let (sound, latin) = (sound.expect("a database"), latin.expect("a database"));
+    let nobody = format!("127.0.0.1:{}", crate::peers::net::free_port(std::net::Ipv4Addr::LOCALHOST));
+    for (url, why, what_to_write) in [
+        (sound.url().replace(&sound.address().to_string(), &nobody), "refused", "write the address"),
+        (sound.url().replace(PASSWORD[1], "guessed"), "password authentication failed", "write the user"),
+        (sound.url().replace(sound.name(), "elsewhere"), "does not exist", "or write the name of another"),
+        (
+            latin.url(),
+            "where UTF8 and \"C\" are needed",
+            "createdb --template=template0 --encoding=UTF8 --locale=C",
+        ),
+    ] {
+        place.configure(&format!("{}[database]\nurl = {url:?}\n", place.sound_config()));
+        for command in ["serve", "replay"] {
+            let line = refused(&place.run(&[command], ""), 1);
+            assert!(line.starts_with("database.url: postgres://linecard@127.0.0.1:"), "{line}");
+            assert!(line.contains(why) && line.contains(what_to_write), "{line}");
+            assert!(
+                PASSWORD.iter().all(|password| !line.contains(password)),
+                "no password in a message: {line}"
+            );
+        }
+    }
 }
 
 #[test]

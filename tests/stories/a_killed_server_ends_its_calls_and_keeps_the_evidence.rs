@@ -6,11 +6,8 @@ use std::time::{Duration, Instant};
 use serde_json::Value;
 
 use super::Office;
-use super::server::{NUMBER, SOON};
+use super::server::{NUMBER, SOON, Storage};
 use crate::peers::{Answer, Customer, Wav, eventually};
-
-/// How often the server is killed.
-const TIMES: usize = 20;
 
 /// Talk before each kill in milliseconds: spread over the second between two flushes of the recorder.
 fn talk_ms(round: usize) -> u64 {
@@ -20,8 +17,17 @@ fn talk_ms(round: usize) -> u64 {
 
 #[test]
 fn twenty_kills_in_mid_call_lose_nothing_that_was_acknowledged() {
-    let mut office = Office::open(Answer::Auto);
-    for round in 0..TIMES {
+    kills_on(Storage::Sqlite, 20);
+}
+
+#[test]
+fn ten_kills_in_mid_call_lose_nothing_that_was_acknowledged_on_postgresql() {
+    kills_on(Storage::postgres(), 10);
+}
+
+fn kills_on(storage: Storage, times: usize) {
+    let mut office = Office::open_on(storage, Answer::Auto, "");
+    for round in 0..times {
         kill_in_mid_call(&mut office, round);
     }
     office.server.command(&["replay"], "");

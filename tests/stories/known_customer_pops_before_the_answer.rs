@@ -6,7 +6,7 @@ use std::time::Instant;
 use serde_json::json;
 
 use super::Office;
-use super::server::{NUMBER, SOON};
+use super::server::{NUMBER, SOON, Storage};
 use crate::peers::{Answer, Browser, Customer, Wav, eventually};
 
 const CUSTOMER_HZ: u32 = 440;
@@ -14,7 +14,16 @@ const AGENT_HZ: u32 = 700;
 
 #[test]
 fn a_known_customer_is_bridged_logged_and_recorded() {
-    let office = Office::open(Answer::Manual);
+    story_on(Storage::Sqlite);
+}
+
+#[test]
+fn a_known_customer_is_bridged_logged_and_recorded_on_postgresql() {
+    story_on(Storage::postgres());
+}
+
+fn story_on(storage: Storage) {
+    let office = Office::open_on(storage, Answer::Manual, "");
     let contact = office.knows("Мария Иванова", "8 (831) 212-34-56");
     let browser = Browser::start();
     let desk = office.desk(&browser, "desk");

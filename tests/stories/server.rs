@@ -5,8 +5,9 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use serde_json::{Value, json};
-use sqlx::ConnectOptions;
 use sqlx::sqlite::SqliteConnectOptions;
+use sqlx::{ConnectOptions, Connection, PgConnection};
+use xtask::postgres::Database;
 
 use crate::peers::http::{Reply, request, send};
 use crate::peers::program::{Program, run_to_end};
@@ -18,11 +19,27 @@ pub(crate) const PASSWORD: &str = "a long password";
 /// How long a registration or a call's step may take before the story fails.
 pub(crate) const SOON: Duration = Duration::from_secs(15);
 
+/// The database that a story is told on.
+pub(crate) enum Storage {
+    /// A file in the server's folder.
+    Sqlite,
+    /// A database of a PostgreSQL server.
+    Postgres(Database),
+}
+
+impl Storage {
+    /// A new database in the PostgreSQL of the run.
+    pub(crate) fn postgres() -> Self {
+        Self::Postgres(Database::make().expect("a database"))
+    }
+}
+
 /// A running server and how to talk to it.
 pub(crate) struct Linecard {
     pub(crate) program: Program,
     pub(crate) http: SocketAddr,
     pub(crate) folder: tempfile::TempDir,
+    storage: Storage,
     token: String,
 }
 
@@ -34,12 +51,21 @@ impl Linecard {
 
     /// Starts the server with more configuration.
     pub(crate) fn start_with(more: &str) -> Self {
+        Self::start_on(Storage::Sqlite, more)
+    }
+
+    /// Starts the server on a database, with more configuration.
+    pub(crate) fn start_on(storage: Storage, more: &str) -> Self {
         let ip = net::own_address();
         let port = || SocketAddr::from((ip, net::free_port(ip)));
         let (http, sip) = (port(), port());
         let folder = tempfile::tempdir().expect("a folder for the server");
+        let database = match &storage {
+            Storage::Sqlite => String::new(),
+            Storage::Postgres(database) => format!("[database]\nurl = {:?}\n", database.url()),
+        };
         let config = format!(
-            "[server]\ndata_dir = {:?}\nhttp = \"{http}\"\npublic_url = \"http://{http}\"\n\
+            "{database}[server]\ndata_dir = {:?}\nhttp = \"{http}\"\npublic_url = \"http://{http}\"\n\
              [sip]\nlisten = [\"udp://{sip}\", \"tcp://{sip}\"]\n[log]\nlevel = \"info,linecard=debug\"\n{more}",
             folder.path().join("data"),
         );
@@ -48,6 +74,7 @@ impl Linecard {
             program: Program::new(env!("CARGO_BIN_EXE_linecard"), "linecard"),
             http,
             folder,
+            storage,
             token: String::new(),
         };
         server.command(&["user", "add", "--login", "admin", "--role", "admin", "--password-stdin"], PASSWORD);
@@ -137,12 +164,21 @@ impl Linecard {
     /// The rows of a query for one text column, read beside the server.
     pub(crate) fn rows(&self, query: &'static str) -> Vec<String> {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
-        runtime.block_on(async {
-            let file = self.data().join("linecard.db");
-            let options = SqliteConnectOptions::new().filename(file).read_only(true).busy_timeout(SOON);
-            let mut connection = options.connect().await.expect("the database opens");
-            sqlx::query_scalar(query).fetch_all(&mut connection).await.expect("rows")
-        })
+        let rows = runtime.block_on(async {
+            match &self.storage {
+                Storage::Sqlite => {
+                    let file = self.data().join("linecard.db");
+                    let options =
+                        SqliteConnectOptions::new().filename(file).read_only(true).busy_timeout(SOON);
+                    sqlx::query_scalar(query).fetch_all(&mut options.connect().await?).await
+                }
+                Storage::Postgres(database) => {
+                    let mut connection = PgConnection::connect(&database.url()).await?;
+                    sqlx::query_scalar(query).fetch_all(&mut connection).await
+                }
+            }
+        });
+        rows.expect("the database answers")
     }
 
     /// Waits until an interaction's recording is closed, which may take a moment longer than the interaction, and opens it.
@@ -180,6 +216,11 @@ impl Office {
 
     /// Opens the office of a server with more configuration.
     pub(crate) fn open_with(answer: Answer, more: &str) -> Self {
+        Self::open_on(Storage::Sqlite, answer, more)
+    }
+
+    /// Opens the office of a server on a database, with more configuration.
+    pub(crate) fn open_on(storage: Storage, answer: Answer, more: &str) -> Self {
         let accounts = [Account::new("100").with_number(NUMBER), Account::new("201"), Account::new("202")];
         let mut pbx = Kamailio::start(&accounts);
         let phone = Baresip::start(
@@ -188,7 +229,7 @@ impl Office {
             &PhoneOptions { answer, tone_hz: 700, expires_s: 60 },
         );
         pbx.wait_registered("201", 1, SOON);
-        let server = Linecard::start_with(more);
+        let server = Linecard::start_on(storage, more);
         let agent = server.create(
             "/users",
             &json!({"login": "maria", "name": "Мария", "role": "agent", "password": PASSWORD}),

@@ -30,10 +30,12 @@ const VERSIONS: &str = "/usr/lib/postgresql";
 const READY_WITHIN: Duration = Duration::from_secs(60);
 
 /// Small, and with nothing that only matters when the machine loses power.
-const SETTINGS: [&str; 10] = [
+const SETTINGS: [&str; 12] = [
     "fsync=off",
     "full_page_writes=off",
-    "shared_buffers=16MB",
+    "wal_level=minimal",
+    "max_wal_senders=0",
+    "shared_buffers=64MB",
     "max_connections=200",
     "max_wal_size=128MB",
     "autovacuum=off",
