@@ -15,6 +15,7 @@ use linecard_store::Store;
 use linecard_store::frames::FrameRow;
 use linecard_store::ledger::{Batch, LedgerEntry, SavedCall};
 use tokio::sync::{mpsc, oneshot};
+use tokio::task::JoinSet;
 use tokio::time::{Instant, timeout};
 
 use spool::Spool;
@@ -191,18 +192,23 @@ impl Writer {
 
     async fn run(mut self, mut queue: mpsc::UnboundedReceiver<(Instant, Entry)>) {
         let mut group = Vec::new();
-        let mut reachable = Box::pin(reachable_again(self.store.clone()));
+        // A task, since a connection that is waited for here must not keep `write` from getting one.
+        let mut attempt = JoinSet::new();
         loop {
             let received = match self.reach {
                 Reach::Here => queue.recv_many(&mut group, GROUP_MAX).await,
-                Reach::Away => tokio::select! {
-                    received = queue.recv_many(&mut group, GROUP_MAX) => received,
-                    () = &mut reachable => {
-                        self.carry_over(COMMIT_WITHIN).await;
-                        reachable.set(reachable_again(self.store.clone()));
-                        continue;
+                Reach::Away => {
+                    if attempt.is_empty() {
+                        attempt.spawn(reachable_again(self.store.clone()));
                     }
-                },
+                    tokio::select! {
+                        received = queue.recv_many(&mut group, GROUP_MAX) => received,
+                        _ = attempt.join_next() => {
+                            self.carry_over(COMMIT_WITHIN).await;
+                            continue;
+                        }
+                    }
+                }
             };
             if received == 0 {
                 return;
