@@ -143,7 +143,7 @@ async fn try_connection(options: &PgConnectOptions) -> Result<(), sqlx::Error> {
 
 /// Makes a pool whose connections wait so long for a lock, and whose commits are on the disk when they return.
 fn with_patience(pool: PgPoolOptions, patience: Duration, options: &PgConnectOptions) -> PgPool {
-    let settings = format!("SET lock_timeout = {}; SET synchronous_commit = on", patience.as_millis());
+    let settings = dialect::session(patience.as_millis());
     pool.after_connect(move |connection, _| {
         let settings = AssertSqlSafe(settings.clone());
         Box::pin(async move { connection.execute(sqlx::raw_sql(settings)).await.map(drop) })
@@ -153,7 +153,7 @@ fn with_patience(pool: PgPoolOptions, patience: Duration, options: &PgConnectOpt
 
 /// Refuses a database whose text does not sort as Rust and SQLite sort it.
 async fn check_sorting(options: &PgConnectOptions, pool: &Pool) -> Result<(), StoreError> {
-    let row: Row = sql(pool.dialect(&dialect::SORTING)).fetch_one(pool).await?;
+    let row: Row = sql(dialect::SORTING).fetch_one(pool).await?;
     let by_bytes: bool = row.try_get("by_bytes")?;
     let (encoding, sorting): (String, String) = (row.try_get("encoding")?, row.try_get("sorting")?);
     if by_bytes && encoding == "UTF8" {

@@ -204,6 +204,8 @@ impl Statement {
         Option<i64>: Encode<'static, D> + Type<D>,
         bool: Encode<'static, D> + Type<D>,
     {
+        #[cfg(test)]
+        crate::texts::saw(D::NAME, self.text.as_str());
         self.values.into_iter().fold(sqlx::query::<D>(self.text), |query, value| match value {
             Value::Text(text) => query.bind(text),
             Value::Number(number) => query.bind(number),

@@ -1,6 +1,6 @@
 //! The texts of which SQLite and PostgreSQL each need their own, because nothing portable says the same.
 //!
-//! Every other text is one for both. A new twin is entered in `TWINS` and tested by the conformance suite.
+//! Every other text is one for both. What is added here is counted below and tested by the conformance suite.
 
 /// One meaning, one text for each database.
 #[derive(Debug)]
@@ -19,24 +19,27 @@ pub(crate) const INTEGRITY: Twin = Twin {
     postgres: "SELECT CAST(indexrelid AS regclass) || ' is not valid' AS fault FROM pg_index WHERE NOT indisvalid",
 };
 
-/// Whether text sorts by its bytes (capital letters first), and how it is written and sorted.
-pub(crate) const SORTING: Twin = Twin {
-    sqlite: "SELECT 'Z' < 'a' AS by_bytes, 'UTF8' AS encoding, 'BINARY' AS sorting",
-    // The name of the sorting stands in another column in each of the last versions.
-    postgres: "SELECT 'Z' < 'a' AS by_bytes, CAST(pg_encoding_to_char(d.encoding) AS TEXT) AS encoding, \
-               COALESCE(to_jsonb(d) ->> 'datlocale', to_jsonb(d) ->> 'daticulocale', CAST(d.datcollate AS TEXT)) \
-               AS sorting FROM pg_database d WHERE d.datname = current_database()",
-};
+/// PostgreSQL alone: whether text sorts by its bytes (capital letters first), how it is written, and the name of its
+/// sorting, which stands in another column in each of the last versions.
+pub(crate) const SORTING: &str = "SELECT 'Z' < 'a' AS by_bytes, CAST(pg_encoding_to_char(d.encoding) AS TEXT) AS encoding, \
+     COALESCE(to_jsonb(d) ->> 'datlocale', to_jsonb(d) ->> 'daticulocale', CAST(d.datcollate AS TEXT)) AS sorting \
+     FROM pg_database d WHERE d.datname = current_database()";
+
+/// PostgreSQL alone, where SQLite's driver has options: a commit is on the disk when it returns, and a lock is waited
+/// for so many milliseconds.
+pub(crate) fn session(patience_ms: u128) -> String {
+    format!("SET synchronous_commit = on; SET lock_timeout = {patience_ms}")
+}
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    const TWINS: [Twin; 3] = [BEGIN_WRITING, INTEGRITY, SORTING];
-
     #[test]
     fn twins_are_few_and_differ() {
-        assert!(TWINS.len() <= 8);
-        assert!(TWINS.iter().all(|twin| twin.sqlite != twin.postgres));
+        let twins = [BEGIN_WRITING, INTEGRITY];
+        let alone = [SORTING.to_owned(), session(1)];
+        assert!(twins.len() + alone.len() <= 8);
+        assert!(twins.iter().all(|twin| twin.sqlite != twin.postgres));
     }
 }

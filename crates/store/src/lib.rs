@@ -20,7 +20,12 @@ pub mod recordings;
 mod row;
 pub mod sessions;
 mod statement;
+#[cfg(test)]
+mod texts;
 pub mod users;
+
+#[cfg(test)]
+extern crate self as linecard_store;
 
 pub use address::Address;
 use database::{Pool, sql};

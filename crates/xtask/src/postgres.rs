@@ -73,7 +73,7 @@ impl Cluster {
         static MADE: AtomicU32 = AtomicU32::new(0);
         let name =
             format!("linecard-postgres-{}-{}", std::process::id(), MADE.fetch_add(1, Ordering::Relaxed));
-        let folder = std::env::temp_dir().join(name);
+        let folder = place().join(name);
         let address = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
         let mut cluster = Self { folder, address, postmaster: None };
         cluster.make()?;
@@ -255,6 +255,16 @@ fn cluster_of_this_process() -> Result<Arc<Cluster>> {
     let cluster = Arc::new(Cluster::start()?);
     *shared = Arc::downgrade(&cluster);
     Ok(cluster)
+}
+
+/// Where clusters lie: in memory where there is room, since a new database is hundreds of small files.
+fn place() -> PathBuf {
+    const ROOM_MB: u64 = 1024;
+    let memory = Path::new("/dev/shm");
+    let df = Command::new("df").args(["--output=avail", "--block-size=1M"]).arg(memory).output();
+    let text = df.map(|output| String::from_utf8_lossy(&output.stdout).into_owned()).unwrap_or_default();
+    let free_mb = text.lines().nth(1).and_then(|line| line.trim().parse::<u64>().ok());
+    if free_mb.is_some_and(|free| free >= ROOM_MB) { memory.to_owned() } else { std::env::temp_dir() }
 }
 
 /// A name that no other test of the run gives.

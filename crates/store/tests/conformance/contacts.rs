@@ -168,3 +168,18 @@ async fn contacts_are_listed_newest_first_without_gaps_or_repeats() {
         assert_eq!(peters.iter().map(|it| it.id).collect::<Vec<_>>(), wanted, "pages of {limit}");
     }
 }
+
+#[tokio::test]
+async fn a_nul_in_a_text_becomes_the_mark_of_an_unreadable_sign() {
+    let (store, mut ids) = (fresh_store().await, Ids::new());
+    let mut card =
+        contact_draft("Пё\0тр", &[Number { label: Some("\0".to_owned()), ..public("+79030000001") }]);
+    card.fields.notes = Some("за\0мечание".to_owned());
+    let contact = add_contact(&store, &mut ids, &card).await;
+    assert_eq!(contact.card.name, "Пё\u{fffd}тр");
+    assert_eq!(contact.card.numbers[0].label.as_deref(), Some("\u{fffd}"));
+    assert_eq!(contact.card.fields.notes, card.fields.notes, "JSON has a way to write it");
+    assert_eq!(store.contact(contact.id).await.unwrap(), Some(contact));
+    assert_eq!(store.contacts(Some("\0"), &PageRequest::default()).await.unwrap().total, 1, "as without it");
+    assert_eq!(store.log_in("an\0na", "right").await.unwrap(), None);
+}

@@ -6,6 +6,7 @@
 
 mod companies;
 mod contacts;
+mod fixtures;
 mod frames;
 mod idempotency;
 mod interactions;

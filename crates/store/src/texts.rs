@@ -1,0 +1,235 @@
+//! Every SQL text of this crate runs on both databases: one tour calls everything, and what the two were given is held
+//! against each other and against the texts in the source.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+use std::sync::Mutex;
+
+use linecard_calls::{DeviceAddress, Direction, Interaction, Outcome, RoutedDevice};
+use xtask::postgres::Database;
+
+use crate::frames::{FrameRow, Numbering};
+use crate::idempotency::KeptAnswer;
+use crate::interactions::InteractionFilter;
+use crate::ledger::Batch;
+use crate::page::{Cursor, PageRequest};
+use crate::users::Device;
+use crate::{Store, dialect};
+
+#[path = "../tests/conformance/fixtures.rs"]
+#[allow(dead_code, reason = "the conformance suite tells more stories with them")]
+mod fixtures;
+
+use fixtures::{
+    Ids, NOW, add_company, add_contact, add_user, batch_of, company_draft, contact_draft, entry, interaction,
+    internal, line_draft, local, public, record, saved, signal, user_draft,
+};
+
+static SEEN: Mutex<BTreeSet<(&'static str, String)>> = Mutex::new(BTreeSet::new());
+
+/// Notes that a driver is given a text.
+pub(crate) fn saw(driver: &'static str, text: &str) {
+    SEEN.lock().expect("no test panics in here").insert((driver, text.to_owned()));
+}
+
+fn seen(driver: &str) -> BTreeSet<String> {
+    let seen = SEEN.lock().expect("no test panics in here");
+    seen.iter().filter(|(of, _)| *of == driver).map(|(_, text)| text.clone()).collect()
+}
+
+/// Calls everything that the store can do, with every part of every filter.
+async fn tour(store: &Store) {
+    let mut ids = Ids::new();
+    people(store, &mut ids).await;
+    cards(store, &mut ids).await;
+    calls(store, &mut ids).await;
+    store.leave_numbering(&Numbering { epoch: "e".to_owned(), last_seq: 7 }).await.unwrap();
+    store.take_numbering("f").await.unwrap();
+    store.frames_between("e", 0, 9, 9).await.unwrap();
+    store.frames_floor("e").await.unwrap();
+    store.forget_frames(NOW.0).await.unwrap();
+    let answer =
+        KeptAnswer { request: "r".to_owned(), status: 204, content_type: None, response: String::new() };
+    store.keep_answer("anna", "k", &answer, NOW.0, 0).await.unwrap();
+    store.kept_answer("anna", "k", 0).await.unwrap();
+    store.forget_answers(NOW.0).await.unwrap();
+    store.integrity_faults().await.unwrap();
+}
+
+fn pages() -> [PageRequest; 2] {
+    let cursor = Some(Cursor { key: NOW.0, id: "z".to_owned() });
+    [PageRequest::default(), PageRequest { cursor, ..PageRequest::default() }]
+}
+
+async fn people(store: &Store, ids: &mut Ids) {
+    let anna = add_user(store, ids, "anna").await;
+    let anna = store.change_user(anna.id, &user_draft("Анна"), anna.version).await.unwrap();
+    store.log_in("Анна", "right").await.unwrap().expect("the password is right");
+    let address = DeviceAddress::Sip { uri: "105".to_owned() };
+    let device = Device { routed: RoutedDevice { device: ids.make(), address }, user_id: anna.id };
+    store.add_device(&device).await.unwrap();
+    assert_eq!(store.devices(anna.id).await.unwrap(), store.all_devices().await.unwrap());
+    store.delete_device(anna.id, device.routed.device).await.unwrap();
+    store.open_session("hash", &anna.id.to_string(), NOW.0, NOW.0 + 1_000).await.unwrap();
+    store.session_user("hash", NOW.0).await.unwrap().expect("it has begun");
+    store.close_session("hash").await.unwrap();
+    let line = store.add_line(ids.make(), &line_draft(Some(anna.id)), NOW).await.unwrap();
+    let line = store.change_line(line.id, &line_draft(None), line.version).await.unwrap();
+    store.lines().await.unwrap();
+    for page in pages() {
+        store.users(&page).await.unwrap();
+        store.lines_page(&page).await.unwrap();
+    }
+    store.delete_line(line.id, line.version).await.unwrap();
+    store.delete_user(anna.id, anna.version).await.unwrap();
+}
+
+async fn cards(store: &Store, ids: &mut Ids) {
+    let company = add_company(store, ids, "Ёж", &[internal("105")]).await;
+    store.change_company(&company, &company_draft("Ёжик", &[]), 1).await.unwrap();
+    let mut card = contact_draft("Пётр", &[public("+79030000001"), local("212-34-56")]);
+    card.company_id = Some(company.clone());
+    let contact = add_contact(store, ids, &card).await;
+    let contact = store.change_contact(contact.id, &card, contact.version).await.unwrap();
+    let mut talk = interaction(ids, NOW);
+    talk.contact_id = Some(contact.id);
+    store.append(&Batch { saves: vec![saved(&talk, &[])], ..Batch::default() }).await.unwrap();
+    for number in [public("+79030000001"), internal("105"), local("212-34-56"), public("+78312123456")] {
+        store.candidates(&number, Some(ids.make()), NOW).await.unwrap();
+    }
+    for page in pages() {
+        for search in [None, Some("п")] {
+            store.contacts(search, &page).await.unwrap();
+            store.companies(search, &page).await.unwrap();
+        }
+    }
+    store.delete_contact(contact.id, contact.version).await.unwrap();
+    store.delete_company(&company, 2).await.unwrap();
+}
+
+async fn calls(store: &Store, ids: &mut Ids) {
+    let mut it: Interaction = interaction(ids, NOW);
+    let recording = record(ids, &mut it);
+    let batch = Batch {
+        saves: vec![saved(&it, std::slice::from_ref(&recording))],
+        frames: vec![FrameRow { seq: 1, at: NOW.0, frame: "{}".to_owned() }],
+        epoch: "e".to_owned(),
+        frames_lost_until: Some(0),
+        ..batch_of(vec![entry(1, signal(ids, it.call_id))])
+    };
+    store.append(&batch).await.unwrap();
+    store.interaction(it.id).await.unwrap().expect("it was saved");
+    store.interaction_of_call(it.call_id).await.unwrap().expect("it was saved");
+    store.recording(recording.id).await.unwrap().expect("it was saved");
+    store.recordings_of(it.id).await.unwrap();
+    store.last_signal_seq().await.unwrap();
+    store.signals_of(it.call_id).await.unwrap();
+    store.signals_after(0, 9).await.unwrap();
+    store.unsettled_calls().await.unwrap();
+    store.calls_after(None, 9).await.unwrap();
+    let filter = InteractionFilter {
+        from: Some(0),
+        until: Some(NOW.0 + 1),
+        direction: Some(Direction::Inbound),
+        outcome: Some(Outcome::Answered),
+        user_id: it.user_id.map(|id| id.to_string()),
+        contact_id: Some("c".to_owned()),
+        number: Some("105".to_owned()),
+        recorded: Some(true),
+        without: vec![it.id],
+    };
+    for page in pages() {
+        store.interactions(&filter, &page).await.unwrap();
+        for owner in [None, Some("anna")] {
+            store.recordings(owner, &page).await.unwrap();
+        }
+    }
+}
+
+/// The SQL in a source: each text as the pieces around what is put into it.
+fn texts_in(source: &str) -> Vec<Vec<String>> {
+    let code = source.split("#[cfg(test)]").next().unwrap_or_default();
+    let code: String =
+        code.lines().filter(|line| !line.trim_start().starts_with("//")).collect::<Vec<_>>().join("\n");
+    let literals = code.split('"').skip(1).step_by(2);
+    literals.map(joined).filter(|text| is_sql(text)).map(|text| pieces(&text)).collect()
+}
+
+/// A literal without the breaks of its lines.
+fn joined(literal: &str) -> String {
+    literal
+        .split("\\\n")
+        .enumerate()
+        .map(|(part, text)| if part == 0 { text } else { text.trim_start() })
+        .collect()
+}
+
+fn is_sql(text: &str) -> bool {
+    let verbs = ["SELECT ", "INSERT ", "UPDATE ", "DELETE "];
+    let condition = ["= ?", "< ?", "LIKE ?", "= $", "< $"].iter().any(|mark| text.contains(mark));
+    condition || verbs.iter().any(|verb| text.starts_with(verb))
+}
+
+/// Cuts at `{what is put in}` and at the places of values.
+fn pieces(text: &str) -> Vec<String> {
+    let mut pieces = vec![String::new()];
+    let mut inside = false;
+    for letter in text.chars() {
+        match letter {
+            '{' | '?' | '$' => {
+                inside = letter == '{';
+                pieces.push(String::new());
+            }
+            '}' => inside = false,
+            letter if inside || letter.is_ascii_digit() => {}
+            letter => pieces.last_mut().expect("never empty").push(letter),
+        }
+    }
+    pieces
+}
+
+/// Whether a text that ran holds the pieces in their order.
+fn holds(ran: &str, pieces: &[String]) -> bool {
+    let ran: String = ran.chars().filter(|letter| !letter.is_ascii_digit()).collect();
+    let mut rest = ran.as_str();
+    pieces.iter().all(|piece| match rest.split_once(piece.as_str()) {
+        Some((_, after)) => {
+            rest = after;
+            true
+        }
+        None => false,
+    })
+}
+
+#[tokio::test]
+async fn every_text_runs_on_both_databases() {
+    let folder = tempfile::tempdir().unwrap();
+    let file =
+        Store::open(&format!("sqlite://{}", folder.path().join("linecard.db").display())).await.unwrap();
+    let database = Database::make().unwrap();
+    let server = Store::open(&database.url()).await.unwrap();
+    tour(&file).await;
+    tour(&server).await;
+    server.close().await;
+    let (mut on_file, mut on_server) = (seen("SQLite"), seen("PostgreSQL"));
+    assert!(on_server.remove(dialect::INTEGRITY.postgres) && on_file.remove(dialect::INTEGRITY.sqlite));
+    assert!(on_server.remove(dialect::SORTING));
+    assert_eq!(on_file, on_server);
+
+    let mut texts = 0;
+    for entry in Path::new(env!("CARGO_MANIFEST_DIR")).join("src").read_dir().unwrap() {
+        let path = entry.unwrap().path();
+        if path.ends_with("dialect.rs") || path.ends_with("address.rs") || path.ends_with("texts.rs") {
+            continue;
+        }
+        for pieces in texts_in(&std::fs::read_to_string(&path).unwrap()) {
+            texts += 1;
+            assert!(
+                on_server.iter().any(|ran| holds(ran, &pieces)),
+                "{}: {pieces:?} ran nowhere",
+                path.display()
+            );
+        }
+    }
+    assert!(texts > 40, "only {texts} texts were found");
+}
