@@ -12,6 +12,7 @@ use rand_chacha::ChaCha12Rng;
 use rand_chacha::rand_core::SeedableRng;
 use sqlx::{Connection, SqliteConnection};
 use tempfile::TempDir;
+use xtask::postgres::{Cluster, Database};
 
 use super::*;
 
@@ -30,7 +31,12 @@ struct Bench {
 impl Bench {
     async fn open() -> Self {
         let folder = TempDir::new().unwrap();
-        let store = Store::open(&url(&folder)).await.unwrap();
+        let url = url(&folder);
+        Self::open_at(folder, &url).await
+    }
+
+    async fn open_at(folder: TempDir, url: &str) -> Self {
+        let store = Store::open(url).await.unwrap();
         let (ledger, notices) =
             Ledger::start(store.clone(), &folder.path().join("spool"), "epoch".to_owned()).await.unwrap();
         Self { folder, store, ledger, notices, ids: IdSource::new(ChaCha12Rng::seed_from_u64(3)) }
@@ -197,6 +203,35 @@ async fn while_the_database_refuses_the_spool_takes_over_and_drains_in_order() {
     let told = bench.durable(&after).await;
     assert!(!told.iter().any(|notice| matches!(notice, Notice::Away { .. })), "{told:?}");
     assert_eq!(bench.entries().await.len(), 8);
+}
+
+#[tokio::test]
+async fn while_the_databases_server_is_away_no_signal_waits_for_a_connection() {
+    let mut cluster = Cluster::start().unwrap();
+    let database = Database::make_in(&cluster).unwrap();
+    let mut bench = Bench::open_at(TempDir::new().unwrap(), &database.url()).await;
+    let call = bench.make();
+    let mut ids = bench.append(call, 1);
+    bench.durable(&ids.clone()).await;
+    cluster.stop();
+    for round in 0..4 {
+        let more = bench.append(call, 2);
+        let begun = Instant::now();
+        let told = bench.durable(&more).await;
+        // A connection is waited for 5 s; the rest is for a busy machine.
+        assert!(begun.elapsed() < Duration::from_secs(2), "round {round}: {:?}", begun.elapsed());
+        let away = told.iter().filter(|notice| matches!(notice, Notice::Away { .. })).count();
+        assert_eq!(away, usize::from(round == 0), "said once: {told:?}");
+        ids.extend(more);
+        tokio::time::sleep(RETRY_EVERY).await;
+    }
+    assert_eq!(bench.spooled_lines(), 8);
+
+    cluster.start_again().unwrap();
+    bench.back().await;
+    assert_eq!(bench.entries().await, numbered(&ids));
+    assert_eq!(bench.spooled_lines(), 0);
+    bench.store.close().await;
 }
 
 #[tokio::test]

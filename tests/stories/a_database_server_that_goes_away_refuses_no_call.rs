@@ -14,14 +14,8 @@ fn a_talk_and_a_new_call_go_on_while_the_server_of_the_database_is_away() {
     let mut cluster = Cluster::start().expect("a cluster of the story's own");
     let storage = Storage::Postgres(Database::make_in(&cluster).expect("a database"));
     let office = Office::open_on(storage, Answer::Manual, "");
-    office.knows("Мария Иванова", "+7 831 212-34-56");
     let browser = Browser::start();
-    let desk = office.desk(&browser, "desk");
-    let first = Customer::new(office.pbx.address(), b"+78312123456").speaking(440).call(NUMBER);
-    office.phone.wait_ringing(SOON);
-    office.phone.answer();
-    first.wait_talking(SOON);
-    first.rtp().wait_received(50, SOON);
+    let (desk, first) = office.talks_to_maria(&browser);
 
     cluster.stop();
     let heard = first.rtp().received_count();

@@ -54,14 +54,8 @@ fn a_note_is_kept(office: &Office) -> String {
 #[test]
 fn a_talk_and_a_new_call_go_on_while_the_database_is_locked() {
     let office = Office::open(Answer::Manual);
-    office.knows("Мария Иванова", "+7 831 212-34-56");
     let browser = Browser::start();
-    let desk = office.desk(&browser, "desk");
-    let first = Customer::new(office.pbx.address(), b"+78312123456").speaking(440).call(NUMBER);
-    office.phone.wait_ringing(SOON);
-    office.phone.answer();
-    first.wait_talking(SOON);
-    first.rtp().wait_received(50, SOON);
+    let (desk, first) = office.talks_to_maria(&browser);
 
     let lock = Lock::take(&office.server.data().join("linecard.db"));
     let locked_at = Instant::now();

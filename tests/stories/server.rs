@@ -9,6 +9,7 @@ use sqlx::sqlite::SqliteConnectOptions;
 use sqlx::{ConnectOptions, Connection, PgConnection};
 use xtask::postgres::Database;
 
+use crate::peers::customer::{Customer, CustomerCall};
 use crate::peers::http::{Reply, request, send};
 use crate::peers::program::{Program, run_to_end};
 use crate::peers::{Account, Answer, Baresip, Browser, Kamailio, PhoneOptions, Tab, Wav, eventually, net};
@@ -266,6 +267,18 @@ impl Office {
         desk.click("[data-testid=login-button]");
         desk.wait_for("[data-testid=connection][data-state=online]", SOON);
         desk
+    }
+
+    /// Lets a known customer call and the agent, at the desk, answer: they talk when it returns.
+    pub(crate) fn talks_to_maria<'a>(&self, browser: &'a Browser) -> (Tab<'a>, CustomerCall) {
+        self.knows("Мария Иванова", "+7 831 212-34-56");
+        let desk = self.desk(browser, "desk");
+        let call = Customer::new(self.pbx.address(), b"+78312123456").speaking(440).call(NUMBER);
+        self.phone.wait_ringing(SOON);
+        self.phone.answer();
+        call.wait_talking(SOON);
+        call.rtp().wait_received(50, SOON);
+        (desk, call)
     }
 
     /// Changes how the agent is rung.

@@ -3,6 +3,7 @@
 use std::time::{Duration, Instant};
 
 use linecard_calls::CallId;
+use linecard_store::contacts::ContactDraft;
 use linecard_store::frames::FrameRow;
 use linecard_store::interactions::InteractionFilter;
 use linecard_store::ledger::Batch;
@@ -12,7 +13,8 @@ use sqlx::Connection;
 use crate::database::{LOCK, Outside};
 
 use super::support::{
-    Ids, NOW, add_contact, batch_of, contact_draft, entry, fresh_store, interaction, public, saved, signal,
+    Ids, NOW, add_company, add_contact, batch_of, contact_draft, entry, fresh_store, interaction, public,
+    saved, signal,
 };
 
 /// Opens a connection that the store knows nothing of.
@@ -89,6 +91,23 @@ async fn a_persons_request_waits_for_the_lock() {
     unlock(other).await;
     adding.await.unwrap();
     assert!(store.contact(id).await.unwrap().is_some());
+}
+
+#[tokio::test]
+async fn a_request_that_reads_before_it_writes_waits_for_the_other_writer_too() {
+    let (store, mut ids) = (fresh_store().await, Ids::new());
+    let company = add_company(&store, &mut ids, "Ёж", &[]).await;
+    let mut other = lock(&store.url).await;
+    sqlx::query("INSERT INTO server_state (name, value) VALUES ('a', 'b')")
+        .execute(&mut other)
+        .await
+        .unwrap();
+    let (id, card) = (ids.make(), ContactDraft { company_id: Some(company), ..contact_draft("Пётр", &[]) });
+    let mut adding = Box::pin(store.add_contact(id, &card, NOW));
+    let early = tokio::time::timeout(Duration::from_millis(200), &mut adding).await;
+    assert!(early.is_err(), "the company was read, the lock is held: {early:?}");
+    sqlx::query("COMMIT").execute(&mut other).await.unwrap();
+    adding.await.unwrap();
 }
 
 #[tokio::test]
