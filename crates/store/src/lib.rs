@@ -3,6 +3,7 @@
 //! One SQL text a statement, with `$1` placeholders and in the subset that SQLite and PostgreSQL share; SQLite is
 //! served now. No rule of a call lives here, and nothing here decides what a row means.
 
+pub mod audit;
 mod cards;
 pub mod contacts;
 pub mod error;

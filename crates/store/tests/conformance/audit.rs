@@ -1,0 +1,83 @@
+//! The audit.
+
+use linecard_calls::{AuditId, UtcMillis};
+use linecard_store::audit::{Actor, AuditAction, AuditEntry, AuditFilter, AuditRow};
+use linecard_store::page::PageRequest;
+
+use crate::support::{Ids, NOW, add_user, fresh_store, walk};
+
+fn entry(ids: &mut Ids, action: AuditAction, actor: Actor, after_ms: i64) -> AuditEntry {
+    let (id, at) = (ids.make::<AuditId>(), NOW.plus_ms(after_ms));
+    AuditEntry { id, at, action, actor, subject: None, source: "192.0.2.1".parse().expect("an address") }
+}
+
+#[tokio::test]
+async fn a_row_reads_back_and_outlives_whom_it_names() {
+    let (store, mut ids) = (fresh_store().await, Ids::new());
+    let anna = add_user(&store, &mut ids, "Anna").await;
+    let played = AuditEntry {
+        subject: Some("01999999-9999-7999-8999-999999999999".to_owned()),
+        source: "2001:db8::1".parse().expect("an address"),
+        ..entry(&mut ids, AuditAction::RecordingPlayed, Actor::User(anna.id), 0)
+    };
+    store.add_audit(std::slice::from_ref(&played)).await.unwrap();
+    store.delete_user(anna.id, anna.version).await.unwrap();
+    let page = store.audit(&AuditFilter::default(), &PageRequest::default()).await.unwrap();
+    let expected = AuditRow {
+        id: played.id,
+        at: NOW,
+        action: AuditAction::RecordingPlayed,
+        user_id: Some(anna.id),
+        login: Some("Anna".to_owned()),
+        subject: played.subject.clone(),
+        source: "2001:db8::1".to_owned(),
+    };
+    assert_eq!((page.total, page.items), (1, vec![expected.clone()]));
+    // What the spool carries over a second time.
+    store.add_audit(&[played]).await.unwrap();
+    let page = store.audit(&AuditFilter::default(), &PageRequest::default()).await.unwrap();
+    assert_eq!((page.total, page.items), (1, vec![expected]), "the same id is there once, and as it was");
+}
+
+#[tokio::test]
+async fn a_log_in_is_kept_only_if_it_is_somebodys() {
+    let (store, mut ids) = (fresh_store().await, Ids::new());
+    let anna = add_user(&store, &mut ids, "Anna").await;
+    let failed =
+        |ids: &mut Ids, login: &str| entry(ids, AuditAction::LoginFailed, Actor::Login(login.to_owned()), 0);
+    let entries = [failed(&mut ids, " ANNA "), failed(&mut ids, "a typed password")];
+    store.add_audit(&entries).await.unwrap();
+    let page = store.audit(&AuditFilter::default(), &PageRequest::default()).await.unwrap();
+    let who: Vec<_> = page.items.into_iter().map(|row| (row.user_id, row.login)).collect();
+    assert_eq!(who, [(None, None), (Some(anna.id), Some("Anna".to_owned()))]);
+}
+
+#[tokio::test]
+async fn rows_are_found_by_who_what_and_when() {
+    let (store, mut ids) = (fresh_store().await, Ids::new());
+    let (anna, olga) =
+        (add_user(&store, &mut ids, "anna").await.id, add_user(&store, &mut ids, "olga").await.id);
+    let entries: Vec<AuditEntry> = [
+        (AuditAction::Login, anna),
+        (AuditAction::Login, olga),
+        (AuditAction::RecordingPlayed, anna),
+        (AuditAction::Logout, olga),
+    ]
+    .into_iter()
+    .zip(0..)
+    .map(|((action, user), after)| entry(&mut ids, action, Actor::User(user), after * 1_000))
+    .collect();
+    store.add_audit(&entries).await.unwrap();
+    let found = async |filter: AuditFilter| {
+        let rows = walk(1, async |page| store.audit(&filter, page).await.unwrap()).await;
+        rows.into_iter().map(|row| row.at.since_ms(NOW) / 1_000).collect::<Vec<_>>()
+    };
+    let all = AuditFilter::default;
+    assert_eq!(found(all()).await, [3, 2, 1, 0], "newest first");
+    assert_eq!(found(AuditFilter { user_id: Some(anna), ..all() }).await, [2, 0]);
+    assert_eq!(found(AuditFilter { action: Some(AuditAction::Login), ..all() }).await, [1, 0]);
+    let UtcMillis(second) = NOW.plus_ms(1_000);
+    assert_eq!(found(AuditFilter { from: Some(second), until: Some(second + 2_000), ..all() }).await, [2, 1]);
+    let both = AuditFilter { user_id: Some(olga), action: Some(AuditAction::Login), ..all() };
+    assert_eq!(found(both).await, [1]);
+}
