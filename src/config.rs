@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use figment::Figment;
 use figment::providers::{Env, Format, Serialized, Toml};
 use linecard_crm::number::DialPlan;
+use linecard_web::Network;
 use serde::{Deserialize, Serialize};
 
 /// The name of the file read when no `--config` is given and it exists in the working directory.
@@ -52,8 +53,8 @@ pub struct ServerConfig {
     pub tls_cert: PathBuf,
     /// The private key in PEM, for `tls = "files"`.
     pub tls_key: PathBuf,
-    /// Proxies whose forwarding headers are believed.
-    pub trusted_proxies: Vec<IpAddr>,
+    /// Addresses or networks of the proxies whose forwarding headers are believed.
+    pub trusted_proxies: Vec<Network>,
     /// Further origins whose pages may open the events WebSocket.
     pub allowed_origins: Vec<String>,
 }

@@ -4,8 +4,6 @@
 //! the signals go to the spool (an fsynced file) in the same order and are carried over later. Interactions and
 //! frames wait in memory meanwhile: both can be made again from the signals.
 
-mod spool;
-
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::Duration;
@@ -17,7 +15,10 @@ use linecard_store::ledger::{Batch, LedgerEntry, SavedCall};
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::{Instant, timeout};
 
-use spool::Spool;
+use crate::spool::Spool;
+
+/// The spool's name in its folder.
+const SPOOL: &str = "signals.jsonl";
 
 /// How long a call waits for its evidence to be safe before it goes on without.
 pub(crate) const DURABLE_WITHIN: Duration = Duration::from_millis(100);
@@ -78,8 +79,8 @@ impl Ledger {
         folder: &Path,
         epoch: String,
     ) -> anyhow::Result<(Self, mpsc::UnboundedReceiver<Notice>)> {
-        let (spool, spooled) = Spool::open(folder)?;
-        let last = store.last_signal_seq().await?.max(spooled.unwrap_or(0));
+        let (spool, spooled) = Spool::<LedgerEntry>::open(folder, SPOOL)?;
+        let last = store.last_signal_seq().await?.max(spooled.last().map_or(0, |entry| entry.seq));
         let (entries, queue) = mpsc::unbounded_channel();
         let (notices, heard) = mpsc::unbounded_channel();
         let mut writer = Writer::new(store, spool, last, epoch, notices);
@@ -133,7 +134,7 @@ enum Reach {
 
 struct Writer {
     store: Store,
-    spool: Spool,
+    spool: Spool<LedgerEntry>,
     next_seq: i64,
     epoch: String,
     /// Signals that neither the database nor the spool took.
@@ -149,7 +150,7 @@ impl Writer {
     /// Makes a writer that goes on after the place `last`.
     fn new(
         store: Store,
-        spool: Spool,
+        spool: Spool<LedgerEntry>,
         last: i64,
         epoch: String,
         notices: mpsc::UnboundedSender<Notice>,

@@ -14,14 +14,16 @@ use linecard_calls::{
 use linecard_sip::ua::{self, UserAgent, UserAgentConfig};
 use linecard_store::Store;
 use linecard_store::idempotency::KEPT_MS;
-use linecard_web::port::Reactor as Door;
-use linecard_web::{App, WebSettings, router};
+use linecard_web::port::{Audit, Reactor as Door};
+use linecard_web::{App, WebSettings};
 use tokio::net::TcpListener;
 use tokio::sync::{mpsc, oneshot};
 
+use crate::audit::AuditWriter;
 use crate::clock::wall_clock;
 use crate::config::{Config, ConfigError, RecordingDefault, UnknownSources};
 use crate::directory::Directory;
+use crate::http::Http;
 use crate::hub::Hub;
 use crate::ledger::Ledger;
 use crate::media::{Media, RelayOptions};
@@ -119,13 +121,15 @@ pub async fn run(
         settings,
     };
     let queues = Queues { arrivals, media: media_events, notices, commands: asked };
-    let (stop_http, http) = serve_http(&config, &store, listener, Door::new(commands), epoch, started)?;
+    let (audit, audit_writer) = AuditWriter::start(store.clone(), &folder.join("spool"))?;
+    let doors = (Door::new(commands), audit);
+    let http = serve_http(&config, &store, listener, doors, epoch, started)?;
     let forgetting = tokio::spawn(forget(store.clone(), config.events.retention_days));
 
     let parts = Reactor::run(parts, queues, shutdown).await;
     forgetting.abort();
-    let _ = stop_http.send(());
-    let _ = tokio::time::timeout(HTTP_GRACE, http).await;
+    http.stop(HTTP_GRACE).await;
+    audit_writer.settle(SETTLE_WITHIN).await;
     close(parts, media, &store).await
 }
 
@@ -273,39 +277,30 @@ fn recovered_recording(
     }
 }
 
-type Http = tokio::task::JoinHandle<()>;
-
 fn serve_http(
     config: &Config,
     store: &Store,
     listener: TcpListener,
-    door: Door,
+    (door, audit): (Door, Audit),
     epoch: String,
     started: Option<oneshot::Sender<SocketAddr>>,
-) -> Result<(oneshot::Sender<()>, Http), StartError> {
+) -> Result<Http, StartError> {
     let settings = WebSettings {
         public_url: config.server.public_url.clone(),
         allowed_origins: config.server.allowed_origins.clone(),
+        trusted_proxies: config.server.trusted_proxies.clone(),
         dial_plan: config.dial_plan()?,
         recording_dir: config.recording_dir(),
         epoch,
     };
-    let app = App::new(store.clone(), door, settings, IdSource::new(chance::generator()?), wall_clock);
-    let (stop, stopped) = oneshot::channel::<()>();
+    let ids = IdSource::new(chance::generator()?);
+    let app = App::new(store.clone(), door, audit, settings, ids, wall_clock);
     let address = listener.local_addr().map_err(|error| in_use("server.http", config.server.http, &error))?;
     tracing::info!("serving http://{address}");
     if let Some(started) = started {
         let _ = started.send(address);
     }
-    let http = tokio::spawn(async move {
-        let serving = axum::serve(listener, router(app)).with_graceful_shutdown(async {
-            let _ = stopped.await;
-        });
-        if let Err(error) = serving.await {
-            tracing::error!(%error, "the HTTP side has ended");
-        }
-    });
-    Ok((stop, http))
+    Ok(Http::serve(listener, app))
 }
 
 /// Forgets what is kept for a while only: frames to resume from, and answers to repeated requests.

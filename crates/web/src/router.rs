@@ -6,8 +6,8 @@ use axum::middleware::{from_fn, from_fn_with_state};
 use axum::routing::{any, delete, get, post};
 
 use crate::{
-    ApiError, App, calls, companies, contacts, headers, health, idempotency, interactions, lines, recordings,
-    session, ui, users, ws,
+    ApiError, App, audit, calls, companies, contacts, headers, health, idempotency, interactions, lines,
+    recordings, session, ui, users, ws,
 };
 
 /// Returns the whole HTTP side of the server.
@@ -44,6 +44,7 @@ fn api(app: &App) -> Router<App> {
         .route("/recordings", get(recordings::list))
         .route("/recordings/{id}", get(recordings::show))
         .route("/recordings/{id}/media", get(recordings::media))
+        .route("/audit", get(audit::list))
         .route("/events", get(ws::events))
         .route_layer(from_fn_with_state(app.clone(), idempotency::once))
         // A route and not a fallback: that would lose to the page's own catch-all.
