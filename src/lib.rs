@@ -19,6 +19,7 @@ mod reactor;
 pub mod recorder;
 mod server;
 mod spool;
+mod tls;
 mod translate;
 mod wire;
 
