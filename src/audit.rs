@@ -44,10 +44,10 @@ impl AuditWriter {
     /// # Errors
     /// When the spool cannot be used.
     pub(crate) fn start(store: Store, folder: &Path) -> anyhow::Result<(Audit, Self)> {
-        let (spool, left) = Spool::open(folder, SPOOL)?;
+        let spool = Spool::open(folder, SPOOL)?;
         let (orders, queue) = mpsc::unbounded_channel();
         let (stop, stopped) = oneshot::channel();
-        let task = tokio::spawn(Writer::new(store, spool, !left.is_empty()).run(queue, stopped));
+        let task = tokio::spawn(Writer::new(store, spool).run(queue, stopped));
         Ok((Audit::new(orders), Self { stop, task }))
     }
 
@@ -89,9 +89,10 @@ struct Writer {
 }
 
 impl Writer {
-    fn new(store: Store, spool: Spool<AuditEntry>, is_behind: bool) -> Self {
+    /// Makes a writer on a spool and what waits there.
+    fn new(store: Store, (spool, left): (Spool<AuditEntry>, Vec<AuditEntry>)) -> Self {
         let (retry_at, spool_at) = (Instant::now(), Instant::now());
-        let waiting = VecDeque::new();
+        let (waiting, is_behind) = (VecDeque::new(), !left.is_empty());
         Self { store, spool, waiting, is_behind, read_until: 0, is_away: false, retry_at, spool_at }
     }
 

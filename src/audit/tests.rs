@@ -48,10 +48,10 @@ impl Bench {
     }
 
     /// Starts a writer on a spool.
-    fn start(&self, spool: Spool<AuditEntry>, is_behind: bool) -> Bringer {
+    fn start(&self, spool: (Spool<AuditEntry>, Vec<AuditEntry>)) -> Bringer {
         let (orders, queue) = mpsc::unbounded_channel();
         let (stop, stopped) = oneshot::channel();
-        let task = tokio::spawn(Writer::new(self.store.clone(), spool, is_behind).run(queue, stopped));
+        let task = tokio::spawn(Writer::new(self.store.clone(), spool).run(queue, stopped));
         Bringer { orders, writer: AuditWriter { stop, task } }
     }
 
@@ -104,7 +104,7 @@ fn url(folder: &TempDir) -> String {
 #[tokio::test]
 async fn rows_reach_the_database_in_their_order_and_are_told_to_be_safe() {
     let mut bench = Bench::open().await;
-    let writer = bench.start(bench.spool().0, false);
+    let writer = bench.start(bench.spool());
     let entries: Vec<_> = (0..100).map(|_| bench.entry()).collect();
     let told: Vec<_> = entries.iter().map(|entry| writer.bring(entry)).collect();
     for safe in told {
@@ -116,7 +116,7 @@ async fn rows_reach_the_database_in_their_order_and_are_told_to_be_safe() {
 #[tokio::test]
 async fn a_locked_database_is_replaced_by_the_spool_until_it_is_back() {
     let mut bench = Bench::open().await;
-    let writer = bench.start(bench.spool().0, false);
+    let writer = bench.start(bench.spool());
     let lock = bench.lock().await;
     let entries: Vec<_> = (0..3).map(|_| bench.entry()).collect();
     for entry in &entries {
@@ -136,7 +136,7 @@ async fn a_locked_database_is_replaced_by_the_spool_until_it_is_back() {
 #[tokio::test]
 async fn what_a_crash_left_in_the_spool_is_carried_over_once() {
     let mut bench = Bench::open().await;
-    let writer = bench.start(bench.spool().0, false);
+    let writer = bench.start(bench.spool());
     let lock = bench.lock().await;
     let (first, second) = (bench.entry(), bench.entry());
     timeout(SOON, writer.bring(&first)).await.unwrap().unwrap();
@@ -144,9 +144,9 @@ async fn what_a_crash_left_in_the_spool_is_carried_over_once() {
     lock.close().await.unwrap();
     // It was committed too before the crash, and nobody could tell the spool.
     bench.store.add_audit(std::slice::from_ref(&first)).await.unwrap();
-    let (spool, left) = bench.spool();
-    assert_eq!(left, std::slice::from_ref(&first));
-    let writer = bench.start(spool, true);
+    let left = bench.spool();
+    assert_eq!(left.1, std::slice::from_ref(&first));
+    let writer = bench.start(left);
     timeout(SOON, writer.bring(&second)).await.unwrap().unwrap();
     bench.await_written(&[first.id, second.id]).await;
 }
@@ -154,7 +154,7 @@ async fn what_a_crash_left_in_the_spool_is_carried_over_once() {
 #[tokio::test]
 async fn a_full_disk_and_a_locked_database_keep_the_row_in_memory() {
     let mut bench = Bench::open().await;
-    let writer = bench.start(Spool::on_a_full_disk().unwrap(), false);
+    let writer = bench.start((Spool::on_a_full_disk().unwrap(), Vec::new()));
     let lock = bench.lock().await;
     let entry = bench.entry();
     let mut safe = writer.bring(&entry);
@@ -170,14 +170,14 @@ async fn a_full_disk_and_a_locked_database_keep_the_row_in_memory() {
 #[tokio::test]
 async fn a_stop_writes_what_waits_or_leaves_it_in_the_spool() {
     let mut bench = Bench::open().await;
-    let writer = bench.start(bench.spool().0, false);
+    let writer = bench.start(bench.spool());
     let entries: Vec<_> = (0..3).map(|_| bench.entry()).collect();
     let told = writer.bring(&entries[0]);
     writer.writer.settle(SOON).await;
     assert_eq!((told.await, bench.written().await), (Ok(()), vec![entries[0].id]));
 
     let lock = bench.lock().await;
-    let writer = bench.start(bench.spool().0, false);
+    let writer = bench.start(bench.spool());
     writer.bring(&entries[1]);
     writer.bring(&entries[2]);
     writer.writer.settle(Duration::ZERO).await;
@@ -188,8 +188,7 @@ async fn a_stop_writes_what_waits_or_leaves_it_in_the_spool() {
 #[tokio::test]
 async fn more_rows_than_memory_takes_are_in_the_spool_and_lost_by_none() {
     let mut bench = Bench::open().await;
-    let (spool, _) = bench.spool();
-    let mut writer = Writer::new(bench.store.clone(), spool, false);
+    let mut writer = Writer::new(bench.store.clone(), bench.spool());
     let mut told = Vec::new();
     let entries: Vec<_> = (0..WAITING_MAX + 5).map(|_| bench.entry()).collect();
     for entry in &entries {
