@@ -6,6 +6,8 @@
 
 use std::collections::BTreeMap;
 use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use linecard_calls::{InteractionId, Signal, SignalId};
@@ -67,6 +69,8 @@ pub(crate) enum Notice {
 #[derive(Debug, Clone)]
 pub(crate) struct Ledger {
     entries: mpsc::UnboundedSender<(Instant, Entry)>,
+    /// How many signals the spool holds; written by the writer alone.
+    spooled: Arc<AtomicU64>,
 }
 
 impl Ledger {
@@ -85,8 +89,9 @@ impl Ledger {
         let (notices, heard) = mpsc::unbounded_channel();
         let mut writer = Writer::new(store, spool, last, epoch, notices);
         writer.carry_over(COMMIT_WITHIN).await;
+        let spooled = Arc::clone(&writer.spooled);
         tokio::spawn(writer.run(queue));
-        Ok((Self { entries }, heard))
+        Ok((Self { entries, spooled }, heard))
     }
 
     /// Appends a signal; `Notice::Durable` tells when it is safe.
@@ -119,6 +124,11 @@ impl Ledger {
         let _ = settled.await;
     }
 
+    /// Returns how many signals wait in the spool for the database.
+    pub(crate) fn spooled(&self) -> u64 {
+        self.spooled.load(Ordering::Relaxed)
+    }
+
     fn send(&self, entry: Entry) {
         // The writer lives as long as any sender: a closed channel means that the process is going down.
         let _ = self.entries.send((Instant::now(), entry));
@@ -135,6 +145,7 @@ enum Reach {
 struct Writer {
     store: Store,
     spool: Spool<LedgerEntry>,
+    spooled: Arc<AtomicU64>,
     next_seq: i64,
     epoch: String,
     /// Signals that neither the database nor the spool took.
@@ -158,6 +169,7 @@ impl Writer {
         Self {
             store,
             spool,
+            spooled: Arc::default(),
             next_seq: last + 1,
             epoch,
             homeless: Vec::new(),
@@ -172,6 +184,7 @@ impl Writer {
     async fn run(mut self, mut queue: mpsc::UnboundedReceiver<(Instant, Entry)>) {
         let mut group = Vec::new();
         loop {
+            self.spooled.store(self.spool.depth(), Ordering::Relaxed);
             let received = match self.reach {
                 Reach::Here => queue.recv_many(&mut group, GROUP_MAX).await,
                 Reach::Away { retry_at } => tokio::select! {

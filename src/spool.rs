@@ -21,6 +21,8 @@ pub(crate) struct Spool<T> {
     file: File,
     /// Bytes that are known to be whole, durable lines.
     length: u64,
+    /// How many they are.
+    depth: u64,
     entries: PhantomData<fn() -> T>,
 }
 
@@ -31,9 +33,9 @@ impl<T: Serialize + DeserializeOwned> Spool<T> {
         let path = folder.join(name);
         let file = OpenOptions::new().read(true).append(true).create(true).open(&path)?;
         File::open(folder)?.sync_all()?;
-        let mut spool = Self { path, file, length: u64::MAX, entries: PhantomData };
+        let mut spool = Self { path, file, length: u64::MAX, depth: 0, entries: PhantomData };
         let (entries, end) = spool.read(0, usize::MAX)?;
-        spool.length = end;
+        (spool.length, spool.depth) = (end, entries.len() as u64);
         spool.file.set_len(end)?;
         Ok((spool, entries))
     }
@@ -41,6 +43,11 @@ impl<T: Serialize + DeserializeOwned> Spool<T> {
     /// Tells whether nothing waits here.
     pub(crate) fn is_empty(&self) -> bool {
         self.length == 0
+    }
+
+    /// Returns how many entries wait here.
+    pub(crate) fn depth(&self) -> u64 {
+        self.depth
     }
 
     /// Appends entries and makes them durable. On failure nothing of them stays.
@@ -53,6 +60,7 @@ impl<T: Serialize + DeserializeOwned> Spool<T> {
         match self.file.write_all(&text).and_then(|()| self.file.sync_data()) {
             Ok(()) => {
                 self.length += text.len() as u64;
+                self.depth += entries.len() as u64;
                 Ok(())
             }
             Err(error) => {
@@ -90,7 +98,7 @@ impl<T: Serialize + DeserializeOwned> Spool<T> {
     pub(crate) fn clear(&mut self) -> io::Result<()> {
         self.file.set_len(0)?;
         self.file.sync_data()?;
-        self.length = 0;
+        (self.length, self.depth) = (0, 0);
         Ok(())
     }
 }
@@ -101,6 +109,6 @@ impl<T> Spool<T> {
     pub(crate) fn on_a_full_disk() -> io::Result<Self> {
         let path = PathBuf::from("/dev/full");
         let file = OpenOptions::new().read(true).append(true).open(&path)?;
-        Ok(Self { path, file, length: 0, entries: PhantomData })
+        Ok(Self { path, file, length: 0, depth: 0, entries: PhantomData })
     }
 }

@@ -230,7 +230,7 @@ async fn without_database_and_spool_nothing_counts_as_durable_and_nothing_is_los
     let (entries, mut queue) = mpsc::unbounded_channel();
     let mut writer = Writer::new(bench.store.clone(), full, 0, "epoch".to_owned(), notices);
     let lock = bench.lock().await;
-    bench.ledger = Ledger { entries };
+    bench.ledger = Ledger { entries, spooled: Arc::clone(&writer.spooled) };
     bench.notices = heard;
     let ids = bench.append(call, 2);
     let mut group = Vec::new();

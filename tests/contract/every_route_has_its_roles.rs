@@ -23,6 +23,9 @@ use Allowed::{Admin, Everybody, LoggedIn};
 
 const ROWS: &[(&str, &str, Allowed)] = &[
     ("GET", "/healthz", Everybody),
+    ("GET", "/readyz", Everybody),
+    // From this machine; who else may look: `figures_are_told_without_names`.
+    ("GET", "/metrics", Everybody),
     ("GET", "/", Everybody),
     ("GET", "/{*path}", Everybody),
     ("POST", "/api/v1/session", Everybody),

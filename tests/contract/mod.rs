@@ -17,6 +17,7 @@ mod errors_say_what_to_write;
 mod every_listed_field_is_present;
 mod every_route_has_its_roles;
 mod evidence;
+mod figures_are_told_without_names;
 mod guessing_is_locked_out;
 mod interactions_are_found_and_amended;
 mod lists_are_walked_page_by_page;

@@ -14,6 +14,7 @@ pub mod ledger;
 pub mod lines;
 pub mod lookup;
 pub mod page;
+mod probe;
 pub mod recordings;
 mod row;
 pub mod sessions;

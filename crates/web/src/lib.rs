@@ -19,6 +19,7 @@ mod lines;
 mod listens;
 mod listing;
 mod lockout;
+mod metrics;
 pub mod port;
 mod recordings;
 mod router;

@@ -6,8 +6,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use linecard_calls::{
-    CallId, CallView, Cursor, Edit, Frame, Interaction, InteractionId, LineId, RegistrationView, Signal,
-    Snapshot, UserId, Viewer,
+    CallId, CallView, Cursor, Edit, Frame, Interaction, InteractionId, LineId, LineState, Outcome,
+    RecordingState, RegistrationView, Signal, Snapshot, UserId, Viewer,
 };
 use linecard_store::audit::AuditEntry;
 use linecard_store::ledger::SavedCall;
@@ -141,6 +141,11 @@ pub enum Command {
         /// The answer.
         reply: oneshot::Sender<Vec<RegistrationView>>,
     },
+    /// What there is to count.
+    Figures {
+        /// The answer.
+        reply: oneshot::Sender<Figures>,
+    },
     /// Lines, users or devices changed in the store: read them again.
     Reload {
         /// The line that was changed; it is registered anew.
@@ -148,6 +153,33 @@ pub enum Command {
         /// Told when the change is in force.
         reply: oneshot::Sender<()>,
     },
+}
+
+/// What the reactor has counted since the start, and how much there is of what now.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Figures {
+    /// Calls under way.
+    pub calls_live: u64,
+    /// Calls that ended, by outcome.
+    pub calls_ended: Vec<(Outcome, u64)>,
+    /// Lines, by the state of their registration.
+    pub registrations: Vec<(LineState, u64)>,
+    /// Signals that are safe.
+    pub signals_appended: u64,
+    /// Signals that were safe only after the call may have gone on without.
+    pub signals_late: u64,
+    /// Signals that wait in the spool for the database.
+    pub signals_spooled: u64,
+    /// Events published.
+    pub events_published: u64,
+    /// Legs with RTP ports.
+    pub rtp_legs: u64,
+    /// Further legs that there are RTP ports for.
+    pub rtp_legs_free: u64,
+    /// Recordings being written.
+    pub recordings_open: u64,
+    /// Recordings that ended, by state.
+    pub recordings_ended: Vec<(RecordingState, u64)>,
 }
 
 /// The sending side of the door; cheap to clone.

@@ -7,18 +7,21 @@ use axum::routing::{any, delete, get, post};
 
 use crate::{
     ApiError, App, audit, calls, companies, contacts, headers, health, idempotency, interactions, lines,
-    recordings, session, ui, users, ws,
+    metrics, recordings, session, ui, users, ws,
 };
 
 /// Returns the whole HTTP side of the server.
 pub fn router(app: App) -> Router {
     Router::new()
         .route("/healthz", get(health::healthz))
+        .route("/readyz", get(health::readyz))
+        .route("/metrics", get(metrics::metrics))
         .nest("/api/v1", api(&app))
         .route("/", get(ui::page))
         .route("/{*path}", get(ui::asset))
         .method_not_allowed_fallback(method_not_allowed)
         .layer(from_fn(headers::harden))
+        .layer(from_fn_with_state(app.clone(), metrics::count))
         .with_state(app)
 }
 

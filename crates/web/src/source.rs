@@ -8,7 +8,7 @@ use std::str::FromStr;
 
 use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
-use axum::http::{HeaderMap, HeaderName};
+use axum::http::{HeaderMap, HeaderName, header};
 use serde::{Deserialize, Serialize};
 
 use crate::App;
@@ -121,6 +121,14 @@ impl FromRequestParts<App> for Source {
     async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Infallible> {
         Ok(Self::of(&parts.headers, connection_of(parts), &app.settings.trusted_proxies))
     }
+}
+
+/// Tells whether somebody on this machine, or a trusted proxy, asks for itself and passes on no request of another's.
+pub(crate) fn is_own(parts: &Parts, app: &App) -> bool {
+    let peer = connection_of(parts).peer.ip().to_canonical();
+    let is_known = peer.is_loopback() || app.settings.trusted_proxies.iter().any(|it| it.contains(peer));
+    let passed_on = [&FORWARDED_FOR, &FORWARDED_PROTO, &header::FORWARDED, &header::VIA];
+    is_known && !passed_on.into_iter().any(|name| parts.headers.contains_key(name))
 }
 
 /// Returns the connection of a request; one that came over no socket has the address of nobody.

@@ -11,6 +11,7 @@ use linecard_store::audit::{Actor, AuditAction, AuditEntry};
 use crate::idempotency::InFlight;
 use crate::listens::Listens;
 use crate::lockout::Lockout;
+use crate::metrics::Traffic;
 use crate::port::{Audit, Reactor};
 use crate::source::{Network, Source};
 
@@ -44,6 +45,7 @@ pub struct App {
     pub settings: Arc<WebSettings>,
     /// The requests with an `Idempotency-Key` that are being done.
     pub(crate) in_flight: InFlight,
+    pub(crate) traffic: Arc<Traffic>,
     lockout: Arc<Mutex<Lockout>>,
     listens: Arc<Mutex<Listens>>,
     ids: Arc<Mutex<IdSource>>,
@@ -63,8 +65,8 @@ impl App {
     ) -> Self {
         let (settings, ids) = (Arc::new(settings), Arc::new(Mutex::new(ids)));
         let in_flight = InFlight::default();
-        let (lockout, listens) = (Arc::default(), Arc::default());
-        Self { store, reactor, audit, settings, in_flight, lockout, listens, ids, clock }
+        let (traffic, lockout, listens) = (Arc::default(), Arc::default(), Arc::default());
+        Self { store, reactor, audit, settings, in_flight, traffic, lockout, listens, ids, clock }
     }
 
     /// Makes an id of any kind.

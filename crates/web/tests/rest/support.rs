@@ -15,7 +15,7 @@ use linecard_crm::DialPlan;
 use linecard_store::Store;
 use linecard_store::ledger::{Batch, SavedCall};
 use linecard_store::users::{User, UserDraft};
-use linecard_web::port::{Audit, AuditOrder, Command, Reactor, Refusal};
+use linecard_web::port::{Audit, AuditOrder, Command, Figures, Reactor, Refusal};
 use linecard_web::{App, WebSettings, router};
 use rand_chacha::ChaCha12Rng;
 use rand_chacha::rand_core::SeedableRng;
@@ -301,6 +301,7 @@ fn answer(
             drop(reply.send(engine.live_signals(interaction).map(<[_]>::to_vec)));
         }
         Command::Registrations { reply } => drop(reply.send(Vec::new())),
+        Command::Figures { reply } => drop(reply.send(Figures::default())),
         Command::Reload { reply, .. } => {
             let gate = gates.try_recv();
             tokio::spawn(async move {
