@@ -1,7 +1,7 @@
 //! The audit's writer: order, the spool while the database refuses, a crash, a stop.
 
 use linecard_calls::{AuditId, IdSource, UserId, UtcMillis};
-use linecard_store::audit::{Actor, AuditAction, AuditFilter};
+use linecard_store::audit::{AuditAction, AuditFilter};
 use linecard_store::page::PageRequest;
 use rand_chacha::ChaCha12Rng;
 use rand_chacha::rand_core::SeedableRng;
@@ -33,7 +33,7 @@ impl Bench {
             id: self.ids.make(NOW),
             at: NOW,
             action: AuditAction::Login,
-            actor: Actor::User(user),
+            user_id: Some(user),
             subject: None,
             source: "192.0.2.1".parse().unwrap(),
         }
@@ -138,17 +138,19 @@ async fn what_a_crash_left_in_the_spool_is_carried_over_once() {
     let mut bench = Bench::open().await;
     let writer = bench.start(bench.spool());
     let lock = bench.lock().await;
-    let (first, second) = (bench.entry(), bench.entry());
-    timeout(SOON, writer.bring(&first)).await.unwrap().unwrap();
+    let (first, second, third) = (bench.entry(), bench.entry(), bench.entry());
+    for entry in [&first, &second] {
+        timeout(SOON, writer.bring(entry)).await.unwrap().unwrap();
+    }
     writer.crash().await;
     lock.close().await.unwrap();
-    // It was committed too before the crash, and nobody could tell the spool.
+    // The first was committed too before the crash, and nobody could tell the spool.
     bench.store.add_audit(std::slice::from_ref(&first)).await.unwrap();
     let left = bench.spool();
-    assert_eq!(left.1, std::slice::from_ref(&first));
+    assert_eq!(left.1, [first.clone(), second.clone()]);
     let writer = bench.start(left);
-    timeout(SOON, writer.bring(&second)).await.unwrap().unwrap();
-    bench.await_written(&[first.id, second.id]).await;
+    timeout(SOON, writer.bring(&third)).await.unwrap().unwrap();
+    bench.await_written(&[first.id, second.id, third.id]).await;
 }
 
 #[tokio::test]

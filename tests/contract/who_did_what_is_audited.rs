@@ -78,6 +78,24 @@ fn a_recording_that_is_saved_as_a_file_is_an_export() {
 }
 
 #[test]
+fn what_was_typed_as_a_log_in_is_written_nowhere() {
+    let server = Server::start();
+    let admin = server.admin();
+    let evidence = server.evidence();
+    let lock = evidence.lock();
+    assert_eq!(log_in(server.http, "my secret password", "maria", "").status, 401);
+    let spool = std::fs::read_to_string(server.data_dir().join("spool/audit.jsonl")).expect("the spool");
+    assert_eq!(spool.lines().count(), 1, "{spool}");
+    assert!(!spool.contains("secret"), "{spool}");
+    drop(lock);
+    eventually("the row is in the database", SOON, || {
+        let text = admin.get("/audit?action=login_failed").text();
+        assert!(!text.contains("secret"), "{text}");
+        text.contains("\"total\":1").then_some(())
+    });
+}
+
+#[test]
 fn log_ins_and_changes_name_who_and_what() {
     let server = Server::start();
     let admin = server.admin();

@@ -35,17 +35,6 @@ pub enum AuditAction {
     LineChanged,
 }
 
-/// Who acts.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Actor {
-    /// Somebody who is logged in.
-    User(UserId),
-    /// Somebody who gave this log-in. Only the user of that log-in is kept, if there is one: what is typed there is
-    /// sometimes a password.
-    Login(String),
-}
-
 /// A row to be added.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct AuditEntry {
@@ -55,8 +44,8 @@ pub struct AuditEntry {
     pub at: UtcMillis,
     /// What.
     pub action: AuditAction,
-    /// Who.
-    pub actor: Actor,
+    /// Who; none when nobody has the log-in that was given.
+    pub user_id: Option<UserId>,
     /// To what: the id of a recording, a user or a line.
     pub subject: Option<String>,
     /// From which address.
@@ -99,9 +88,8 @@ pub struct AuditFilter {
 const LIST: List =
     List { columns: "id, at, action, user_id, login, subject, source", from: "audit", key: "at", id: "id" };
 
-const INSERT: &str = "INSERT INTO audit (id, at, action, user_id, login, subject, source) VALUES ($1, $2, $3, \
-    COALESCE($4, (SELECT id FROM users WHERE login_key = $5)), \
-    (SELECT login FROM users WHERE id = $4 OR login_key = $5), $6, $7) ON CONFLICT (id) DO NOTHING";
+const INSERT: &str = "INSERT INTO audit (id, at, action, user_id, login, subject, source) VALUES \
+    ($1, $2, $3, $4, (SELECT login FROM users WHERE id = $4), $5, $6) ON CONFLICT (id) DO NOTHING";
 
 impl Store {
     /// Adds rows, all or none; those that are there already stay as they are.
@@ -112,16 +100,11 @@ impl Store {
         // Rows are written while others write too: the lock is waited for here and not in the middle.
         let mut tx = self.pool.begin_with("BEGIN IMMEDIATE").await?;
         for entry in entries {
-            let (user, login) = match &entry.actor {
-                Actor::User(user) => (Some(user.to_string()), None),
-                Actor::Login(login) => (None, Some(login_key(login))),
-            };
             let values = [
                 Value::text(entry.id.to_string()),
                 Value::Number(entry.at.0),
                 Value::text(text_of(&entry.action)?),
-                Value::Text(user),
-                Value::Text(login),
+                Value::Text(entry.user_id.map(|user| user.to_string())),
                 Value::Text(entry.subject.clone()),
                 Value::text(entry.source.to_string()),
             ];
@@ -129,6 +112,17 @@ impl Store {
         }
         tx.commit().await?;
         Ok(())
+    }
+
+    /// Returns whose a log-in is. A failed one is audited by this: what is typed there is sometimes a password, and only
+    /// the user is written down.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn user_of_login(&self, login: &str) -> Result<Option<UserId>, StoreError> {
+        let text = "SELECT id FROM users WHERE login_key = $1".to_owned();
+        let row = query(text, &[Value::text(login_key(login))]).fetch_optional(&self.pool).await?;
+        row.as_ref().map(|row| id(row, "users", "id")).transpose()
     }
 
     /// Lists the audit, newest first.

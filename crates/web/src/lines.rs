@@ -5,7 +5,7 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::Response;
 use linecard_calls::{LineId, LineState, RegistrationView, UserId, UtcMillis, time::rfc3339};
-use linecard_store::audit::{Actor, AuditAction};
+use linecard_store::audit::AuditAction;
 use linecard_store::lines::{DialFormat, Line, LineDraft, LineMode, LineTransport};
 use serde::{Deserialize, Serialize};
 
@@ -237,8 +237,7 @@ pub(crate) async fn delete(
 
 /// Writes down that a line was changed, and puts the change in force.
 async fn changed(app: &App, by: &Admin, line: LineId) -> Result<(), ApiError> {
-    let actor = Actor::User(by.user);
-    app.audit(AuditAction::LineChanged, actor, Some(line.to_string()), by.source).await;
+    app.audit(AuditAction::LineChanged, Some(by.user), Some(line.to_string()), by.source).await;
     Ok(app.reactor.ask(|reply| Command::Reload { line: Some(line), reply }).await?)
 }
 

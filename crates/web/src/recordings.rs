@@ -9,7 +9,7 @@ use axum::extract::State;
 use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use linecard_calls::{Recording, RecordingId, RecordingState, Role};
-use linecard_store::audit::{Actor, AuditAction};
+use linecard_store::audit::AuditAction;
 use serde::Deserialize;
 use tokio::fs::File;
 use tokio::io::{AsyncReadExt, AsyncSeekExt};
@@ -100,7 +100,7 @@ pub(crate) async fn media(
         if begins {
             let action =
                 if is_export { AuditAction::RecordingExported } else { AuditAction::RecordingPlayed };
-            app.audit(action, Actor::User(session.user.id), Some(id.to_string()), source).await;
+            app.audit(action, Some(session.user.id), Some(id.to_string()), source).await;
         }
     }
     let mut response = answer(file, length, wanted).await?;

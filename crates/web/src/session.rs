@@ -4,7 +4,7 @@ use axum::Json;
 use axum::extract::State;
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use linecard_store::audit::{Actor, AuditAction};
+use linecard_store::audit::AuditAction;
 use serde::{Deserialize, Serialize};
 
 use crate::auth::{COOKIE, SESSION_MS, Session, Token, check_origin};
@@ -54,11 +54,11 @@ pub(crate) async fn log_in(
         (Verdict::Granted, Some(user)) => user,
         (Verdict::Locked { wait_ms }, _) => return Ok(locked(wait_ms)),
         (verdict, _) => {
-            let actor = Actor::Login(login);
-            app.audit(AuditAction::LoginFailed, actor.clone(), None, source).await;
+            let whose = app.store.user_of_login(&login).await?;
+            app.audit(AuditAction::LoginFailed, whose, None, source).await;
             if verdict == Verdict::WrongAndLocked {
                 tracing::warn!(source = %source.address, "too many failed log-ins; further ones wait");
-                app.audit(AuditAction::LoginLocked, actor, None, source).await;
+                app.audit(AuditAction::LoginLocked, whose, None, source).await;
             }
             return Err(ApiError::new(StatusCode::UNAUTHORIZED, "log-in or password is wrong"));
         }
@@ -67,7 +67,7 @@ pub(crate) async fn log_in(
     let token = Token::make().map_err(no_chance)?;
     let now = app.now().0;
     app.store.open_session(&token.hash(), &user.id.to_string(), now, now + SESSION_MS).await?;
-    app.audit(AuditAction::Login, Actor::User(user.id), None, source).await;
+    app.audit(AuditAction::Login, Some(user.id), None, source).await;
     let cookie = cookie(&app, source, token.as_str(), SESSION_MS / 1000)?;
     let devices = app.store.devices(user.id).await?;
     let answer = LoggedIn { token: token.as_str().to_owned(), user: UserShape::of(user, &devices) };
@@ -87,7 +87,7 @@ pub(crate) async fn log_out(
     session: Session,
 ) -> Result<Response, ApiError> {
     app.store.close_session(&session.token.hash()).await?;
-    app.audit(AuditAction::Logout, Actor::User(session.user.id), None, source).await;
+    app.audit(AuditAction::Logout, Some(session.user.id), None, source).await;
     let gone = cookie(&app, source, "", 0)?;
     Ok((StatusCode::NO_CONTENT, [(header::SET_COOKIE, gone)]).into_response())
 }

@@ -3,10 +3,10 @@
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use linecard_calls::{Id, IdSource, UtcMillis};
+use linecard_calls::{Id, IdSource, UserId, UtcMillis};
 use linecard_crm::DialPlan;
 use linecard_store::Store;
-use linecard_store::audit::{Actor, AuditAction, AuditEntry};
+use linecard_store::audit::{AuditAction, AuditEntry};
 
 use crate::idempotency::InFlight;
 use crate::listens::Listens;
@@ -93,12 +93,12 @@ impl App {
     pub(crate) async fn audit(
         &self,
         action: AuditAction,
-        actor: Actor,
+        user_id: Option<UserId>,
         subject: Option<String>,
         source: Source,
     ) {
         let (id, at, source) = (self.make_id(), self.now(), source.address);
-        self.audit.add(AuditEntry { id, at, action, actor, subject, source }).await;
+        self.audit.add(AuditEntry { id, at, action, user_id, subject, source }).await;
     }
 
     /// Tells whether pages of `origin` may use the interface; `host` is the request's own Host.

@@ -5,7 +5,7 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::Response;
 use linecard_calls::{DeviceAddress, DeviceId, Ring, Role, RoutedDevice, UserId};
-use linecard_store::audit::{Actor, AuditAction};
+use linecard_store::audit::AuditAction;
 use linecard_store::page::{Cursor, Page};
 use linecard_store::users::{Device, PASSWORD_MAX, PASSWORD_MIN, User, UserDraft};
 use serde::{Deserialize, Serialize};
@@ -255,8 +255,7 @@ pub(crate) async fn delete_device(
 
 /// Writes down that a user was changed, and puts the change in force.
 async fn changed(app: &App, by: &Admin, user: UserId) -> Result<(), ApiError> {
-    let actor = Actor::User(by.user);
-    app.audit(AuditAction::UserChanged, actor, Some(user.to_string()), by.source).await;
+    app.audit(AuditAction::UserChanged, Some(by.user), Some(user.to_string()), by.source).await;
     Ok(app.reactor.ask(|reply| Command::Reload { line: None, reply }).await?)
 }
 

@@ -1,14 +1,14 @@
 //! The audit.
 
-use linecard_calls::{AuditId, UtcMillis};
-use linecard_store::audit::{Actor, AuditAction, AuditEntry, AuditFilter, AuditRow};
+use linecard_calls::{AuditId, UserId, UtcMillis};
+use linecard_store::audit::{AuditAction, AuditEntry, AuditFilter, AuditRow};
 use linecard_store::page::PageRequest;
 
 use crate::support::{Ids, NOW, add_user, fresh_store, walk};
 
-fn entry(ids: &mut Ids, action: AuditAction, actor: Actor, after_ms: i64) -> AuditEntry {
+fn entry(ids: &mut Ids, action: AuditAction, user_id: Option<UserId>, after_ms: i64) -> AuditEntry {
     let (id, at) = (ids.make::<AuditId>(), NOW.plus_ms(after_ms));
-    AuditEntry { id, at, action, actor, subject: None, source: "192.0.2.1".parse().expect("an address") }
+    AuditEntry { id, at, action, user_id, subject: None, source: "192.0.2.1".parse().expect("an address") }
 }
 
 #[tokio::test]
@@ -18,7 +18,7 @@ async fn a_row_reads_back_and_outlives_whom_it_names() {
     let played = AuditEntry {
         subject: Some("01999999-9999-7999-8999-999999999999".to_owned()),
         source: "2001:db8::1".parse().expect("an address"),
-        ..entry(&mut ids, AuditAction::RecordingPlayed, Actor::User(anna.id), 0)
+        ..entry(&mut ids, AuditAction::RecordingPlayed, Some(anna.id), 0)
     };
     store.add_audit(std::slice::from_ref(&played)).await.unwrap();
     store.delete_user(anna.id, anna.version).await.unwrap();
@@ -40,16 +40,18 @@ async fn a_row_reads_back_and_outlives_whom_it_names() {
 }
 
 #[tokio::test]
-async fn a_log_in_is_kept_only_if_it_is_somebodys() {
+async fn a_log_in_is_its_users_however_it_is_written_and_else_nobodys() {
     let (store, mut ids) = (fresh_store().await, Ids::new());
     let anna = add_user(&store, &mut ids, "Anna").await;
-    let failed =
-        |ids: &mut Ids, login: &str| entry(ids, AuditAction::LoginFailed, Actor::Login(login.to_owned()), 0);
-    let entries = [failed(&mut ids, " ANNA "), failed(&mut ids, "a typed password")];
-    store.add_audit(&entries).await.unwrap();
+    for (login, whose) in [(" ANNA ", Some(anna.id)), ("anna", Some(anna.id)), ("a typed password", None)] {
+        assert_eq!(store.user_of_login(login).await.unwrap(), whose, "{login}");
+        let failed = entry(&mut ids, AuditAction::LoginFailed, whose, 0);
+        store.add_audit(&[failed]).await.unwrap();
+    }
     let page = store.audit(&AuditFilter::default(), &PageRequest::default()).await.unwrap();
     let who: Vec<_> = page.items.into_iter().map(|row| (row.user_id, row.login)).collect();
-    assert_eq!(who, [(None, None), (Some(anna.id), Some("Anna".to_owned()))]);
+    let known = (Some(anna.id), Some("Anna".to_owned()));
+    assert_eq!(who, [(None, None), known.clone(), known]);
 }
 
 #[tokio::test]
@@ -65,7 +67,7 @@ async fn rows_are_found_by_who_what_and_when() {
     ]
     .into_iter()
     .zip(0..)
-    .map(|((action, user), after)| entry(&mut ids, action, Actor::User(user), after * 1_000))
+    .map(|((action, user), after)| entry(&mut ids, action, Some(user), after * 1_000))
     .collect();
     store.add_audit(&entries).await.unwrap();
     let found = async |filter: AuditFilter| {
