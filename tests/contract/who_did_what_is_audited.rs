@@ -1,5 +1,7 @@
 //! `/audit`: log-ins, changes of users and lines, and each listen to a recording, once.
 
+use std::io::{Read, Write};
+use std::net::TcpStream;
 use std::time::{Duration, Instant};
 
 use linecard_calls::Recording;
@@ -145,6 +147,31 @@ fn log_ins_and_changes_name_who_and_what() {
     let maria_was = admin.items(&format!("/audit?user_id={}&action=logout", maria.id));
     assert_eq!(maria_was[0]["login"], "maria", "a row outlives its user");
     assert!(!admin.get("/audit?format=csv").text().contains("password"));
+}
+
+#[test]
+fn who_hangs_up_on_a_change_is_audited_all_the_same() {
+    let server = Server::start();
+    let admin = server.admin();
+    let evidence = server.evidence();
+    let lock = evidence.lock();
+    let body = json!({"login": "ghost", "role": "admin", "password": PASSWORD}).to_string();
+    let mut stream = TcpStream::connect(server.http).expect("a connection");
+    write!(
+        stream,
+        "POST /api/v1/users HTTP/1.1\r\nHost: {}\r\nAuthorization: Bearer {}\r\nContent-Length: {}\r\n\r\n{body}",
+        server.http,
+        admin.token,
+        body.len()
+    )
+    .expect("the request is sent");
+    // Long enough that the new user waits for the lock when nobody waits for the answer any more.
+    assert!(stream.set_read_timeout(Some(Duration::from_secs(1))).is_ok() && stream.read(&mut [0]).is_err());
+    drop(stream);
+    assert_eq!(admin.show("/users")["total"], 1, "it was not done before");
+    drop(lock);
+    eventually("the user is there", SOON, || (admin.show("/users")["total"] == 2).then_some(()));
+    eventually("and the row", SOON, || (rows(&admin, "user_changed").len() == 1).then_some(()));
 }
 
 #[test]

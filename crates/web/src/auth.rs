@@ -118,7 +118,8 @@ pub(crate) fn cookie_token(headers: &HeaderMap) -> Option<Token> {
     pairs.find_map(|(name, value)| (name == COOKIE).then(|| Token::of_text(value)).flatten())
 }
 
-fn changes_something(method: &Method) -> bool {
+/// Tells whether a request with this method may change something.
+pub(crate) fn changes_something(method: &Method) -> bool {
     !matches!(*method, Method::GET | Method::HEAD | Method::OPTIONS)
 }
 

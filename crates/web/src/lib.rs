@@ -7,6 +7,7 @@ mod audit;
 pub mod auth;
 mod calls;
 mod companies;
+mod completion;
 mod contacts;
 mod error;
 mod extract;

@@ -6,8 +6,8 @@ use axum::middleware::{from_fn, from_fn_with_state};
 use axum::routing::{any, delete, get, post};
 
 use crate::{
-    ApiError, App, audit, calls, companies, contacts, headers, health, idempotency, interactions, lines,
-    metrics, recordings, session, ui, users, ws,
+    ApiError, App, audit, calls, companies, completion, contacts, headers, health, idempotency, interactions,
+    lines, metrics, recordings, session, ui, users, ws,
 };
 
 /// Returns the whole HTTP side of the server.
@@ -50,6 +50,7 @@ fn api(app: &App) -> Router<App> {
         .route("/audit", get(audit::list))
         .route("/events", get(ws::events))
         .route_layer(from_fn_with_state(app.clone(), idempotency::once))
+        .route_layer(from_fn(completion::complete))
         // A route and not a fallback: that would lose to the page's own catch-all.
         .route("/{*path}", any(async || ApiError::not_found("path")))
         .method_not_allowed_fallback(method_not_allowed)
