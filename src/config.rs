@@ -3,13 +3,14 @@
 //! Every key has a default, an unknown key is an error, and every error names the key and says what to write.
 //! Nothing here opens a file other than the configuration or a socket.
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 
 use figment::Figment;
 use figment::providers::{Env, Format, Serialized, Toml};
 use linecard_crm::number::DialPlan;
 use linecard_store::{Address, StoreError};
+use linecard_web::Network;
 use serde::{Deserialize, Serialize};
 
 /// The name of the file read when no `--config` is given and it exists in the working directory.
@@ -45,7 +46,8 @@ pub struct ServerConfig {
     pub data_dir: PathBuf,
     /// The address of the HTTP listener, `host:port`.
     pub http: SocketAddr,
-    /// The address under which browsers see the server; the WebSocket's Origin is held against it.
+    /// The address under which browsers see the server; the WebSocket's Origin is held against it. Empty stands for the
+    /// listener's own.
     pub public_url: String,
     /// Whether the server speaks TLS itself.
     pub tls: Tls,
@@ -53,8 +55,8 @@ pub struct ServerConfig {
     pub tls_cert: PathBuf,
     /// The private key in PEM, for `tls = "files"`.
     pub tls_key: PathBuf,
-    /// Proxies whose forwarding headers are believed.
-    pub trusted_proxies: Vec<IpAddr>,
+    /// Addresses or networks of the proxies whose forwarding headers are believed.
+    pub trusted_proxies: Vec<Network>,
     /// Further origins whose pages may open the events WebSocket.
     pub allowed_origins: Vec<String>,
 }
@@ -192,7 +194,7 @@ pub struct ConfigError {
 }
 
 impl ConfigError {
-    fn new(key: impl Into<String>, advice: impl Into<String>) -> Self {
+    pub(crate) fn new(key: impl Into<String>, advice: impl Into<String>) -> Self {
         Self { key: key.into(), advice: advice.into() }
     }
 }
@@ -202,7 +204,7 @@ impl Default for ServerConfig {
         Self {
             data_dir: "linecard-data".into(),
             http: SocketAddr::from(([127, 0, 0, 1], 8080)),
-            public_url: "http://127.0.0.1:8080".into(),
+            public_url: String::new(),
             tls: Tls::Off,
             tls_cert: PathBuf::new(),
             tls_key: PathBuf::new(),
@@ -302,6 +304,18 @@ impl Config {
         self.expand(&self.database.url)
     }
 
+    /// Returns the address under which browsers see the server.
+    #[must_use]
+    pub fn public_url(&self) -> String {
+        let ServerConfig { http, public_url, tls, .. } = &self.server;
+        if !public_url.is_empty() {
+            return public_url.clone();
+        }
+        let scheme = if *tls == Tls::Off { "http" } else { "https" };
+        let ip = if http.ip().is_unspecified() { Ipv4Addr::LOCALHOST.into() } else { http.ip() };
+        format!("{scheme}://{}", SocketAddr::new(ip, http.port()))
+    }
+
     /// Returns the folder of the recordings with the data folder put in.
     #[must_use]
     pub fn recording_dir(&self) -> PathBuf {
@@ -367,9 +381,7 @@ impl Config {
         self.dial_plan()?;
         self.check_ports()?;
         self.check_public_url()?;
-        if self.server.tls != Tls::Off {
-            return Err(ConfigError::new("server.tls", "this build serves plain HTTP only; write \"off\""));
-        }
+        self.check_tls()?;
         if let Err(StoreError::Url { advice }) = self.database_url().parse::<Address>() {
             return Err(ConfigError::new("database.url", advice));
         }
@@ -394,9 +406,28 @@ impl Config {
         Ok(())
     }
 
+    fn check_tls(&self) -> Result<(), ConfigError> {
+        let ServerConfig { tls, tls_cert, tls_key, .. } = &self.server;
+        for (key, path, what) in [
+            ("server.tls_cert", tls_cert, "the certificate chain"),
+            ("server.tls_key", tls_key, "the certificate's private key"),
+        ] {
+            let is_empty = path.as_os_str().is_empty();
+            if *tls == Tls::Files && is_empty {
+                let advice = format!("server.tls = \"files\" needs it; write the path of {what} in PEM");
+                return Err(ConfigError::new(key, advice));
+            }
+            if *tls != Tls::Files && !is_empty {
+                let advice = "nothing is read from there; remove it, or write server.tls = \"files\"";
+                return Err(ConfigError::new(key, advice));
+            }
+        }
+        Ok(())
+    }
+
     fn check_public_url(&self) -> Result<(), ConfigError> {
         let url = &self.server.public_url;
-        if url.starts_with("http://") || url.starts_with("https://") {
+        if url.is_empty() || url.starts_with("http://") || url.starts_with("https://") {
             return Ok(());
         }
         let advice = format!("{url:?} is not a web address; write one such as \"http://127.0.0.1:8080\"");
@@ -474,6 +505,20 @@ mod tests {
     }
 
     #[test]
+    fn the_address_for_browsers_follows_the_listener() {
+        let cases = [
+            ("", "http://127.0.0.1:8080"),
+            ("tls = \"self_signed\"", "https://127.0.0.1:8080"),
+            ("http = \"0.0.0.0:8443\"\ntls = \"self_signed\"", "https://127.0.0.1:8443"),
+            ("http = \"[2001:db8::1]:80\"", "http://[2001:db8::1]:80"),
+            ("tls = \"self_signed\"\npublic_url = \"https://desk.example\"", "https://desk.example"),
+        ];
+        for (text, url) in cases {
+            assert_eq!(from_toml(&format!("[server]\n{text}")).unwrap().public_url(), url, "{text}");
+        }
+    }
+
+    #[test]
     fn an_unknown_key_is_named_with_the_ones_that_exist() {
         let error = from_toml("[server]\nhtpp = \"127.0.0.1:1\"").unwrap_err();
         assert_eq!(error.key, "server.htpp");
@@ -485,6 +530,10 @@ mod tests {
         let cases = [
             ("[server]\nhttp = \"here\"", "server.http"),
             ("[server]\npublic_url = \"example\"", "server.public_url"),
+            ("[server]\ntls = \"files\"", "server.tls_cert"),
+            ("[server]\ntls = \"files\"\ntls_cert = \"c.pem\"", "server.tls_key"),
+            ("[server]\ntls_key = \"k.pem\"", "server.tls_key"),
+            ("[server]\ntrusted_proxies = [\"10.0.0.0/40\"]", "server.trusted_proxies"),
             ("[sip]\nlisten = [\"sctp://0.0.0.0:5060\"]", "sip.listen"),
             ("[sip]\nlisten = []", "sip.listen"),
             ("[sip]\nlisten = [5060]", "sip.listen"),

@@ -4,10 +4,10 @@
 //! the signals go to the spool (an fsynced file) in the same order and are carried over later. Interactions and
 //! frames wait in memory meanwhile: both can be made again from the signals.
 
-mod spool;
-
 use std::collections::BTreeMap;
 use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use linecard_calls::{InteractionId, Signal, SignalId};
@@ -18,7 +18,10 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, timeout};
 
-use spool::Spool;
+use crate::spool::Spool;
+
+/// The spool's name in its folder.
+const SPOOL: &str = "signals.jsonl";
 
 /// How long a call waits for its evidence to be safe before it goes on without.
 pub(crate) const DURABLE_WITHIN: Duration = Duration::from_millis(100);
@@ -74,6 +77,8 @@ pub(crate) enum Notice {
 #[derive(Debug, Clone)]
 pub(crate) struct Ledger {
     entries: mpsc::UnboundedSender<(Instant, Entry)>,
+    /// How many signals the spool holds; written by the writer alone.
+    spooled: Arc<AtomicU64>,
 }
 
 impl Ledger {
@@ -86,14 +91,15 @@ impl Ledger {
         folder: &Path,
         epoch: String,
     ) -> anyhow::Result<(Self, mpsc::UnboundedReceiver<Notice>)> {
-        let (spool, spooled) = Spool::open(folder)?;
-        let last = store.last_signal_seq().await?.max(spooled.unwrap_or(0));
+        let (spool, spooled) = Spool::<LedgerEntry>::open(folder, SPOOL)?;
+        let last = store.last_signal_seq().await?.max(spooled.last().map_or(0, |entry| entry.seq));
         let (entries, queue) = mpsc::unbounded_channel();
         let (notices, heard) = mpsc::unbounded_channel();
         let mut writer = Writer::new(store, spool, last, epoch, notices);
         writer.carry_over(COMMIT_WITHIN).await;
+        let spooled = Arc::clone(&writer.spooled);
         tokio::spawn(writer.run(queue));
-        Ok((Self { entries }, heard))
+        Ok((Self { entries, spooled }, heard))
     }
 
     /// Appends a signal; `Notice::Durable` tells when it is safe.
@@ -140,6 +146,11 @@ impl Ledger {
         let _ = settled.await;
     }
 
+    /// Returns how many signals wait in the spool for the database.
+    pub(crate) fn spooled(&self) -> u64 {
+        self.spooled.load(Ordering::Relaxed)
+    }
+
     fn send(&self, entry: Entry) {
         // The writer lives as long as any sender: a closed channel means that the process is going down.
         let _ = self.entries.send((Instant::now(), entry));
@@ -155,7 +166,8 @@ enum Reach {
 
 struct Writer {
     store: Store,
-    spool: Spool,
+    spool: Spool<LedgerEntry>,
+    spooled: Arc<AtomicU64>,
     next_seq: i64,
     epoch: String,
     /// Signals that neither the database nor the spool took.
@@ -171,7 +183,7 @@ impl Writer {
     /// Makes a writer that goes on after the place `last`.
     fn new(
         store: Store,
-        spool: Spool,
+        spool: Spool<LedgerEntry>,
         last: i64,
         epoch: String,
         notices: mpsc::UnboundedSender<Notice>,
@@ -179,6 +191,7 @@ impl Writer {
         Self {
             store,
             spool,
+            spooled: Arc::default(),
             next_seq: last + 1,
             epoch,
             homeless: Vec::new(),
@@ -195,6 +208,7 @@ impl Writer {
         // A task, since a connection that is waited for here must not keep `write` from getting one.
         let mut attempt = JoinSet::new();
         loop {
+            self.spooled.store(self.spool.depth(), Ordering::Relaxed);
             let received = match self.reach {
                 Reach::Here => queue.recv_many(&mut group, GROUP_MAX).await,
                 Reach::Away => {

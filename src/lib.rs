@@ -3,12 +3,14 @@
 //! [`run`] is what `linecard serve` does and what the end-to-end tests start. Decisions about calls are in
 //! `linecard-calls`, about SIP in `linecard-sip`, about sound in `linecard-media`; here they are wired together.
 
+mod audit;
 mod chance;
 pub mod cli;
 mod clock;
 pub mod config;
 mod directory;
 mod doctor;
+mod http;
 mod hub;
 mod ledger;
 mod log;
@@ -16,6 +18,8 @@ pub mod media;
 mod reactor;
 pub mod recorder;
 mod server;
+mod spool;
+mod tls;
 mod translate;
 mod wire;
 

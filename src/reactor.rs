@@ -10,6 +10,7 @@ mod legs;
 mod registrations;
 mod signalling;
 mod stop;
+mod tally;
 
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::future::Future;
@@ -41,6 +42,7 @@ use crate::wire::{Arrival, Wire};
 use amendments::Amendments;
 use gate::Gate;
 use legs::{Legs, Sound};
+use tally::Tally;
 
 /// How often a leg without sound is asked whether it lives.
 const ASK_SILENT_EVERY: Duration = Duration::from_secs(30);
@@ -119,6 +121,7 @@ pub(crate) struct Reactor {
     agent_at: Option<Instant>,
     engine_at: Option<Instant>,
     course: Course,
+    tally: Tally,
 }
 
 /// Whether new calls are taken.
@@ -140,6 +143,7 @@ impl Reactor {
     /// Runs until `shutdown` and the end of the calls that were under way; returns the parts to be closed.
     pub(crate) async fn run(parts: Parts, mut queues: Queues, shutdown: impl Future<Output = ()>) -> Parts {
         let (answers, mut answered) = mpsc::unbounded_channel();
+        let tally = Tally::new(parts.media.free_legs());
         let mut reactor = Self {
             parts,
             legs: Legs::default(),
@@ -154,6 +158,7 @@ impl Reactor {
             agent_at: None,
             engine_at: None,
             course: Course::Running,
+            tally,
         };
         reactor.add_lines();
         let mut tick = tokio::time::interval(TICK);
@@ -284,6 +289,7 @@ impl Reactor {
         if let Some(interaction) = call.and_then(|call| self.live_interaction(call)) {
             self.parts.ledger.save(SavedCall { interaction, recordings, settled: false });
         }
+        self.tally.published(&event);
         self.parts.hub.publish(event, wall_clock());
     }
 
@@ -300,6 +306,7 @@ impl Reactor {
 
     fn call_ended(&mut self, call: CallId, interaction: Interaction, recordings: Vec<Recording>) {
         let recorded: Vec<_> = recordings.iter().map(|recording| recording.id.to_string()).collect();
+        self.tally.call_ended(interaction.outcome);
         self.save_for_good(interaction, recordings);
         self.farewells.push_back((Instant::now() + FAREWELL, call));
         if recorded.is_empty() {
@@ -339,13 +346,17 @@ impl Reactor {
     fn noticed(&mut self, notice: Notice) {
         match notice {
             Notice::Durable(signals) => {
+                self.tally.signals_appended += signals.len() as u64;
                 for effect in
                     signals.into_iter().flat_map(|signal| self.gate.durable(signal)).collect::<Vec<_>>()
                 {
                     self.perform(effect);
                 }
             }
-            Notice::Late(signal) => tracing::warn!(%signal, "a signal was durable only after 100 ms"),
+            Notice::Late(signal) => {
+                self.tally.signals_late += 1;
+                tracing::warn!(%signal, "a signal was durable only after 100 ms");
+            }
             Notice::Saved(interactions) => {
                 for interaction in interactions {
                     self.unsaved.remove(&interaction);

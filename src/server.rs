@@ -14,19 +14,22 @@ use linecard_calls::{
 use linecard_sip::ua::{self, UserAgent, UserAgentConfig};
 use linecard_store::Store;
 use linecard_store::idempotency::KEPT_MS;
-use linecard_web::port::Reactor as Door;
-use linecard_web::{App, WebSettings, router};
+use linecard_web::port::{Audit, Reactor as Door};
+use linecard_web::{App, WebSettings};
 use tokio::net::TcpListener;
 use tokio::sync::{mpsc, oneshot};
 
+use crate::audit::AuditWriter;
 use crate::clock::wall_clock;
-use crate::config::{Config, ConfigError, RecordingDefault, UnknownSources};
+use crate::config::{Config, ConfigError, RecordingDefault, Tls, UnknownSources};
 use crate::directory::Directory;
+use crate::http::Http;
 use crate::hub::Hub;
 use crate::ledger::Ledger;
 use crate::media::{Media, RelayOptions};
 use crate::reactor::{Parts, Queues, Reactor, Settings};
 use crate::recorder::{RecordingStore, Recovered};
+use crate::tls::{CertificateFiles, own_names};
 use crate::wire::Wire;
 use crate::{chance, translate};
 
@@ -74,6 +77,11 @@ pub async fn run(
     started: Option<oneshot::Sender<SocketAddr>>,
 ) -> Result<(), StartError> {
     let folder = &config.server.data_dir;
+    let certificate = CertificateFiles::of(&config);
+    if let (Some(files), Tls::Files) = (&certificate, config.server.tls) {
+        // Before anything is made: a wrong path leaves no trace.
+        files.load()?;
+    }
     let _lock = lock(folder)?;
     let store = Store::open(&config.database_url()).await?;
     let numbering = store.take_numbering(&uuid::Uuid::now_v7().simple().to_string()).await?;
@@ -119,13 +127,16 @@ pub async fn run(
         settings,
     };
     let queues = Queues { arrivals, media: media_events, notices, commands: asked };
-    let (stop_http, http) = serve_http(&config, &store, listener, Door::new(commands), epoch, started)?;
+    let (audit, audit_writer) = AuditWriter::start(store.clone(), &folder.join("spool"))?;
+    let doors = (Door::new(commands), audit);
+    let app = web_app(&config, &store, doors, epoch)?;
+    let http = serve_http(&config, certificate, listener, app, started)?;
     let forgetting = tokio::spawn(forget(store.clone(), config.events.retention_days));
 
     let parts = Reactor::run(parts, queues, shutdown).await;
     forgetting.abort();
-    let _ = stop_http.send(());
-    let _ = tokio::time::timeout(HTTP_GRACE, http).await;
+    http.stop(HTTP_GRACE).await;
+    audit_writer.settle(SETTLE_WITHIN).await;
     close(parts, media, &store).await
 }
 
@@ -273,39 +284,42 @@ fn recovered_recording(
     }
 }
 
-type Http = tokio::task::JoinHandle<()>;
-
-fn serve_http(
+fn web_app(
     config: &Config,
     store: &Store,
-    listener: TcpListener,
-    door: Door,
+    (door, audit): (Door, Audit),
     epoch: String,
-    started: Option<oneshot::Sender<SocketAddr>>,
-) -> Result<(oneshot::Sender<()>, Http), StartError> {
+) -> Result<App, StartError> {
     let settings = WebSettings {
-        public_url: config.server.public_url.clone(),
+        public_url: config.public_url(),
         allowed_origins: config.server.allowed_origins.clone(),
+        trusted_proxies: config.server.trusted_proxies.clone(),
         dial_plan: config.dial_plan()?,
         recording_dir: config.recording_dir(),
         epoch,
     };
-    let app = App::new(store.clone(), door, settings, IdSource::new(chance::generator()?), wall_clock);
-    let (stop, stopped) = oneshot::channel::<()>();
+    let ids = IdSource::new(chance::generator()?);
+    Ok(App::new(store.clone(), door, audit, settings, ids, wall_clock))
+}
+
+fn serve_http(
+    config: &Config,
+    certificate: Option<CertificateFiles>,
+    listener: TcpListener,
+    app: App,
+    started: Option<oneshot::Sender<SocketAddr>>,
+) -> Result<Http, StartError> {
+    if let (Some(files), Tls::SelfSigned) = (&certificate, config.server.tls) {
+        files.make_self_signed(own_names(config))?;
+    }
+    let scheme = if certificate.is_some() { "https" } else { "http" };
+    let certificate = certificate.map(CertificateFiles::serve).transpose()?;
     let address = listener.local_addr().map_err(|error| in_use("server.http", config.server.http, &error))?;
-    tracing::info!("serving http://{address}");
+    tracing::info!("serving {scheme}://{address}");
     if let Some(started) = started {
         let _ = started.send(address);
     }
-    let http = tokio::spawn(async move {
-        let serving = axum::serve(listener, router(app)).with_graceful_shutdown(async {
-            let _ = stopped.await;
-        });
-        if let Err(error) = serving.await {
-            tracing::error!(%error, "the HTTP side has ended");
-        }
-    });
-    Ok((stop, http))
+    Ok(Http::serve(listener, certificate, app))
 }
 
 /// Forgets what is kept for a while only: frames to resume from, and answers to repeated requests.

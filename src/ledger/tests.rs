@@ -265,7 +265,7 @@ async fn without_database_and_spool_nothing_counts_as_durable_and_nothing_is_los
     let (entries, mut queue) = mpsc::unbounded_channel();
     let mut writer = Writer::new(bench.store.clone(), full, 0, "epoch".to_owned(), notices);
     let lock = bench.lock().await;
-    bench.ledger = Ledger { entries };
+    bench.ledger = Ledger { entries, spooled: Arc::clone(&writer.spooled) };
     bench.notices = heard;
     let ids = bench.append(call, 2);
     let mut group = Vec::new();
@@ -274,7 +274,7 @@ async fn without_database_and_spool_nothing_counts_as_durable_and_nothing_is_los
     assert!(matches!(bench.heard().await, Notice::Away { .. }));
     assert!(bench.notices.try_recv().is_err(), "nobody was told that they are safe");
     assert_eq!(writer.homeless.len(), 2);
-    writer.spool = Spool::open(&bench.folder.path().join("roomy")).unwrap().0;
+    writer.spool = Spool::open(&bench.folder.path().join("roomy"), SPOOL).unwrap().0;
     unlock(lock).await;
     writer.carry_over(COMMIT_WITHIN).await;
     bench.durable(&ids).await;
@@ -364,7 +364,7 @@ async fn a_flush_returns_when_what_was_given_before_it_is_written() {
 async fn more_frames_than_can_wait_cost_the_oldest_and_say_so() {
     let bench = Bench::open().await;
     let (notices, _heard) = mpsc::unbounded_channel();
-    let spool = Spool::open(&bench.folder.path().join("another")).unwrap().0;
+    let spool = Spool::open(&bench.folder.path().join("another"), SPOOL).unwrap().0;
     let mut writer = Writer::new(bench.store.clone(), spool, 0, "epoch".to_owned(), notices);
     let frame = |seq: i64| FrameRow { seq, at: NOW.0, frame: "{}".to_owned() };
     bench

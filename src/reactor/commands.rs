@@ -55,6 +55,9 @@ impl Reactor {
             Command::Registrations { reply } => {
                 let _ = reply.send(self.standings.values().cloned().collect());
             }
+            Command::Figures { reply } => {
+                let _ = reply.send(self.figures());
+            }
             Command::Reload { line, reply } => {
                 let (store, answers) = (self.parts.store.clone(), self.answers.clone());
                 tokio::spawn(async move {

@@ -59,6 +59,20 @@ fn under_tls_the_cookie_is_secure() {
 }
 
 #[test]
+fn behind_a_proxy_the_proxy_says_whether_the_cookie_is_secure() {
+    let server = Server::start_with(|config| {
+        config.server.trusted_proxies = vec!["127.0.0.1".parse().expect("an address")];
+    });
+    let stranger = Server::start();
+    let is_secure = |server: &Server, proto: &str| {
+        let reply = log_in(server.http, "admin", PASSWORD, &format!("X-Forwarded-Proto: {proto}\r\n"));
+        reply.header("Set-Cookie").expect("a cookie").to_ascii_lowercase().contains("; secure")
+    };
+    assert!(is_secure(&server, "https") && !is_secure(&server, "http"));
+    assert!(!is_secure(&stranger, "https"), "nobody is believed who is no proxy");
+}
+
+#[test]
 fn a_bearer_token_needs_no_origin_and_ends_with_its_session() {
     let server = Server::start();
     let (admin, other) = (server.admin(), server.admin());
@@ -82,10 +96,16 @@ fn a_bearer_token_needs_no_origin_and_ends_with_its_session() {
 
 #[test]
 fn an_unknown_log_in_and_a_wrong_password_cannot_be_told_apart() {
-    let server = Server::start();
+    // Every attempt comes from elsewhere: none is locked out.
+    let server = Server::start_with(|config| {
+        config.server.trusted_proxies = vec!["127.0.0.0/8".parse().expect("a network")];
+    });
+    let attempts = std::cell::Cell::new(0_u8);
     let ask = |login: &str| {
+        attempts.set(attempts.get() + 1);
+        let source = format!("X-Forwarded-For: 203.0.113.{}\r\n", attempts.get());
         let begun = Instant::now();
-        let reply = log_in(server.http, login, "a wrong password", "");
+        let reply = log_in(server.http, login, "a wrong password", &source);
         (begun.elapsed(), reply)
     };
     let (_, wrong) = ask("admin");

@@ -23,6 +23,9 @@ use Allowed::{Admin, Everybody, LoggedIn};
 
 const ROWS: &[(&str, &str, Allowed)] = &[
     ("GET", "/healthz", Everybody),
+    ("GET", "/readyz", Everybody),
+    // From this machine; who else may look: `figures_are_told_without_names`.
+    ("GET", "/metrics", Everybody),
     ("GET", "/", Everybody),
     ("GET", "/{*path}", Everybody),
     ("POST", "/api/v1/session", Everybody),
@@ -61,6 +64,7 @@ const ROWS: &[(&str, &str, Allowed)] = &[
     ("GET", "/api/v1/recordings", LoggedIn),
     ("GET", "/api/v1/recordings/{id}", LoggedIn),
     ("GET", "/api/v1/recordings/{id}/media", LoggedIn),
+    ("GET", "/api/v1/audit", Admin),
     // A socket logs in over the socket: `a_socket_greets_and_closes_by_its_codes`. Without an upgrade it is refused.
     ("GET", "/api/v1/events", Everybody),
     ("ANY", "/api/v1/{*path}", Everybody),

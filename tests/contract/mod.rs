@@ -17,12 +17,16 @@ mod errors_say_what_to_write;
 mod every_listed_field_is_present;
 mod every_route_has_its_roles;
 mod evidence;
+mod figures_are_told_without_names;
+mod guessing_is_locked_out;
 mod interactions_are_found_and_amended;
 mod lists_are_walked_page_by_page;
 mod recordings_are_played_in_ranges;
 mod server;
 mod socket;
 mod the_field_to_blame_is_named;
+mod under_tls_all_is_the_same;
 mod users_and_their_devices;
+mod who_did_what_is_audited;
 
 pub(crate) use evidence::Evidence;

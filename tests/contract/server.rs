@@ -102,6 +102,10 @@ impl Server {
         Evidence::open(&self.config.database_url(), self.config.recording_dir())
     }
 
+    pub(crate) fn data_dir(&self) -> PathBuf {
+        self.config.server.data_dir.clone()
+    }
+
     pub(crate) fn recording_dir(&self) -> PathBuf {
         self.config.recording_dir()
     }

@@ -52,8 +52,19 @@ pub(crate) fn send(
     body: &str,
     headers: &str,
 ) -> std::io::Result<Reply> {
-    let mut stream = TcpStream::connect_timeout(&http, Duration::from_secs(5))?;
+    let stream = TcpStream::connect_timeout(&http, Duration::from_secs(5))?;
     stream.set_read_timeout(Some(Duration::from_secs(30)))?;
+    exchange(stream, http, (method, path), body, headers)
+}
+
+/// Sends one HTTP request over a connection and reads to its end.
+pub(crate) fn exchange(
+    mut stream: impl Read + Write,
+    http: SocketAddr,
+    (method, path): (&str, &str),
+    body: &str,
+    headers: &str,
+) -> std::io::Result<Reply> {
     let length = body.len();
     write!(
         stream,

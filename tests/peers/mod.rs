@@ -21,6 +21,7 @@ pub(crate) mod sipp;
 pub(crate) mod small_disk;
 pub(crate) mod small_pbx;
 pub(crate) mod sound;
+pub(crate) mod tls;
 
 pub(crate) use baresip::{Answer, Baresip, PhoneOptions};
 pub(crate) use browser::{Browser, Tab};

@@ -24,10 +24,13 @@ fn each_bad_value_of_the_file_names_its_key() {
         ("[server]\nhttp = \"localhost\"", "server.http"),
         ("[server]\nhttp = \"127.0.0.1:99999\"", "server.http"),
         ("[server]\npublic_url = \"desk.example\"", "server.public_url"),
-        ("[server]\ntls = \"files\"", "server.tls"),
-        ("[server]\ntls = \"self_signed\"", "server.tls"),
+        ("[server]\ntls = \"files\"", "server.tls_cert"),
+        ("[server]\ntls = \"files\"\ntls_cert = \"cert.pem\"", "server.tls_key"),
+        ("[server]\ntls = \"self_signed\"\ntls_cert = \"cert.pem\"", "server.tls_cert"),
+        ("[server]\ntls_key = \"key.pem\"", "server.tls_key"),
         ("[server]\ntls = \"on\"", "server.tls"),
         ("[server]\ntrusted_proxies = [\"proxy\"]", "server.trusted_proxies"),
+        ("[server]\ntrusted_proxies = [\"10.0.0.0/33\"]", "server.trusted_proxies"),
         ("[server]\nallowed_origins = \"http://x\"", "server.allowed_origins"),
         ("[database]\nurl = \"postgres://user:secret@db:port/linecard\"", "database.url"),
         ("[database]\nurl = \"postgres://user:secret@db\"", "database.url"),
@@ -70,7 +73,7 @@ fn the_environment_is_held_to_the_same() {
     let cases = [
         ("LINECARD__SERVER__HTTP", "nowhere", "server.http"),
         ("LINECARD__MEDIA__PORT_MIN", "many", "media.port_min"),
-        ("LINECARD__SERVER__TLS", "files", "server.tls"),
+        ("LINECARD__SERVER__TLS", "files", "server.tls_cert"),
         ("LINECARD__SERVER__PORT", "8080", "server.port"),
         ("LINECARD__DATABASE__URL", "postgres://user:secret@db", "database.url"),
         ("LINECARD__SIP__LISTEN", "[\"sctp://0.0.0.0:5060\"]", "sip.listen"),
@@ -102,6 +105,42 @@ fn a_file_that_cannot_be_read_is_named() {
     std::fs::remove_file(place.folder.path().join("linecard.toml")).expect("it was there");
     let without = place.run(&["replay"], "");
     assert!(refused(&without, 1).contains("linecard-data"), "the defaults hold without a file: {without:?}");
+}
+
+#[test]
+fn a_certificate_that_cannot_be_served_names_the_key_that_leads_to_it() {
+    let place = Place::new();
+    let pair = || {
+        let key = rcgen::KeyPair::generate().expect("a key");
+        let params = rcgen::CertificateParams::new(vec!["localhost".to_owned()]).expect("a name");
+        (params.self_signed(&key).expect("a certificate").pem(), key.serialize_pem())
+    };
+    let ((pem, key), (_, other_key)) = (pair(), pair());
+    let write = |name: &str, text: &str| {
+        std::fs::write(place.folder.path().join(name), text).expect("the file is written");
+    };
+    write("cert.pem", &pem);
+    write("key.pem", &key);
+    write("other.pem", &other_key);
+    write("nonsense.pem", "no certificate");
+    write("torn.pem", &pem[..pem.len() / 2]);
+    let cases = [
+        ("missing.pem", "key.pem", "server.tls_cert", "missing.pem"),
+        ("nonsense.pem", "key.pem", "server.tls_cert", "nonsense.pem"),
+        ("torn.pem", "key.pem", "server.tls_cert", "torn.pem"),
+        (".", "key.pem", "server.tls_cert", "."),
+        ("cert.pem", "missing.pem", "server.tls_key", "missing.pem"),
+        ("cert.pem", "cert.pem", "server.tls_key", "cert.pem"),
+        ("cert.pem", "other.pem", "server.tls_key", "other.pem"),
+    ];
+    for (cert, key, blamed, file) in cases {
+        let files = format!("[server]\ntls = \"files\"\ntls_cert = \"{cert}\"\ntls_key = \"{key}\"\n");
+        place.configure(&place.sound_config().replace("[server]\n", &files));
+        let ended = place.run(&["serve"], "");
+        let line = refused_by_key(&place, &ended, blamed);
+        assert!(line.contains(file), "it names the file: {line}");
+        assert!(!line.contains("PRIVATE KEY"), "and shows nothing of it: {line}");
+    }
 }
 
 #[test]

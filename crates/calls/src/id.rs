@@ -81,6 +81,8 @@ ids! {
     DeviceId,
     /// Names a signal; a signal that arrives twice keeps its name.
     SignalId,
+    /// Names a row of the audit.
+    AuditId,
 }
 
 /// Makes UUIDv7 identifiers that rise strictly, also when the wall clock falls back.

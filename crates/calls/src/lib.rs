@@ -29,8 +29,8 @@ pub use event::{
 };
 pub use fold::{Explanation, Rule, Sentence, explain, fold, fold_recordings};
 pub use id::{
-    CallId, ContactId, DeviceId, Id, IdSource, InteractionId, LegId, LineId, PopId, RecordingId, SignalId,
-    UserId,
+    AuditId, CallId, ContactId, DeviceId, Id, IdSource, InteractionId, LegId, LineId, PopId, RecordingId,
+    SignalId, UserId,
 };
 pub use interaction::{
     Direction, HangupBy, Interaction, InteractionState, LegRecord, LegState, Outcome, Party, Recording,

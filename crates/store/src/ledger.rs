@@ -5,6 +5,7 @@
 use std::collections::BTreeMap;
 
 use linecard_calls::{CallId, Interaction, Recording, Signal};
+use serde::{Deserialize, Serialize};
 
 use crate::database::{Row, Tx, sql};
 use crate::frames::FrameRow;
@@ -12,7 +13,7 @@ use crate::row::{json, json_of, text_of};
 use crate::{Store, StoreError};
 
 /// A signal and its place in the ledger.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct LedgerEntry {
     /// Its place: rises by one.
     pub seq: i64,

@@ -4,6 +4,7 @@
 //! call lives here, and nothing here decides what a row means.
 
 mod address;
+pub mod audit;
 mod cards;
 pub mod contacts;
 mod database;
@@ -16,6 +17,7 @@ pub mod ledger;
 pub mod lines;
 pub mod lookup;
 pub mod page;
+mod probe;
 pub mod recordings;
 mod row;
 pub mod sessions;

@@ -222,7 +222,9 @@ fn columns_of(draft: &UserDraft, password_hash: Option<String>) -> Result<Column
     Ok(columns)
 }
 
-fn login_key(login: &str) -> String {
+/// Returns what two spellings of one log-in have in common.
+#[must_use]
+pub fn login_key(login: &str) -> String {
     linecard_crm::sort_key(login.trim())
 }
 

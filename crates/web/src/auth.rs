@@ -3,10 +3,11 @@
 use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, Method, header};
-use linecard_calls::{Role, UtcMillis, Viewer};
+use linecard_calls::{Role, UserId, UtcMillis, Viewer};
 use linecard_store::users::User;
 use sha2::{Digest, Sha256};
 
+use crate::source::Source;
 use crate::{ApiError, App};
 
 /// The name of the session cookie.
@@ -63,8 +64,11 @@ impl Session {
     }
 }
 
-/// An administrator.
-pub(crate) struct Admin;
+/// An administrator, and from where.
+pub(crate) struct Admin {
+    pub(crate) user: UserId,
+    pub(crate) source: Source,
+}
 
 impl FromRequestParts<App> for Session {
     type Rejection = ApiError;
@@ -85,7 +89,10 @@ impl FromRequestParts<App> for Admin {
     async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, ApiError> {
         let session = Session::from_request_parts(parts, app).await?;
         match session.user.role {
-            Role::Admin => Ok(Self),
+            Role::Admin => {
+                let Ok(source) = Source::from_request_parts(parts, app).await;
+                Ok(Self { user: session.user.id, source })
+            }
             Role::Supervisor | Role::Agent => Err(ApiError::forbidden()),
         }
     }
@@ -111,7 +118,8 @@ pub(crate) fn cookie_token(headers: &HeaderMap) -> Option<Token> {
     pairs.find_map(|(name, value)| (name == COOKIE).then(|| Token::of_text(value)).flatten())
 }
 
-fn changes_something(method: &Method) -> bool {
+/// Tells whether a request with this method may change something.
+pub(crate) fn changes_something(method: &Method) -> bool {
     !matches!(*method, Method::GET | Method::HEAD | Method::OPTIONS)
 }
 

@@ -3,6 +3,7 @@
 use axum::extract::FromRequestParts;
 use axum::http::StatusCode;
 use axum::http::request::Parts;
+use linecard_calls::UtcMillis;
 use serde::de::DeserializeOwned;
 
 use crate::ApiError;
@@ -33,6 +34,12 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequestParts<S> for Query<T> {
             Err(rejection) => Err(unusable(&rejection.body_text())),
         }
     }
+}
+
+/// Reads a time of a query, as UTC milliseconds.
+pub(crate) fn time(field: &str, text: Option<String>) -> Result<Option<i64>, ApiError> {
+    let read = text.map(|text| text.parse::<UtcMillis>().map(|at| at.0)).transpose();
+    read.map_err(|_| ApiError::field(field, "write a time such as 2026-01-31T09:00:00Z"))
 }
 
 /// Makes a refusal of what a reader of queries or JSON says: a heading, then perhaps the path of the value, then why.

@@ -88,14 +88,8 @@ pub(crate) async fn once(State(app): State<App>, request: Request, next: Next) -
         }
         None => {}
     }
-    // A task of its own: who repeats a request has often hung up on the first one, which must end all the same.
-    let done = tokio::spawn(async move {
-        let response = next.run(Request::from_parts(parts, Body::from(body))).await;
-        kept(&app, &claim, digest, response).await
-    });
-    done.await.unwrap_or_else(|_| {
-        Err(ApiError::new(StatusCode::INTERNAL_SERVER_ERROR, "the request failed; the log says why"))
-    })
+    let response = next.run(Request::from_parts(parts, Body::from(body))).await;
+    kept(&app, &claim, digest, response).await
 }
 
 fn read_key(headers: &HeaderMap) -> Result<&[u8], ApiError> {

@@ -7,15 +7,14 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::Response;
 use linecard_calls::{
-    ContactId, Direction, Edit, Interaction, InteractionId, Outcome, Recording, Role, UserId, UtcMillis,
-    Viewer,
+    ContactId, Direction, Edit, Interaction, InteractionId, Outcome, Recording, Role, UserId, Viewer,
 };
 use linecard_store::interactions::{InteractionFilter, place_of};
 use linecard_store::page::{Page, PageRequest};
 use serde::Deserialize;
 
 use crate::auth::Session;
-use crate::extract::{Path, Query};
+use crate::extract::{Path, Query, time};
 use crate::json::{Body, present};
 use crate::listing::ListRequest;
 use crate::port::Command;
@@ -202,13 +201,6 @@ pub(crate) async fn visible_call(
 }
 
 fn filter_of(app: &App, session: &Session, query: InteractionQuery) -> Result<InteractionFilter, ApiError> {
-    let time = |field: &str, text: Option<String>| match text {
-        None => Ok(None),
-        Some(text) => text
-            .parse::<UtcMillis>()
-            .map(|at| Some(at.0))
-            .map_err(|_| ApiError::field(field, "write a time such as 2026-01-31T09:00:00Z")),
-    };
     let number = query.number.map(|typed| {
         let number = app.settings.dial_plan.number(&typed);
         number.e164.clone().or(number.extension.clone()).unwrap_or_else(|| number.digits())

@@ -3,9 +3,11 @@
 //! Handlers read and write the store and ask the reactor through [`port`]; they decide nothing about calls.
 //! `router.rs` is the table of contents.
 
+mod audit;
 pub mod auth;
 mod calls;
 mod companies;
+mod completion;
 mod contacts;
 mod error;
 mod extract;
@@ -15,12 +17,16 @@ mod idempotency;
 mod interactions;
 mod json;
 mod lines;
+mod listens;
 mod listing;
+mod lockout;
+mod metrics;
 pub mod port;
 mod recordings;
 mod router;
 mod session;
 mod sheet;
+mod source;
 mod state;
 mod ui;
 mod users;
@@ -29,4 +35,5 @@ mod ws;
 
 pub use error::ApiError;
 pub use router::router;
+pub use source::{Connection, Network, NetworkError};
 pub use state::{App, WebSettings};

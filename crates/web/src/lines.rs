@@ -5,6 +5,7 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::Response;
 use linecard_calls::{LineId, LineState, RegistrationView, UserId, UtcMillis, time::rfc3339};
+use linecard_store::audit::AuditAction;
 use linecard_store::lines::{DialFormat, Line, LineDraft, LineMode, LineTransport};
 use serde::{Deserialize, Serialize};
 
@@ -159,7 +160,7 @@ pub(crate) async fn list(State(app): State<App>, _: Admin, list: ListRequest) ->
 /// `POST /lines`.
 pub(crate) async fn create(
     State(app): State<App>,
-    _: Admin,
+    admin: Admin,
     Body(new): Body<NewLine>,
 ) -> Result<(StatusCode, Json<LineShape>), ApiError> {
     let draft = LineDraft {
@@ -178,7 +179,7 @@ pub(crate) async fn create(
     };
     check(&draft)?;
     let line = app.store.add_line(app.make_id(), &draft, app.now()).await?;
-    app.reactor.ask(|reply| Command::Reload { line: Some(line.id), reply }).await?;
+    changed(&app, &admin, line.id).await?;
     Ok((StatusCode::CREATED, Json(LineShape::of(line, &registrations(&app).await?))))
 }
 
@@ -195,7 +196,7 @@ pub(crate) async fn show(
 /// `PATCH /lines/{id}`.
 pub(crate) async fn change(
     State(app): State<App>,
-    _: Admin,
+    admin: Admin,
     Path(id): Path<LineId>,
     IfMatch(version): IfMatch,
     Body(patch): Body<LinePatch>,
@@ -217,21 +218,27 @@ pub(crate) async fn change(
     };
     check(&draft)?;
     let line = app.store.change_line(id, &draft, version).await?;
-    app.reactor.ask(|reply| Command::Reload { line: Some(id), reply }).await?;
+    changed(&app, &admin, id).await?;
     Ok(Json(LineShape::of(line, &registrations(&app).await?)))
 }
 
 /// `DELETE /lines/{id}`.
 pub(crate) async fn delete(
     State(app): State<App>,
-    _: Admin,
+    admin: Admin,
     Path(id): Path<LineId>,
     IfMatch(version): IfMatch,
 ) -> Result<StatusCode, ApiError> {
     app.store.line(id).await?.ok_or_else(|| ApiError::not_found("line"))?;
     app.store.delete_line(id, version).await?;
-    app.reactor.ask(|reply| Command::Reload { line: Some(id), reply }).await?;
+    changed(&app, &admin, id).await?;
     Ok(StatusCode::NO_CONTENT)
+}
+
+/// Writes down that a line was changed, and puts the change in force.
+async fn changed(app: &App, by: &Admin, line: LineId) -> Result<(), ApiError> {
+    app.audit(AuditAction::LineChanged, Some(by.user), Some(line.to_string()), by.source).await;
+    Ok(app.reactor.ask(|reply| Command::Reload { line: Some(line), reply }).await?)
 }
 
 async fn registrations(app: &App) -> Result<Vec<RegistrationView>, ApiError> {

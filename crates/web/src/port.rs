@@ -1,13 +1,15 @@
-//! The door to the reactor: what a handler may ask of it, and how a browser gets its frames.
+//! The doors to those who own what handlers need: the reactor, with its frames for browsers, and the audit's writer.
 //!
 //! One owner decides about calls; a handler sends a command and waits for the answer. No call state lives in this crate.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use linecard_calls::{
-    CallId, CallView, Cursor, Edit, Frame, Interaction, InteractionId, LineId, RegistrationView, Signal,
-    Snapshot, UserId, Viewer,
+    CallId, CallView, Cursor, Edit, Frame, Interaction, InteractionId, LineId, LineState, Outcome,
+    RecordingState, RegistrationView, Signal, Snapshot, UserId, Viewer,
 };
+use linecard_store::audit::AuditEntry;
 use linecard_store::ledger::SavedCall;
 use tokio::sync::{broadcast, mpsc, oneshot};
 
@@ -139,6 +141,11 @@ pub enum Command {
         /// The answer.
         reply: oneshot::Sender<Vec<RegistrationView>>,
     },
+    /// What there is to count.
+    Figures {
+        /// The answer.
+        reply: oneshot::Sender<Figures>,
+    },
     /// Lines, users or devices changed in the store: read them again.
     Reload {
         /// The line that was changed; it is registered anew.
@@ -146,6 +153,33 @@ pub enum Command {
         /// Told when the change is in force.
         reply: oneshot::Sender<()>,
     },
+}
+
+/// What the reactor has counted since the start, and how much there is of what now.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Figures {
+    /// Calls under way.
+    pub calls_live: u64,
+    /// Calls that ended, by outcome.
+    pub calls_ended: Vec<(Outcome, u64)>,
+    /// Lines, by the state of their registration.
+    pub registrations: Vec<(LineState, u64)>,
+    /// Signals that are safe.
+    pub signals_appended: u64,
+    /// Signals that were safe only after the call may have gone on without.
+    pub signals_late: u64,
+    /// Signals that wait in the spool for the database.
+    pub signals_spooled: u64,
+    /// Events published.
+    pub events_published: u64,
+    /// Legs with RTP ports.
+    pub rtp_legs: u64,
+    /// Further legs that there are RTP ports for.
+    pub rtp_legs_free: u64,
+    /// Recordings being written.
+    pub recordings_open: u64,
+    /// Recordings that ended, by state.
+    pub recordings_ended: Vec<(RecordingState, u64)>,
 }
 
 /// The sending side of the door; cheap to clone.
@@ -174,5 +208,43 @@ impl Reactor {
     /// Tells something that has no answer; dropped when the reactor is overloaded.
     pub fn tell(&self, command: Command) {
         let _ = self.commands.try_send(command);
+    }
+}
+
+/// How long what is audited waits until its row is safe.
+const AUDITED_WITHIN: Duration = Duration::from_millis(100);
+
+/// A row for the audit.
+#[derive(Debug)]
+pub struct AuditOrder {
+    /// The row.
+    pub entry: AuditEntry,
+    /// Told when the row will survive a crash.
+    pub safe: oneshot::Sender<()>,
+}
+
+/// The sending side of the audit; cheap to clone.
+#[derive(Debug, Clone)]
+pub struct Audit {
+    orders: mpsc::UnboundedSender<AuditOrder>,
+}
+
+impl Audit {
+    /// Wraps the sending side.
+    #[must_use]
+    pub fn new(orders: mpsc::UnboundedSender<AuditOrder>) -> Self {
+        Self { orders }
+    }
+
+    /// Gives a row to the writer and waits until it is safe, at most 100 ms: past that the writer still has it, and
+    /// whoever is audited goes on.
+    pub(crate) async fn add(&self, entry: AuditEntry) {
+        let (safe, told) = oneshot::channel();
+        let action = entry.action;
+        if self.orders.send(AuditOrder { entry, safe }).is_err() {
+            tracing::error!(?action, "the audit is closed; a row is lost");
+        } else if tokio::time::timeout(AUDITED_WITHIN, told).await.is_err() {
+            tracing::warn!(?action, "a row of the audit was not safe within 100 ms; the request went on");
+        }
     }
 }

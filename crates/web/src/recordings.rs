@@ -6,17 +6,21 @@ use std::ops::RangeInclusive;
 use axum::Json;
 use axum::body::Body;
 use axum::extract::State;
-use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use linecard_calls::{Recording, RecordingId, RecordingState, Role};
+use linecard_store::audit::AuditAction;
+use serde::Deserialize;
+use tokio::fs::File;
 use tokio::io::{AsyncReadExt, AsyncSeekExt};
 use tokio_util::io::ReaderStream;
 
 use crate::auth::Session;
-use crate::extract::Path;
+use crate::extract::{Path, Query};
 use crate::interactions::visible_call;
 use crate::listing::ListRequest;
 use crate::sheet::Sheet;
+use crate::source::Source;
 use crate::{ApiError, App};
 
 const SHEET: Sheet = Sheet {
@@ -59,11 +63,19 @@ pub(crate) async fn show(
     Ok(Json(allowed(&app, &session, id).await?))
 }
 
-/// `GET /recordings/{id}/media`: the WAV, whole or the one range asked for (RFC 9110 section 14).
+#[derive(Deserialize)]
+pub(crate) struct MediaQuery {
+    download: Option<bool>,
+}
+
+/// `GET /recordings/{id}/media`: the WAV, whole or the one range asked for (RFC 9110 section 14); with `?download=true`
+/// as a file to be saved. Each listen and each export is audited, once ([`crate::listens`]).
 pub(crate) async fn media(
     State(app): State<App>,
-    session: Session,
+    (session, source): (Session, Source),
     Path(id): Path<RecordingId>,
+    Query(MediaQuery { download }): Query<MediaQuery>,
+    method: Method,
     headers: HeaderMap,
 ) -> Result<Response, ApiError> {
     let recording = allowed(&app, &session, id).await?;
@@ -76,22 +88,44 @@ pub(crate) async fn media(
     }
     // The name is made of the id alone, so nothing from outside becomes a path.
     let path = app.settings.recording_dir.join(format!("{id}.wav"));
-    let mut file = tokio::fs::File::open(&path).await.map_err(|error| {
+    let file = File::open(&path).await.map_err(|error| {
         tracing::error!(recording = %id, %error, "a recording's file cannot be opened");
         ApiError::not_found("file: the recording's file is missing")
     })?;
-    let failed = |_| ApiError::new(StatusCode::INTERNAL_SERVER_ERROR, "the recording's file cannot be read");
-    let length = file.metadata().await.map_err(failed)?.len();
+    let length = file.metadata().await.map_err(unreadable)?.len();
+    let wanted = wanted_range(&headers, length);
+    let is_export = download == Some(true);
+    if let (Some(first_byte), Method::GET) = (wanted.first_byte(), method) {
+        let begins = app.listens().begins(session.user.id, id, first_byte, app.now());
+        if begins {
+            let action =
+                if is_export { AuditAction::RecordingExported } else { AuditAction::RecordingPlayed };
+            app.audit(action, Some(session.user.id), Some(id.to_string()), source).await;
+        }
+    }
+    let mut response = answer(file, length, wanted).await?;
+    if is_export && let Ok(name) = HeaderValue::try_from(format!("attachment; filename=\"{id}.wav\"")) {
+        response.headers_mut().insert(header::CONTENT_DISPOSITION, name);
+    }
+    Ok(response)
+}
+
+fn unreadable(_: std::io::Error) -> ApiError {
+    ApiError::new(StatusCode::INTERNAL_SERVER_ERROR, "the recording's file cannot be read")
+}
+
+/// Answers with what is wanted of a file of `length` bytes.
+async fn answer(mut file: File, length: u64, wanted: Wanted) -> Result<Response, ApiError> {
     let kind = (header::CONTENT_TYPE, HeaderValue::from_static("audio/wav"));
     let ranges = (header::ACCEPT_RANGES, HeaderValue::from_static("bytes"));
-    match wanted_range(&headers, length) {
+    match wanted {
         Wanted::Whole => {
             let size = (header::CONTENT_LENGTH, HeaderValue::from(length));
             Ok(([kind, ranges, size], Body::from_stream(ReaderStream::new(file))).into_response())
         }
         Wanted::Part(range) => {
             let (first, last) = range.into_inner();
-            file.seek(SeekFrom::Start(first)).await.map_err(failed)?;
+            file.seek(SeekFrom::Start(first)).await.map_err(unreadable)?;
             let size = last - first + 1;
             let place = HeaderValue::try_from(format!("bytes {first}-{last}/{length}"))
                 .map_err(|_| ApiError::new(StatusCode::INTERNAL_SERVER_ERROR, "the range cannot be told"))?;
@@ -133,6 +167,17 @@ enum Wanted {
     Whole,
     Part(RangeInclusive<u64>),
     Impossible,
+}
+
+impl Wanted {
+    /// Returns where the bytes that are sent begin; none are sent of an impossible range.
+    fn first_byte(&self) -> Option<u64> {
+        match self {
+            Self::Whole => Some(0),
+            Self::Part(range) => Some(*range.start()),
+            Self::Impossible => None,
+        }
+    }
 }
 
 /// Reads a Range header of one range; several, or another unit, mean the whole (RFC 9110 section 14.2).

@@ -6,19 +6,22 @@ use axum::middleware::{from_fn, from_fn_with_state};
 use axum::routing::{any, delete, get, post};
 
 use crate::{
-    ApiError, App, calls, companies, contacts, headers, health, idempotency, interactions, lines, recordings,
-    session, ui, users, ws,
+    ApiError, App, audit, calls, companies, completion, contacts, headers, health, idempotency, interactions,
+    lines, metrics, recordings, session, ui, users, ws,
 };
 
 /// Returns the whole HTTP side of the server.
 pub fn router(app: App) -> Router {
     Router::new()
         .route("/healthz", get(health::healthz))
+        .route("/readyz", get(health::readyz))
+        .route("/metrics", get(metrics::metrics))
         .nest("/api/v1", api(&app))
         .route("/", get(ui::page))
         .route("/{*path}", get(ui::asset))
         .method_not_allowed_fallback(method_not_allowed)
         .layer(from_fn(headers::harden))
+        .layer(from_fn_with_state(app.clone(), metrics::count))
         .with_state(app)
 }
 
@@ -44,8 +47,10 @@ fn api(app: &App) -> Router<App> {
         .route("/recordings", get(recordings::list))
         .route("/recordings/{id}", get(recordings::show))
         .route("/recordings/{id}/media", get(recordings::media))
+        .route("/audit", get(audit::list))
         .route("/events", get(ws::events))
         .route_layer(from_fn_with_state(app.clone(), idempotency::once))
+        .route_layer(from_fn(completion::complete))
         // A route and not a fallback: that would lose to the page's own catch-all.
         .route("/{*path}", any(async || ApiError::not_found("path")))
         .method_not_allowed_fallback(method_not_allowed)

@@ -1,14 +1,19 @@
 //! What every handler shares: the store, the door to the reactor, the settings, ids and the time.
 
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use linecard_calls::{Id, IdSource, UtcMillis};
+use linecard_calls::{Id, IdSource, UserId, UtcMillis};
 use linecard_crm::DialPlan;
 use linecard_store::Store;
+use linecard_store::audit::{AuditAction, AuditEntry};
 
 use crate::idempotency::InFlight;
-use crate::port::Reactor;
+use crate::listens::Listens;
+use crate::lockout::Lockout;
+use crate::metrics::Traffic;
+use crate::port::{Audit, Reactor};
+use crate::source::{Network, Source};
 
 /// What the administrator configured, as far as handlers need it.
 #[derive(Debug, Clone)]
@@ -17,6 +22,8 @@ pub struct WebSettings {
     pub public_url: String,
     /// Further origins whose pages may use the interface.
     pub allowed_origins: Vec<String>,
+    /// Proxies whose forwarding headers are believed.
+    pub trusted_proxies: Vec<Network>,
     /// How numbers are read.
     pub dial_plan: DialPlan,
     /// The folder of the recordings.
@@ -32,10 +39,15 @@ pub struct App {
     pub store: Store,
     /// The door to the reactor.
     pub reactor: Reactor,
+    /// The door to the audit.
+    pub audit: Audit,
     /// What was configured.
     pub settings: Arc<WebSettings>,
     /// The requests with an `Idempotency-Key` that are being done.
     pub(crate) in_flight: InFlight,
+    pub(crate) traffic: Arc<Traffic>,
+    lockout: Arc<Mutex<Lockout>>,
+    listens: Arc<Mutex<Listens>>,
     ids: Arc<Mutex<IdSource>>,
     clock: fn() -> UtcMillis,
 }
@@ -46,12 +58,15 @@ impl App {
     pub fn new(
         store: Store,
         reactor: Reactor,
+        audit: Audit,
         settings: WebSettings,
         ids: IdSource,
         clock: fn() -> UtcMillis,
     ) -> Self {
         let (settings, ids) = (Arc::new(settings), Arc::new(Mutex::new(ids)));
-        Self { store, reactor, settings, in_flight: InFlight::default(), ids, clock }
+        let in_flight = InFlight::default();
+        let (traffic, lockout, listens) = (Arc::default(), Arc::default(), Arc::default());
+        Self { store, reactor, audit, settings, in_flight, traffic, lockout, listens, ids, clock }
     }
 
     /// Makes an id of any kind.
@@ -62,6 +77,28 @@ impl App {
     /// Returns the time.
     pub(crate) fn now(&self) -> UtcMillis {
         (self.clock)()
+    }
+
+    /// Returns the count of failed log-ins.
+    pub(crate) fn lockout(&self) -> MutexGuard<'_, Lockout> {
+        self.lockout.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Returns who listens to what.
+    pub(crate) fn listens(&self) -> MutexGuard<'_, Listens> {
+        self.listens.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Writes down what somebody did.
+    pub(crate) async fn audit(
+        &self,
+        action: AuditAction,
+        user_id: Option<UserId>,
+        subject: Option<String>,
+        source: Source,
+    ) {
+        let (id, at, source) = (self.make_id(), self.now(), source.address);
+        self.audit.add(AuditEntry { id, at, action, user_id, subject, source }).await;
     }
 
     /// Tells whether pages of `origin` may use the interface; `host` is the request's own Host.

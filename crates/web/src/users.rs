@@ -5,6 +5,7 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::Response;
 use linecard_calls::{DeviceAddress, DeviceId, Ring, Role, RoutedDevice, UserId};
+use linecard_store::audit::AuditAction;
 use linecard_store::page::{Cursor, Page};
 use linecard_store::users::{Device, PASSWORD_MAX, PASSWORD_MIN, User, UserDraft};
 use serde::{Deserialize, Serialize};
@@ -133,7 +134,7 @@ pub(crate) async fn list(State(app): State<App>, _: Admin, list: ListRequest) ->
 /// `POST /users`.
 pub(crate) async fn create(
     State(app): State<App>,
-    _: Admin,
+    admin: Admin,
     Body(new): Body<NewUser>,
 ) -> Result<(StatusCode, Json<UserShape>), ApiError> {
     let draft = UserDraft {
@@ -148,7 +149,7 @@ pub(crate) async fn create(
     };
     check(&draft)?;
     let user = app.store.add_user(app.make_id(), &draft, app.now()).await?;
-    reload(&app).await?;
+    changed(&app, &admin, user.id).await?;
     Ok((StatusCode::CREATED, Json(UserShape::of(user, &[]))))
 }
 
@@ -165,7 +166,7 @@ pub(crate) async fn show(
 /// `PATCH /users/{id}`.
 pub(crate) async fn change(
     State(app): State<App>,
-    _: Admin,
+    admin: Admin,
     Path(id): Path<UserId>,
     IfMatch(version): IfMatch,
     Body(patch): Body<UserPatch>,
@@ -183,20 +184,20 @@ pub(crate) async fn change(
     };
     check(&draft)?;
     let user = app.store.change_user(id, &draft, version).await?;
-    reload(&app).await?;
+    changed(&app, &admin, id).await?;
     Ok(Json(UserShape::of(user, &app.store.devices(id).await?)))
 }
 
 /// `DELETE /users/{id}`.
 pub(crate) async fn delete(
     State(app): State<App>,
-    _: Admin,
+    admin: Admin,
     Path(id): Path<UserId>,
     IfMatch(version): IfMatch,
 ) -> Result<StatusCode, ApiError> {
     app.store.user(&id.to_string()).await?.ok_or_else(|| ApiError::not_found("user"))?;
     app.store.delete_user(id, version).await?;
-    reload(&app).await?;
+    changed(&app, &admin, id).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
@@ -224,7 +225,7 @@ pub(crate) async fn devices(
 /// `POST /users/{id}/devices`.
 pub(crate) async fn add_device(
     State(app): State<App>,
-    _: Admin,
+    admin: Admin,
     Path(id): Path<UserId>,
     Body(new): Body<NewDevice>,
 ) -> Result<(StatusCode, Json<DeviceShape>), ApiError> {
@@ -235,24 +236,26 @@ pub(crate) async fn add_device(
     };
     let device = Device { routed: RoutedDevice { device: app.make_id(), address }, user_id: id };
     app.store.add_device(&device).await?;
-    reload(&app).await?;
+    changed(&app, &admin, id).await?;
     Ok((StatusCode::CREATED, Json(DeviceShape::of(&device))))
 }
 
 /// `DELETE /users/{id}/devices/{device}`.
 pub(crate) async fn delete_device(
     State(app): State<App>,
-    _: Admin,
+    admin: Admin,
     Path((id, device)): Path<(UserId, DeviceId)>,
 ) -> Result<StatusCode, ApiError> {
     if !app.store.delete_device(id, device).await? {
         return Err(ApiError::not_found("device"));
     }
-    reload(&app).await?;
+    changed(&app, &admin, id).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
-async fn reload(app: &App) -> Result<(), ApiError> {
+/// Writes down that a user was changed, and puts the change in force.
+async fn changed(app: &App, by: &Admin, user: UserId) -> Result<(), ApiError> {
+    app.audit(AuditAction::UserChanged, Some(by.user), Some(user.to_string()), by.source).await;
     Ok(app.reactor.ask(|reply| Command::Reload { line: None, reply }).await?)
 }
 

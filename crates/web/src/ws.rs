@@ -18,6 +18,7 @@ use tokio::time::{Instant, timeout, timeout_at};
 
 use crate::auth::{Session, Token, cookie_token};
 use crate::extract::Query;
+use crate::metrics::CountedBrowser;
 use crate::port::{Command, NumberedFrame, Start, Subscription};
 use crate::{ApiError, App};
 
@@ -111,6 +112,7 @@ pub(crate) async fn events(
     let token = origin.and_then(|_| cookie_token(&headers));
     upgrade.max_message_size(FRAME_MAX).max_frame_size(FRAME_MAX).read_buffer_size(READ_BUFFER).on_upgrade(
         async move |socket| {
+            let _counted = CountedBrowser::new(Arc::clone(&app.traffic));
             let mut desk = Desk { app, socket };
             if let Some(frame) = desk.serve(token, query.cursor).await.frame() {
                 let _ = timeout(SEND_WITHIN, desk.socket.send(Message::Close(Some(frame)))).await;

@@ -4,6 +4,7 @@
 //!
 //! Not here: the rules of matching (`linecard_crm`), of a call (`linecard_calls`), and what the REST pages make of it.
 
+mod audit;
 mod companies;
 mod contacts;
 mod fixtures;

@@ -50,7 +50,8 @@ async fn full_desk() -> (Desk, Person, Vec<String>) {
     }
     desk.calls(Some(admin.id), "+79030000001");
     add_recorded(&mut desk, &admin, RecordingState::Finished).await;
-    let paths = ["/users", "/lines", "/contacts", "/companies", "/calls", "/interactions", "/recordings"];
+    let paths =
+        ["/users", "/lines", "/contacts", "/companies", "/calls", "/interactions", "/recordings", "/audit"];
     let paths = paths.into_iter().map(str::to_owned).chain([devices]).collect();
     (desk, admin, paths)
 }

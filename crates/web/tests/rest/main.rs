@@ -7,4 +7,5 @@ mod export;
 mod idempotency;
 mod live;
 mod problems;
+mod readiness;
 mod support;

@@ -15,7 +15,7 @@ use linecard_crm::DialPlan;
 use linecard_store::Store;
 use linecard_store::ledger::{Batch, SavedCall};
 use linecard_store::users::{User, UserDraft};
-use linecard_web::port::{Command, Reactor, Refusal};
+use linecard_web::port::{Audit, AuditOrder, Command, Figures, Reactor, Refusal};
 use linecard_web::{App, WebSettings, router};
 use rand_chacha::ChaCha12Rng;
 use rand_chacha::rand_core::SeedableRng;
@@ -115,14 +115,18 @@ impl Desk {
         let (happenings, happened) = mpsc::unbounded_channel();
         let (gates, gated) = mpsc::unbounded_channel();
         let reactor = tokio::spawn(serve(asked, happened, gated));
+        let (audit, orders) = mpsc::unbounded_channel();
+        tokio::spawn(keep_audit(store.clone(), orders));
         let settings = WebSettings {
             public_url: "http://desk.example".to_owned(),
             allowed_origins: Vec::new(),
+            trusted_proxies: Vec::new(),
             dial_plan: DialPlan::default(),
             recording_dir: dir.path().to_owned(),
             epoch: "e".to_owned(),
         };
-        let app = App::new(store.clone(), Reactor::new(commands), settings, ids(2), clock);
+        let (reactor_door, audit) = (Reactor::new(commands), Audit::new(audit));
+        let app = App::new(store.clone(), reactor_door, audit, settings, ids(2), clock);
         Self { store, router: router(app), ids: ids(3), happenings, gates, reactor, dir }
     }
 
@@ -236,6 +240,13 @@ pub(crate) fn request(method: Method, path: &str, person: Option<&Person>, body:
     request.body(Body::from(body.to_owned())).expect("a sound request")
 }
 
+async fn keep_audit(store: Store, mut orders: mpsc::UnboundedReceiver<AuditOrder>) {
+    while let Some(AuditOrder { entry, safe }) = orders.recv().await {
+        store.add_audit(&[entry]).await.expect("the audit is written");
+        let _ = safe.send(());
+    }
+}
+
 async fn serve(
     mut commands: mpsc::Receiver<Command>,
     mut happenings: mpsc::UnboundedReceiver<Happening>,
@@ -290,6 +301,7 @@ fn answer(
             drop(reply.send(engine.live_signals(interaction).map(<[_]>::to_vec)));
         }
         Command::Registrations { reply } => drop(reply.send(Vec::new())),
+        Command::Figures { reply } => drop(reply.send(Figures::default())),
         Command::Reload { reply, .. } => {
             let gate = gates.try_recv();
             tokio::spawn(async move {

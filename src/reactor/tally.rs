@@ -1,0 +1,96 @@
+//! What the reactor counts, for `/metrics`; nothing is decided by it.
+
+use std::collections::{BTreeMap, HashSet};
+
+use linecard_calls::{Event, LineState, Outcome, RecordingId, RecordingState};
+use linecard_web::port::Figures;
+
+use super::{Reactor, everybody};
+
+const OUTCOMES: [Outcome; 8] = [
+    Outcome::Answered,
+    Outcome::Abandoned,
+    Outcome::NoAnswer,
+    Outcome::Busy,
+    Outcome::Rejected,
+    Outcome::Failed,
+    Outcome::Canceled,
+    Outcome::Interrupted,
+];
+const LINE_STATES: [LineState; 3] = [LineState::Registered, LineState::Trying, LineState::Failed];
+const RECORDING_STATES: [RecordingState; 4] =
+    [RecordingState::Finished, RecordingState::Repaired, RecordingState::Truncated, RecordingState::Failed];
+
+/// The counts since the start.
+#[derive(Debug)]
+pub(super) struct Tally {
+    calls_ended: BTreeMap<Outcome, u64>,
+    pub(super) signals_appended: u64,
+    pub(super) signals_late: u64,
+    events_published: u64,
+    recordings_open: HashSet<RecordingId>,
+    recordings_ended: [u64; RECORDING_STATES.len()],
+    /// The most legs that there are RTP ports for.
+    rtp_legs_max: usize,
+}
+
+impl Tally {
+    pub(super) fn new(rtp_legs_max: usize) -> Self {
+        Self {
+            calls_ended: BTreeMap::new(),
+            signals_appended: 0,
+            signals_late: 0,
+            events_published: 0,
+            recordings_open: HashSet::new(),
+            recordings_ended: [0; RECORDING_STATES.len()],
+            rtp_legs_max,
+        }
+    }
+
+    pub(super) fn call_ended(&mut self, outcome: Option<Outcome>) {
+        if let Some(outcome) = outcome {
+            *self.calls_ended.entry(outcome).or_default() += 1;
+        }
+    }
+
+    pub(super) fn published(&mut self, event: &Event) {
+        self.events_published += 1;
+        match event {
+            Event::RecordingStarted(recording) => {
+                self.recordings_open.insert(recording.recording_id);
+            }
+            Event::RecordingFinished(recording) => {
+                self.recordings_open.remove(&recording.recording_id);
+                let counts = RECORDING_STATES.iter().zip(&mut self.recordings_ended);
+                counts.filter(|(state, _)| **state == recording.state).for_each(|(_, count)| *count += 1);
+            }
+            _ => {}
+        }
+    }
+}
+
+impl Reactor {
+    /// Returns what there is to count.
+    pub(super) fn figures(&self) -> Figures {
+        let tally = &self.tally;
+        let free = self.parts.media.free_legs();
+        let lines_in = |state| self.standings.values().filter(|line| line.state == state).count();
+        Figures {
+            calls_live: whole(self.parts.engine.calls(&everybody()).len()),
+            calls_ended: OUTCOMES.map(|it| (it, tally.calls_ended.get(&it).copied().unwrap_or(0))).to_vec(),
+            registrations: LINE_STATES.map(|state| (state, whole(lines_in(state)))).to_vec(),
+            signals_appended: tally.signals_appended,
+            signals_late: tally.signals_late,
+            signals_spooled: self.parts.ledger.spooled(),
+            events_published: tally.events_published,
+            rtp_legs: whole(tally.rtp_legs_max.saturating_sub(free)),
+            rtp_legs_free: whole(free),
+            recordings_open: whole(tally.recordings_open.len()),
+            recordings_ended: RECORDING_STATES.into_iter().zip(tally.recordings_ended).collect(),
+        }
+    }
+}
+
+fn whole(count: usize) -> u64 {
+    u64::try_from(count).unwrap_or(u64::MAX)
+}
