@@ -8,6 +8,7 @@ use std::sync::Mutex;
 use linecard_calls::{DeviceAddress, Direction, Interaction, Outcome, RoutedDevice};
 use xtask::postgres::Database;
 
+use crate::audit::{AuditAction, AuditEntry, AuditFilter};
 use crate::frames::{FrameRow, Numbering};
 use crate::idempotency::KeptAnswer;
 use crate::interactions::InteractionFilter;
@@ -54,6 +55,22 @@ async fn tour(store: &Store) {
     store.kept_answer("anna", "k", 0).await.unwrap();
     store.forget_answers(NOW.0).await.unwrap();
     store.integrity_faults().await.unwrap();
+    store.probe().await.unwrap();
+    audit(store, &mut ids).await;
+}
+
+async fn audit(store: &Store, ids: &mut Ids) {
+    let source = "192.0.2.1".parse().unwrap();
+    let (action, user_id, subject) = (AuditAction::Login, Some(ids.make()), None);
+    store.add_audit(&[AuditEntry { id: ids.make(), at: NOW, action, user_id, subject, source }]).await.unwrap();
+    store.user_of_login("anna").await.unwrap();
+    let (from, until) = (Some(NOW.0), Some(NOW.0 + 1));
+    let all = AuditFilter { user_id, action: Some(action), from, until };
+    for page in pages() {
+        for filter in [AuditFilter::default(), all.clone()] {
+            store.audit(&filter, &page).await.unwrap();
+        }
+    }
 }
 
 fn pages() -> [PageRequest; 2] {
