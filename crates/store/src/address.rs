@@ -130,7 +130,10 @@ async fn open_server(options: PgConnectOptions) -> Result<Store, StoreError> {
     MIGRATIONS.run(&pool).await.map_err(|error| may_not(&options, error))?;
     // The second connection is for the time in which a lost network holds the first one.
     let ledger = with_patience(connect(2).idle_timeout(None).max_lifetime(None), LEDGER_PATIENCE, &options);
-    Ok(Store { pool: Pool::Postgres(pool), ledger: Pool::Postgres(ledger) })
+    let ledger = Pool::Postgres(ledger);
+    // The first signal of the first call is not to wait until a connection is made.
+    ledger.reach().await?;
+    Ok(Store { pool: Pool::Postgres(pool), ledger })
 }
 
 /// Connects once: a pool would try again and again, and forget why it could not.
