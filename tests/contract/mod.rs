@@ -19,6 +19,7 @@ mod every_route_has_its_roles;
 mod evidence;
 mod interactions_are_found_and_amended;
 mod lists_are_walked_page_by_page;
+mod missed_callers_are_worked_off;
 mod recordings_are_played_in_ranges;
 mod server;
 mod socket;

@@ -12,6 +12,7 @@ pub mod interactions;
 pub mod ledger;
 pub mod lines;
 pub mod lookup;
+pub mod missed;
 pub mod page;
 pub mod recordings;
 mod row;

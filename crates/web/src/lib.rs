@@ -16,6 +16,7 @@ mod interactions;
 mod json;
 mod lines;
 mod listing;
+mod missed;
 pub mod port;
 mod recordings;
 mod router;

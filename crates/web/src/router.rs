@@ -6,8 +6,8 @@ use axum::middleware::{from_fn, from_fn_with_state};
 use axum::routing::{any, delete, get, post};
 
 use crate::{
-    ApiError, App, calls, companies, contacts, headers, health, idempotency, interactions, lines, recordings,
-    session, ui, users, ws,
+    ApiError, App, calls, companies, contacts, headers, health, idempotency, interactions, lines, missed,
+    recordings, session, ui, users, ws,
 };
 
 /// Returns the whole HTTP side of the server.
@@ -44,6 +44,10 @@ fn api(app: &App) -> Router<App> {
         .route("/recordings", get(recordings::list))
         .route("/recordings/{id}", get(recordings::show))
         .route("/recordings/{id}/media", get(recordings::media))
+        .route("/missed", get(missed::list))
+        .route("/missed/{id}", get(missed::show))
+        .route("/missed/{id}/claim", post(missed::claim))
+        .route("/missed/{id}/close", post(missed::close))
         .route("/events", get(ws::events))
         .route_layer(from_fn_with_state(app.clone(), idempotency::once))
         // A route and not a fallback: that would lose to the page's own catch-all.

@@ -11,6 +11,7 @@ mod ledger;
 mod lines;
 mod locked;
 mod lookup;
+mod missed;
 mod opening;
 mod recordings;
 mod sessions;

@@ -289,6 +289,9 @@ fn answer(
         Command::LiveSignals { interaction, reply } => {
             drop(reply.send(engine.live_signals(interaction).map(<[_]>::to_vec)));
         }
+        Command::UnsavedMissed { reply, .. } => drop(reply.send(Vec::new())),
+        Command::Missed { reply, .. } => drop(reply.send(None)),
+        Command::MissedAct { reply, .. } => drop(reply.send(Err(Refusal::NoSuchMissed))),
         Command::Registrations { reply } => drop(reply.send(Vec::new())),
         Command::Reload { reply, .. } => {
             let gate = gates.try_recv();
