@@ -335,6 +335,14 @@ pub(crate) fn ended(desk: &mut Desk, user: Option<UserId>, started_at: UtcMillis
     }
 }
 
+/// Saves a call of `person`'s line that nobody answered, and its item.
+pub(crate) async fn add_missed(desk: &mut Desk, person: &Person) {
+    let it = ended(desk, Some(person.id), NOW);
+    let missed = linecard_calls::missed::Book::default().take(&it);
+    let saves = vec![SavedCall { interaction: it, recordings: Vec::new(), settled: true }];
+    desk.store.append(&Batch { saves, missed, ..Batch::default() }).await.expect("a sound batch");
+}
+
 /// Saves an interaction of `person` with a recording and yields both ids.
 pub(crate) async fn add_recorded(
     desk: &mut Desk,
