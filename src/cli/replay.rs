@@ -123,6 +123,7 @@ fn compare_missed(
         differences.extend(difference.map(|difference| format!("missed call {}: {difference}", made.id)));
     }
     let unfounded = saved.into_values().filter(|item| !is_busy(item));
-    differences.extend(unfounded.map(|item| format!("missed call {}: it is saved, the ledger makes none", item.id)));
+    differences
+        .extend(unfounded.map(|item| format!("missed call {}: it is saved, the ledger makes none", item.id)));
     differences
 }

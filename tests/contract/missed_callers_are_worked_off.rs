@@ -138,7 +138,12 @@ fn an_amended_call_changes_the_contact_of_its_item_alone() {
         let items = desk.agent.items("/missed");
         (items.first()?["contact_id"] == contact["id"]).then_some(items)
     });
-    assert_eq!(items, [expected]);
+    assert_eq!(items, std::slice::from_ref(&expected));
+    let told =
+        mine.until(|frame| frame["data"]["contact_id"] == contact["id"] && frame["type"] == "missed.opened");
+    assert_eq!(told.last().expect("a frame")["data"], expected);
+    let claimed = act(&desk.agent, &expected, "claim", 200);
+    assert_eq!(claimed["contact_id"], contact["id"], "and what is done later keeps it");
 }
 
 #[test]
