@@ -10,7 +10,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use linecard_calls::{InteractionId, Signal, SignalId};
+use linecard_calls::missed::MissedCall;
+use linecard_calls::{InteractionId, MissedChange, MissedId, MissedItem, Signal, SignalId};
 use linecard_store::Store;
 use linecard_store::frames::FrameRow;
 use linecard_store::ledger::{Batch, LedgerEntry, SavedCall};
@@ -48,7 +49,7 @@ const FRAMES_MAX: usize = 100_000;
 #[derive(Debug)]
 enum Entry {
     Signal(Box<Signal>),
-    Save(Box<SavedCall>),
+    Save(Option<Box<SavedCall>>, Vec<MissedChange>),
     Frame(FrameRow),
     Flush(oneshot::Sender<()>),
     Ask(oneshot::Sender<bool>),
@@ -64,6 +65,8 @@ pub(crate) enum Notice {
     Late(SignalId),
     /// These interactions are in the database as they were last given for good.
     Saved(Vec<InteractionId>),
+    /// These missed-call items are in the database as they are here.
+    MissedSaved(Vec<MissedItem>),
     /// The database does not take signals; the spool does, or memory if that fails too.
     Away {
         /// Why, for an administrator.
@@ -109,7 +112,12 @@ impl Ledger {
 
     /// Saves what the fold made of a call; of several states only the newest is written.
     pub(crate) fn save(&self, call: SavedCall) {
-        self.send(Entry::Save(Box::new(call)));
+        self.send(Entry::Save(Some(Box::new(call)), Vec::new()));
+    }
+
+    /// Saves what changed of a missed-call item, in one commit with the interaction that brought it about.
+    pub(crate) fn save_missed(&self, change: MissedChange, because: Option<SavedCall>) {
+        self.send(Entry::Save(because.map(Box::new), vec![change]));
     }
 
     /// Keeps a frame to resume from.
@@ -173,6 +181,7 @@ struct Writer {
     /// Signals that neither the database nor the spool took.
     homeless: Vec<LedgerEntry>,
     saves: BTreeMap<InteractionId, SavedCall>,
+    missed: BTreeMap<MissedId, MissedChange>,
     frames: Vec<FrameRow>,
     frames_lost_until: Option<i64>,
     reach: Reach,
@@ -196,6 +205,7 @@ impl Writer {
             epoch,
             homeless: Vec::new(),
             saves: BTreeMap::new(),
+            missed: BTreeMap::new(),
             frames: Vec::new(),
             frames_lost_until: None,
             reach: Reach::Here,
@@ -243,7 +253,12 @@ impl Writer {
                     ));
                     self.next_seq += 1;
                 }
-                Entry::Save(call) => self.wait_to_save(*call),
+                Entry::Save(call, missed) => {
+                    if let Some(call) = call {
+                        self.wait_to_save(*call);
+                    }
+                    missed.into_iter().for_each(|change| self.wait_to_save_missed(change));
+                }
                 Entry::Frame(frame) => self.frames.push(frame),
                 Entry::Flush(done) => flushed.push(done),
                 Entry::Ask(done) => asked.push(done),
@@ -279,7 +294,7 @@ impl Writer {
 
     fn has_work_waiting(&self) -> bool {
         let waits = !self.spool.is_empty() || !self.homeless.is_empty();
-        waits || !self.saves.is_empty() || !self.frames.is_empty()
+        waits || !self.saves.is_empty() || !self.missed.is_empty() || !self.frames.is_empty()
     }
 
     /// Keeps the newest state of an interaction, and the recordings of an older one that does not speak of any.
@@ -289,6 +304,18 @@ impl Writer {
             call.recordings = older.recordings;
         }
         self.saves.insert(call.interaction.id, call);
+    }
+
+    /// Keeps the newest state of an item, and of its calls all that changed since it was written.
+    fn wait_to_save_missed(&mut self, mut change: MissedChange) {
+        if let Some(older) = self.missed.remove(&change.item.id).filter(|_| !change.void) {
+            let newer =
+                |call: &MissedCall| change.calls.iter().any(|it| it.interaction_id == call.interaction_id);
+            let mut calls: Vec<MissedCall> = older.calls.into_iter().filter(|call| !newer(call)).collect();
+            calls.append(&mut change.calls);
+            change.calls = calls;
+        }
+        self.missed.insert(change.item.id, change);
     }
 
     /// Puts the signals into the database with all that waits, or into the spool.
@@ -337,6 +364,7 @@ impl Writer {
         let batch = Batch {
             signals,
             saves: self.saves.values().cloned().collect(),
+            missed: self.missed.values().cloned().collect(),
             frames: self.frames.clone(),
             epoch: self.epoch.clone(),
             frames_lost_until: self.frames_lost_until,
@@ -352,6 +380,10 @@ impl Writer {
                     self.tell(Notice::Saved(settled));
                 }
                 self.saves.clear();
+                if !self.missed.is_empty() {
+                    let missed = std::mem::take(&mut self.missed);
+                    self.tell(Notice::MissedSaved(missed.into_values().map(|change| change.item).collect()));
+                }
                 self.frames.clear();
                 self.frames_lost_until = None;
                 Ok(())

@@ -7,6 +7,7 @@ mod commands;
 mod effects;
 mod gate;
 mod legs;
+mod missed;
 mod registrations;
 mod signalling;
 mod stop;
@@ -20,7 +21,7 @@ use std::time::{Duration, Instant};
 
 use linecard_calls::{
     AlarmKind, AlarmView, CallId, Candidate, Engine, Event, Input, Interaction, InteractionId, LineId,
-    Output, Recording, RecordingView, RegistrationView, Viewer,
+    MissedId, MissedItem, Output, Recording, RecordingView, RegistrationView, Viewer,
 };
 use linecard_crm::DialPlan;
 use linecard_sip::transport::Transport;
@@ -108,6 +109,8 @@ pub(crate) struct Reactor {
     standings: HashMap<LineId, RegistrationView>,
     /// Interactions of ended calls on their way into the database.
     unsaved: HashMap<InteractionId, SavedCall>,
+    /// Missed-call items on their way into the database.
+    unsaved_missed: HashMap<MissedId, MissedItem>,
     /// Lines whose server's name had no address when it was last asked for.
     nameless: HashSet<LineId>,
     amendments: Amendments,
@@ -150,6 +153,7 @@ impl Reactor {
             gate: Gate::default(),
             standings: HashMap::new(),
             unsaved: HashMap::new(),
+            unsaved_missed: HashMap::new(),
             nameless: HashSet::new(),
             amendments: Amendments::default(),
             farewells: VecDeque::new(),
@@ -254,6 +258,7 @@ impl Reactor {
                 }
                 Output::Effect { effect, after } => self.perform_after(effect, after),
                 Output::Publish(event) => self.publish(event),
+                Output::MissedChanged { change, because } => self.missed_changed(change, because),
                 Output::CallEnded { call_id, interaction, recordings } => {
                     self.call_ended(call_id, *interaction, recordings);
                 }
@@ -362,6 +367,7 @@ impl Reactor {
                     self.unsaved.remove(&interaction);
                 }
             }
+            Notice::MissedSaved(items) => self.missed_saved(&items),
             Notice::Away { reason } => {
                 let text = format!("the database takes no signals ({reason}); they are spooled, calls go on");
                 self.alarm(AlarmKind::DatabaseUnavailable, None, &text);

@@ -1,6 +1,6 @@
 //! Start and stop: opens everything in order, closes what an earlier run left open, and puts the parts together.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::fs::{File, TryLockError};
 use std::future::Future;
 use std::net::{IpAddr, SocketAddr};
@@ -8,8 +8,8 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use linecard_calls::{
-    Engine, EngineConfig, IdSource, OpenCall, RecordingClosed, RecordingPolicy, RecordingState,
-    RecoveredRecording, UtcMillis, fold_recordings,
+    CallId, Engine, EngineConfig, IdSource, Interaction, OpenCall, RecordingClosed, RecordingPolicy,
+    RecordingState, RecoveredRecording, Signal, UtcMillis, fold, fold_recordings,
 };
 use linecard_sip::ua::{self, UserAgent, UserAgentConfig};
 use linecard_store::Store;
@@ -41,6 +41,8 @@ const COMMANDS_MAX: usize = 1_024;
 const FORGET_EVERY: Duration = Duration::from_secs(3_600);
 /// How long the database may take at the stop to take what waits for it.
 const SETTLE_WITHIN: Duration = Duration::from_secs(5);
+/// Longer than any call rings.
+const RINGS_AT_MOST_MS: i64 = 24 * 3_600_000;
 /// How long open HTTP connections may take to finish at the stop.
 const HTTP_GRACE: Duration = Duration::from_secs(2);
 
@@ -239,6 +241,7 @@ async fn recovered_engine(
     let ids = IdSource::new(chance::generator()?);
     let mut engine = Engine::new(EngineConfig { recording: policy }, ids, now, at);
     let open = store.unsettled_calls().await?;
+    engine.load_missed(store.kept_missed().await?, &answered_meanwhile(store, &open).await?);
     if open.is_empty() {
         return Ok(engine);
     }
@@ -264,6 +267,21 @@ async fn recovered_engine(
     let alive_until = std::fs::read_to_string(alive_file).ok().and_then(|text| text.trim().parse().ok());
     engine.recover(calls, alive_until.map(UtcMillis), at);
     Ok(engine)
+}
+
+/// Reads the calls that may have reached a caller while one of the open calls rang.
+async fn answered_meanwhile(
+    store: &Store,
+    open: &BTreeMap<CallId, Vec<Signal>>,
+) -> Result<Vec<Interaction>, StartError> {
+    let mut answered = Vec::new();
+    for signals in open.values() {
+        let Some(it) = fold(signals) else { continue };
+        if let Some(number) = &it.caller_number {
+            answered.extend(store.answered_with(number, it.started_at.plus_ms(-RINGS_AT_MOST_MS)).await?);
+        }
+    }
+    Ok(answered)
 }
 
 fn recovered_recording(

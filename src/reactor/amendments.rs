@@ -105,6 +105,7 @@ impl Reactor {
             }
             return;
         };
+        self.parts.engine.missed_amended(&interaction);
         self.save_for_good((*interaction).clone(), recordings);
         self.parts.hub.publish(Event::InteractionClosed(interaction.clone()), wall_clock());
         // Answered once it is in the store, so that what the answer says is what the next read finds.

@@ -46,12 +46,19 @@ impl Reactor {
             Command::Subscribe { viewer, cursor, reply } => {
                 let engine = &self.parts.engine;
                 let subscription =
-                    self.parts.hub.subscribe(&viewer, cursor.as_ref(), || engine.snapshot(&viewer, 0));
+                    self.parts.hub.subscribe(&viewer, cursor.as_ref(), || engine.snapshot(&viewer));
                 let _ = reply.send(subscription);
             }
             Command::PopDrawn { user, pop_id, version, rendered_ms } => {
                 tracing::debug!(%user, %pop_id, version, rendered_ms, "a pop was drawn");
             }
+            Command::UnsavedMissed { viewer, reply } => {
+                let _ = reply.send(self.unsaved_missed(&viewer));
+            }
+            Command::Missed { item, viewer, reply } => {
+                let _ = reply.send(self.missed(item, &viewer));
+            }
+            Command::MissedAct { item, viewer, deed, reply } => self.missed_act(item, &viewer, deed, reply),
             Command::Registrations { reply } => {
                 let _ = reply.send(self.standings.values().cloned().collect());
             }

@@ -45,7 +45,9 @@ fn every_list_is_exported_with_a_header_and_a_record_for_each_row() {
     admin.create("/contacts", &json!({"name": "Пётр", "numbers": [{"number": "88312123456"}]}));
     admin.create("/companies", &json!({"name": "ООО"}));
     admin.add_line(server.http, "100", None);
-    for list in ["/users", "/lines", "/contacts", "/companies", "/interactions", "/recordings", "/audit"] {
+    for list in
+        ["/users", "/lines", "/contacts", "/companies", "/interactions", "/recordings", "/missed", "/audit"]
+    {
         let reply = admin.get(&format!("{list}?format=csv"));
         assert_eq!(reply.status, 200, "{list}: {}", reply.text());
         let kind = reply.header("Content-Type").unwrap_or_default().to_owned();

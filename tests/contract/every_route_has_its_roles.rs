@@ -65,6 +65,10 @@ const ROWS: &[(&str, &str, Allowed)] = &[
     ("GET", "/api/v1/recordings/{id}", LoggedIn),
     ("GET", "/api/v1/recordings/{id}/media", LoggedIn),
     ("GET", "/api/v1/audit", Admin),
+    ("GET", "/api/v1/missed", LoggedIn),
+    ("GET", "/api/v1/missed/{id}", LoggedIn),
+    ("POST", "/api/v1/missed/{id}/claim", LoggedIn),
+    ("POST", "/api/v1/missed/{id}/close", LoggedIn),
     // A socket logs in over the socket: `a_socket_greets_and_closes_by_its_codes`. Without an upgrade it is refused.
     ("GET", "/api/v1/events", Everybody),
     ("ANY", "/api/v1/{*path}", Everybody),

@@ -11,6 +11,7 @@ use linecard_store::ledger::{Batch, SavedCall};
 use linecard_store::users::UserDraft;
 use rand_chacha::ChaCha12Rng;
 use rand_chacha::rand_core::SeedableRng;
+use serde_json::Value;
 use sha2::{Digest, Sha256};
 use sqlx::{Connection, SqliteConnection};
 use tokio::runtime::{Builder, Runtime};
@@ -155,6 +156,12 @@ impl Evidence {
         let saved = SavedCall { interaction: interaction.clone(), recordings, settled: true };
         let batch = Batch { saves: vec![saved], ..Batch::default() };
         self.runtime.block_on(self.store.append(&batch)).expect("the call is saved");
+    }
+
+    /// What the database holds of a missed-call item, as REST would show it.
+    pub(crate) fn missed(&self, id: &str) -> Option<Value> {
+        let item = self.runtime.block_on(self.store.missed_item(id.parse().expect("an id"))).expect("a row");
+        item.map(|item| serde_json::to_value(item).expect("JSON"))
     }
 
     /// Locks the database against everybody who writes, until the answer goes out of scope.

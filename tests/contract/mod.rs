@@ -21,6 +21,7 @@ mod figures_are_told_without_names;
 mod guessing_is_locked_out;
 mod interactions_are_found_and_amended;
 mod lists_are_walked_page_by_page;
+mod missed_callers_are_worked_off;
 mod recordings_are_played_in_ranges;
 mod server;
 mod socket;

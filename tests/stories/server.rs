@@ -209,6 +209,9 @@ pub(crate) struct Office {
 /// The number that customers dial.
 pub(crate) const NUMBER: &str = "+78312000000";
 
+/// A number of the PBX's account 101, which nobody serves unless a story does.
+pub(crate) const OTHER_NUMBER: &str = "+78312000001";
+
 impl Office {
     /// Opens the office: everything is registered when it returns.
     pub(crate) fn open(answer: Answer) -> Self {
@@ -222,7 +225,12 @@ impl Office {
 
     /// Opens the office of a server on a database, with more configuration.
     pub(crate) fn open_on(storage: Storage, answer: Answer, more: &str) -> Self {
-        let accounts = [Account::new("100").with_number(NUMBER), Account::new("201"), Account::new("202")];
+        let accounts = [
+            Account::new("100").with_number(NUMBER),
+            Account::new("201"),
+            Account::new("202"),
+            Account::new("101").with_number(OTHER_NUMBER),
+        ];
         let mut pbx = Kamailio::start(&accounts);
         let phone = Baresip::start(
             pbx.address(),
@@ -260,9 +268,14 @@ impl Office {
 
     /// Opens the desk at an address that leads to the server.
     pub(crate) fn desk_at<'a>(&self, browser: &'a Browser, tab: &str, address: SocketAddr) -> Tab<'a> {
-        let desk = browser.open(tab, "maria", "ru-RU", &format!("http://{address}/"));
+        Self::desk_of(browser, tab, "maria", address)
+    }
+
+    /// Opens the desk of somebody in a browser of their own.
+    pub(crate) fn desk_of<'a>(browser: &'a Browser, tab: &str, login: &str, address: SocketAddr) -> Tab<'a> {
+        let desk = browser.open(tab, login, "ru-RU", &format!("http://{address}/"));
         desk.wait_for("[data-testid=login-form]", SOON);
-        desk.fill("[data-testid=login-input]", "maria");
+        desk.fill("[data-testid=login-input]", login);
         desk.fill("[data-testid=password-input]", PASSWORD);
         desk.click("[data-testid=login-button]");
         desk.wait_for("[data-testid=connection][data-state=online]", SOON);

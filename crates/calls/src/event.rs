@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 use crate::Error;
 use crate::id::{CallId, ContactId, InteractionId, LegId, LineId, RecordingId, UserId};
 use crate::interaction::{Direction, Interaction, LegState, Party};
+use crate::missed::MissedItem;
 use crate::pop::Pop;
 use crate::signal::RecordingState;
 use crate::time::{UtcMillis, rfc3339};
@@ -65,6 +66,15 @@ pub enum Event {
     /// An interaction is complete, or was amended after its end.
     #[serde(rename = "interaction.closed")]
     InteractionClosed(Box<Interaction>),
+    /// Nobody answered a caller, once or once more; the whole item, as in the two below.
+    #[serde(rename = "missed.opened")]
+    MissedOpened(Box<MissedItem>),
+    /// A user has the item, or its caller tried again.
+    #[serde(rename = "missed.claimed")]
+    MissedClaimed(Box<MissedItem>),
+    /// The caller was reached, or a user closed the item.
+    #[serde(rename = "missed.closed")]
+    MissedClosed(Box<MissedItem>),
     /// A line's registration changed.
     #[serde(rename = "registration.changed")]
     RegistrationChanged(RegistrationView),
@@ -276,8 +286,9 @@ impl Viewer {
 }
 
 /// Whom an event concerns.
-enum Audience {
+enum Audience<'a> {
     Owner(Option<UserId>),
+    Called(&'a MissedItem),
     Supervisors,
 }
 
@@ -300,6 +311,9 @@ impl Event {
             Event::AgentStateChanged(_) => "agent.state_changed",
             Event::ContactMatched(_) => "contact.matched",
             Event::InteractionClosed(_) => "interaction.closed",
+            Event::MissedOpened(_) => "missed.opened",
+            Event::MissedClaimed(_) => "missed.claimed",
+            Event::MissedClosed(_) => "missed.closed",
             Event::RegistrationChanged(_) => "registration.changed",
             Event::AlarmRaised(_) => "alarm.raised",
             Event::AlarmCleared(_) => "alarm.cleared",
@@ -310,11 +324,12 @@ impl Event {
     pub fn visible_to(&self, viewer: &Viewer) -> bool {
         match self.audience() {
             Audience::Owner(owner) => viewer.sees(owner),
+            Audience::Called(item) => item.visible_to(viewer),
             Audience::Supervisors => viewer.role != Role::Agent,
         }
     }
 
-    fn audience(&self) -> Audience {
+    fn audience(&self) -> Audience<'_> {
         match self {
             Event::CallCreated(call)
             | Event::CallRinging(call)
@@ -332,6 +347,9 @@ impl Event {
             Event::AgentStateChanged(agent) => Audience::Owner(Some(agent.user_id)),
             Event::ContactMatched(matched) => Audience::Owner(matched.user_id),
             Event::InteractionClosed(interaction) => Audience::Owner(interaction.user_id),
+            Event::MissedOpened(item) | Event::MissedClaimed(item) | Event::MissedClosed(item) => {
+                Audience::Called(item)
+            }
             Event::RegistrationChanged(line) => Audience::Owner(line.user_id),
             Event::AlarmRaised(_) | Event::AlarmCleared(_) => Audience::Supervisors,
         }
@@ -347,7 +365,7 @@ pub struct Snapshot {
     pub pops: Vec<Pop>,
     /// The users that calls have shown.
     pub agents: Vec<AgentView>,
-    /// How many missed callers are open.
+    /// How many missed-call items are open, claimed ones left out.
     pub missed_open: u64,
 }
 

@@ -79,6 +79,8 @@ ids! {
     ContactId,
     /// Names a device that a user answers on.
     DeviceId,
+    /// Names a missed-call item.
+    MissedId,
     /// Names a signal; a signal that arrives twice keeps its name.
     SignalId,
     /// Names a row of the audit.

@@ -8,8 +8,9 @@ use std::time::Instant;
 use serde_json::Value;
 
 use crate::event::Event;
-use crate::id::{CallId, ContactId, LegId, LineId, RecordingId, SignalId, UserId};
+use crate::id::{CallId, ContactId, LegId, LineId, MissedId, RecordingId, SignalId, UserId};
 use crate::interaction::{Interaction, Recording};
+use crate::missed::{Deed, MissedChange};
 use crate::signal::{
     Caller, EndCause, MediaFault, Offer, Reason, RecordingClosed, Route, RoutedDevice, Signal,
 };
@@ -152,6 +153,15 @@ pub enum Input {
         /// What is amended.
         edit: Edit,
     },
+    /// A user claims or closes a missed-call item; what is not due changes nothing.
+    MissedActed {
+        /// The item.
+        item: MissedId,
+        /// Who does it.
+        user: UserId,
+        /// What is done.
+        deed: Deed,
+    },
     /// The time that [`Output::Timeout`] asked for has come.
     Timeout,
 }
@@ -196,6 +206,13 @@ pub enum Output {
     },
     /// Number this and send it to browsers.
     Publish(Event),
+    /// Save this with the interaction that brought it about, in one transaction; the event that tells it follows.
+    MissedChanged {
+        /// What changed.
+        change: MissedChange,
+        /// The interaction as it stands; `None` when something else brought it about.
+        because: Option<Box<Interaction>>,
+    },
     /// Save this in one transaction; it comes once per call.
     CallEnded {
         /// The call.

@@ -15,6 +15,7 @@ pub mod fold;
 pub mod id;
 pub mod interaction;
 pub mod io;
+pub mod missed;
 pub mod pop;
 mod rules;
 pub mod signal;
@@ -29,8 +30,8 @@ pub use event::{
 };
 pub use fold::{Explanation, Rule, Sentence, explain, fold, fold_recordings};
 pub use id::{
-    AuditId, CallId, ContactId, DeviceId, Id, IdSource, InteractionId, LegId, LineId, PopId, RecordingId,
-    SignalId, UserId,
+    AuditId, CallId, ContactId, DeviceId, Id, IdSource, InteractionId, LegId, LineId, MissedId, PopId,
+    RecordingId, SignalId, UserId,
 };
 pub use interaction::{
     Direction, HangupBy, Interaction, InteractionState, LegRecord, LegState, Outcome, Party, Recording,
@@ -40,6 +41,7 @@ pub use io::{
     TimerReason,
 };
 pub use linecard_crm::matching::{Candidate, ContactRef, Level, Score};
+pub use missed::{Deed, MissedChange, MissedItem, MissedState};
 pub use pop::{Pop, PopState};
 pub use signal::{
     Caller, CancelCause, DeviceAddress, EndCause, IdentitySource, Lookup, MediaFault, Offer, Reason,

@@ -219,6 +219,16 @@ pub enum SignalBody {
         /// Who chose.
         user: UserId,
     },
+    /// A user took the missed-call item that this call, its last one then, belongs to.
+    MissedClaimed {
+        /// Who took it.
+        user: UserId,
+    },
+    /// A user closed the missed-call item that this call, its last one then, belongs to.
+    MissedClosed {
+        /// Who closed it.
+        user: UserId,
+    },
 }
 
 /// A customer's INVITE as it arrived on a line.

@@ -265,16 +265,16 @@ fn a_snapshot_holds_what_lives_and_what_the_viewer_may_see() {
     let (theirs, _) = desk.offer(Some(user(2)));
     let (nobodys, _) = desk.offer(None);
     let calls = |viewer: &Viewer| -> Vec<CallId> {
-        desk.engine.snapshot(viewer, 3).calls.iter().map(|call| call.call_id).collect()
+        desk.engine.snapshot(viewer).calls.iter().map(|call| call.call_id).collect()
     };
     assert_eq!(calls(&agent(1)), [mine]);
     assert_eq!(calls(&agent(2)), [theirs]);
     assert_eq!(calls(&Viewer { user_id: user(9), role: Role::Supervisor }), [mine, theirs, nobodys]);
-    let snapshot = desk.engine.snapshot(&agent(1), 3);
+    let snapshot = desk.engine.snapshot(&agent(1));
     assert_eq!((snapshot.pops.len(), snapshot.pops[0].state), (1, PopState::Mine));
-    assert_eq!((snapshot.agents[0].state, snapshot.missed_open), (AgentState::Busy, 3));
+    assert_eq!((snapshot.agents[0].state, snapshot.missed_open), (AgentState::Busy, 0));
     desk.bye(customer);
-    let snapshot = desk.engine.snapshot(&agent(1), 3);
+    let snapshot = desk.engine.snapshot(&agent(1));
     assert!(snapshot.calls.is_empty() && snapshot.pops.is_empty());
     assert_eq!(snapshot.agents[0].state, AgentState::Available);
 }

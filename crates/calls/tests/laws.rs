@@ -60,7 +60,7 @@ fn every_customer_gets_one_final_response_and_no_leg_is_left_ringing() {
             }
         }
         let supervisor = Viewer { user_id: user(9), role: Role::Supervisor };
-        let snapshot = schedule.desk.engine.snapshot(&supervisor, 0);
+        let snapshot = schedule.desk.engine.snapshot(&supervisor);
         assert!(snapshot.calls.is_empty() && snapshot.pops.is_empty(), "seed {seed}: {snapshot:?}");
         assert!(snapshot.agents.iter().all(|agent| agent.state == AgentState::Available), "seed {seed}");
         assert_eq!(schedule.desk.timer, None, "seed {seed}: a timer is left");

@@ -58,7 +58,7 @@ fn a_ringing_call_cut_by_a_crash_becomes_a_missed_one() {
     let desk = restart(before.signals, Vec::new(), None);
     let it = desk.interaction();
     assert_eq!((it.outcome, it.answered_at, it.user_id), (Some(Outcome::Interrupted), None, Some(user(1))));
-    assert_eq!(desk.event_names(), ["call.missed", "call.ended", "interaction.closed"]);
+    assert_eq!(desk.event_names(), ["missed.opened", "call.missed", "call.ended", "interaction.closed"]);
     assert_eq!(desk.effects.len(), 1, "only the device's dialog was recorded, not {customer}'s");
 }
 

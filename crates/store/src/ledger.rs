@@ -4,11 +4,12 @@
 
 use std::collections::BTreeMap;
 
-use linecard_calls::{CallId, Interaction, Recording, Signal};
+use linecard_calls::{CallId, Interaction, MissedChange, Recording, Signal};
 use serde::{Deserialize, Serialize};
 
 use crate::database::{Row, Tx, sql};
 use crate::frames::FrameRow;
+use crate::missed::{amend_missed, save_missed};
 use crate::row::{json, json_of, text_of};
 use crate::{Store, StoreError};
 
@@ -41,6 +42,8 @@ pub struct Batch {
     pub signals: Vec<LedgerEntry>,
     /// Interactions, the newest state of each.
     pub saves: Vec<SavedCall>,
+    /// Missed-call items, the newest state of each.
+    pub missed: Vec<MissedChange>,
     /// Frames of `epoch` that browsers may resume from.
     pub frames: Vec<FrameRow>,
     /// The epoch that the frames belong to.
@@ -53,8 +56,9 @@ impl Batch {
     /// Tells whether there is nothing to write.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        let Self { signals, saves, frames, frames_lost_until, epoch: _ } = self;
-        signals.is_empty() && saves.is_empty() && frames.is_empty() && frames_lost_until.is_none()
+        let Self { signals, saves, missed, frames, frames_lost_until, epoch: _ } = self;
+        let rows = signals.is_empty() && saves.is_empty() && missed.is_empty() && frames.is_empty();
+        rows && frames_lost_until.is_none()
     }
 }
 
@@ -70,6 +74,9 @@ impl Store {
         }
         for save in &batch.saves {
             save_call(&mut tx, save).await?;
+        }
+        for change in &batch.missed {
+            save_missed(&mut tx, change).await?;
         }
         if let Some(seq) = batch.frames_lost_until {
             sql("DELETE FROM frames WHERE epoch = $1 AND seq <= $2")
@@ -207,6 +214,9 @@ async fn save_call(tx: &mut Tx, save: &SavedCall) -> Result<(), StoreError> {
     .bind(json_of(it)?)
     .execute(&mut *tx)
     .await?;
+    if save.settled {
+        amend_missed(tx, it).await?;
+    }
     for recording in &save.recordings {
         save_recording(tx, recording, it.started_at.0).await?;
     }

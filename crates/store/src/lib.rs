@@ -16,6 +16,7 @@ pub mod interactions;
 pub mod ledger;
 pub mod lines;
 pub mod lookup;
+pub mod missed;
 pub mod page;
 mod probe;
 pub mod recordings;

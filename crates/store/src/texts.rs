@@ -5,14 +5,16 @@ use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::Mutex;
 
-use linecard_calls::{DeviceAddress, Direction, Interaction, Outcome, RoutedDevice};
+use linecard_calls::missed::Book;
+use linecard_calls::{DeviceAddress, Direction, Interaction, MissedChange, Outcome, RoutedDevice};
 use xtask::postgres::Database;
 
 use crate::audit::{AuditAction, AuditEntry, AuditFilter};
 use crate::frames::{FrameRow, Numbering};
 use crate::idempotency::KeptAnswer;
 use crate::interactions::InteractionFilter;
-use crate::ledger::Batch;
+use crate::ledger::{Batch, SavedCall};
+use crate::missed::MissedFilter;
 use crate::page::{Cursor, PageRequest};
 use crate::users::Device;
 use crate::{Store, dialect};
@@ -56,13 +58,46 @@ async fn tour(store: &Store) {
     store.forget_answers(NOW.0).await.unwrap();
     store.integrity_faults().await.unwrap();
     store.probe().await.unwrap();
+    missed(store, &mut ids).await;
     audit(store, &mut ids).await;
+}
+
+async fn missed(store: &Store, ids: &mut Ids) {
+    let it = Interaction {
+        answered_at: None,
+        talk_ms: Some(0),
+        outcome: Some(Outcome::Abandoned),
+        ended_at: Some(NOW.plus_ms(9_000)),
+        ..interaction(ids, NOW)
+    };
+    let changes = Book::default().take(&it);
+    let item = changes.first().expect("a missed call opens an item").item.clone();
+    // The second time the call's row is there and its contact is amended.
+    for _ in 0..2 {
+        let saves = vec![SavedCall { settled: true, ..saved(&it, &[]) }];
+        store.append(&Batch { saves, missed: changes.clone(), ..Batch::default() }).await.unwrap();
+    }
+    store.missed_item(item.id).await.unwrap().expect("it was saved");
+    let user_id = it.user_id.map(|id| id.to_string());
+    let all = MissedFilter { state: Some(item.state), user_id, without: vec![ids.make()] };
+    for page in pages() {
+        for filter in [MissedFilter::default(), all.clone()] {
+            store.missed_items(&filter, &page).await.unwrap();
+        }
+    }
+    store.kept_missed().await.unwrap();
+    store.answered_with("105", NOW).await.unwrap();
+    let gone = changes.into_iter().map(|change| MissedChange { void: true, ..change }).collect();
+    store.append(&Batch { missed: gone, ..Batch::default() }).await.unwrap();
 }
 
 async fn audit(store: &Store, ids: &mut Ids) {
     let source = "192.0.2.1".parse().unwrap();
     let (action, user_id, subject) = (AuditAction::Login, Some(ids.make()), None);
-    store.add_audit(&[AuditEntry { id: ids.make(), at: NOW, action, user_id, subject, source }]).await.unwrap();
+    store
+        .add_audit(&[AuditEntry { id: ids.make(), at: NOW, action, user_id, subject, source }])
+        .await
+        .unwrap();
     store.user_of_login("anna").await.unwrap();
     let (from, until) = (Some(NOW.0), Some(NOW.0 + 1));
     let all = AuditFilter { user_id, action: Some(action), from, until };

@@ -97,6 +97,8 @@ impl From<Refusal> for ApiError {
     fn from(refusal: Refusal) -> Self {
         match refusal {
             Refusal::NoSuchCall => Self::not_found("call"),
+            Refusal::NoSuchMissed => Self::not_found("missed call"),
+            Refusal::Taken => Self::new(StatusCode::CONFLICT, format!("{refusal}; read it again")),
             Refusal::Stopping => Self::new(StatusCode::SERVICE_UNAVAILABLE, "the server is stopping"),
         }
     }

@@ -21,6 +21,7 @@ mod listens;
 mod listing;
 mod lockout;
 mod metrics;
+mod missed;
 pub mod port;
 mod recordings;
 mod router;

@@ -6,8 +6,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use linecard_calls::{
-    CallId, CallView, Cursor, Edit, Frame, Interaction, InteractionId, LineId, LineState, Outcome,
-    RecordingState, RegistrationView, Signal, Snapshot, UserId, Viewer,
+    CallId, CallView, Cursor, Deed, Edit, Frame, Interaction, InteractionId, LineId, LineState, MissedId,
+    MissedItem, Outcome, RecordingState, RegistrationView, Signal, Snapshot, UserId, Viewer,
 };
 use linecard_store::audit::AuditEntry;
 use linecard_store::ledger::SavedCall;
@@ -62,6 +62,12 @@ pub enum Refusal {
     /// There is no such call, or the asking user may not see it.
     #[error("there is no such call")]
     NoSuchCall,
+    /// There is no such missed call in memory, or the asking user may not see it.
+    #[error("there is no such missed call")]
+    NoSuchMissed,
+    /// A colleague has the missed call, or it is closed.
+    #[error("a colleague has this missed call, or it is closed")]
+    Taken,
     /// The server is stopping.
     #[error("the server is stopping")]
     Stopping,
@@ -115,6 +121,33 @@ pub enum Command {
         interaction: InteractionId,
         /// The answer; none when there is no such call.
         reply: oneshot::Sender<Option<Vec<Signal>>>,
+    },
+    /// The missed-call items that `viewer` may see and that the store does not have as they are.
+    UnsavedMissed {
+        /// Who asks.
+        viewer: Viewer,
+        /// The answer.
+        reply: oneshot::Sender<Vec<MissedItem>>,
+    },
+    /// One missed-call item.
+    Missed {
+        /// The item.
+        item: MissedId,
+        /// Who asks.
+        viewer: Viewer,
+        /// The answer; none when the store knows the item better, or nobody knows it.
+        reply: oneshot::Sender<Option<MissedItem>>,
+    },
+    /// Claim or close a missed-call item.
+    MissedAct {
+        /// The item.
+        item: MissedId,
+        /// Who does it.
+        viewer: Viewer,
+        /// What is done.
+        deed: Deed,
+        /// The item as it is then.
+        reply: oneshot::Sender<Result<MissedItem, Refusal>>,
     },
     /// Subscribe to events.
     Subscribe {

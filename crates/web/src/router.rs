@@ -7,7 +7,7 @@ use axum::routing::{any, delete, get, post};
 
 use crate::{
     ApiError, App, audit, calls, companies, completion, contacts, headers, health, idempotency, interactions,
-    lines, metrics, recordings, session, ui, users, ws,
+    lines, metrics, missed, recordings, session, ui, users, ws,
 };
 
 /// Returns the whole HTTP side of the server.
@@ -48,6 +48,10 @@ fn api(app: &App) -> Router<App> {
         .route("/recordings/{id}", get(recordings::show))
         .route("/recordings/{id}/media", get(recordings::media))
         .route("/audit", get(audit::list))
+        .route("/missed", get(missed::list))
+        .route("/missed/{id}", get(missed::show))
+        .route("/missed/{id}/claim", post(missed::claim))
+        .route("/missed/{id}/close", post(missed::close))
         .route("/events", get(ws::events))
         .route_layer(from_fn_with_state(app.clone(), idempotency::once))
         .route_layer(from_fn(completion::complete))

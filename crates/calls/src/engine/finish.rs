@@ -43,6 +43,7 @@ impl Call {
         let saved = Saved::Waiting { deadline: out.now + SAVE_WAIT };
         self.stage = Stage::Ended { user, answered_at, saved };
         self.retract_pops(out);
+        self.tell_missed(out);
         if outcome != Outcome::Answered {
             out.publish(Event::CallMissed(self.view()));
         }
@@ -71,6 +72,7 @@ impl Call {
         let Some(interaction) = fold(&self.signals) else {
             return;
         };
+        out.missed_amended(&interaction);
         let recordings = fold_recordings(&self.signals);
         let interaction = Box::new(interaction);
         out.queue.push_back(Output::CallEnded {

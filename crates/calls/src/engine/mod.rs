@@ -9,6 +9,7 @@
 
 mod call;
 mod finish;
+mod missed;
 mod outbox;
 mod recover;
 mod ring;
@@ -99,6 +100,7 @@ impl Engine {
             Input::LegRetrieved { leg } => self.on_leg(leg, |call, out| call.retrieved(leg, out)),
             Input::DialogChanged { leg, dialog } => self.dialog_changed(leg, dialog),
             Input::MediaLost { leg } => self.on_leg(leg, |call, out| call.media_lost(leg, out)),
+            Input::MissedActed { item, user, deed } => self.missed_acted(item, user, deed),
             Input::Timeout => self.timeout(),
             other => self.handle_answer(other),
         }
@@ -435,14 +437,19 @@ impl Engine {
         interactions
     }
 
-    /// Shows everything that `viewer` may see, as of now; `missed_open` is counted by the database.
-    pub fn snapshot(&self, viewer: &Viewer, missed_open: u64) -> Snapshot {
+    /// Shows everything that `viewer` may see, as of now.
+    pub fn snapshot(&self, viewer: &Viewer) -> Snapshot {
         let pops = self.calls.values().flat_map(|call| &call.pops);
         let mut pops: Vec<_> =
             pops.filter(|pop| !pop.state.is_over() && viewer.sees(Some(pop.user_id))).cloned().collect();
         pops.sort_by_key(|pop| pop.pop_id);
         let agents = self.agents.values().filter(|agent| viewer.sees(Some(agent.user_id)));
-        Snapshot { calls: self.calls(viewer), pops, agents: agents.cloned().collect(), missed_open }
+        Snapshot {
+            calls: self.calls(viewer),
+            pops,
+            agents: agents.cloned().collect(),
+            missed_open: self.out.missed.open_for(viewer),
+        }
     }
 }
 

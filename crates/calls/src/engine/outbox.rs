@@ -6,6 +6,7 @@ use std::time::Instant;
 use crate::event::{AlarmView, Event};
 use crate::id::{CallId, IdSource, InteractionId, LegId, RecordingId, SignalId, UserId};
 use crate::io::{Effect, Output};
+use crate::missed::Book;
 use crate::signal::{Signal, SignalBody, Source};
 use crate::time::UtcMillis;
 
@@ -22,6 +23,8 @@ pub(super) struct Outbox {
     /// The last alarm about recordings that was not cleared.
     pub(super) recording_alarm: Option<AlarmView>,
     pub(super) queue: VecDeque<Output>,
+    /// The missed-call items; a call tells them how it ended before it tells anybody else.
+    pub(super) missed: Book,
     order: u64,
 }
 
@@ -43,6 +46,7 @@ impl Outbox {
             recordings: HashMap::new(),
             recording_alarm: None,
             queue: VecDeque::new(),
+            missed: Book::default(),
             order: 0,
         }
     }

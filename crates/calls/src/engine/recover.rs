@@ -53,6 +53,7 @@ impl Engine {
         self.hang_up_dialogs(&before, &signals);
         let recordings = fold_recordings(&signals);
         let Some(interaction) = fold(&signals) else { return };
+        self.out.missed_or_reached(&interaction);
         let interaction = Box::new(interaction);
         self.out.queue.push_back(Output::CallEnded {
             call_id: before.call_id,

@@ -27,6 +27,7 @@ impl Call {
         if config.recording == RecordingPolicy::All {
             self.open_recording(user, out);
         }
+        self.tell_missed(out);
         out.publish(Event::CallAnswered(self.view()));
         self.pop_answered_by(user, out);
     }

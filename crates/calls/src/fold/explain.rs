@@ -280,6 +280,12 @@ fn of_edit(body: &SignalBody) -> Said {
             let params = [("user", user.to_string()), ("contact", chosen)];
             said("contact_chosen", None, &params, "A user said who the customer is.")
         }
+        SignalBody::MissedClaimed { user } => {
+            said("missed_claimed", None, &[("user", user.to_string())], "A user took the missed call over.")
+        }
+        SignalBody::MissedClosed { user } => {
+            said("missed_closed", None, &[("user", user.to_string())], "A user closed the missed call.")
+        }
         _ => said("seen", None, &[], "Something else was seen."),
     }
 }

@@ -61,6 +61,7 @@ pub(crate) struct Desk {
     pub(crate) events: Vec<Event>,
     pub(crate) ended: Vec<(CallId, Interaction, Vec<Recording>)>,
     pub(crate) amended: Vec<CallId>,
+    pub(crate) missed: Vec<MissedChange>,
     pub(crate) timer: Option<(Instant, TimerReason)>,
 }
 
@@ -83,6 +84,7 @@ impl Desk {
             events: Vec::new(),
             ended: Vec::new(),
             amended: Vec::new(),
+            missed: Vec::new(),
             timer: None,
         }
     }
@@ -112,6 +114,7 @@ impl Desk {
                 Output::CallEnded { call_id, interaction, recordings } => {
                     self.ended.push((call_id, *interaction, recordings));
                 }
+                Output::MissedChanged { change, .. } => self.missed.push(change),
                 Output::CallAmended { call_id } => self.amended.push(call_id),
                 Output::Timeout { at, reason } => {
                     self.timer = Some((at, reason));

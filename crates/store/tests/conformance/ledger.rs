@@ -84,6 +84,7 @@ async fn a_batch_is_written_whole_or_not_at_all() {
     let before = Batch {
         signals: vec![entry(1, signal(&mut ids, old.call_id))],
         saves: vec![saved(&old, &[])],
+        missed: Vec::new(),
         epoch: "e".to_owned(),
         frames: vec![FrameRow { seq: 1, at: 1, frame: "{}".to_owned() }],
         frames_lost_until: None,
@@ -95,6 +96,7 @@ async fn a_batch_is_written_whole_or_not_at_all() {
     let sound = Batch {
         signals: vec![entry(2, signal(&mut ids, fresh.call_id))],
         saves: vec![saved(&fresh, std::slice::from_ref(&recording))],
+        missed: Vec::new(),
         epoch: "e".to_owned(),
         frames: vec![FrameRow { seq: 2, at: 2, frame: "{}".to_owned() }],
         frames_lost_until: Some(1),

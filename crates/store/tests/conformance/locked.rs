@@ -42,6 +42,7 @@ async fn an_append_to_a_locked_database_fails_soon_and_writes_nothing() {
     let batch = Batch {
         signals: vec![entry(1, signal(&mut ids, it.call_id))],
         saves: vec![saved(&it, &[])],
+        missed: Vec::new(),
         epoch: "e".to_owned(),
         frames: vec![FrameRow { seq: 1, at: 1, frame: "{}".to_owned() }],
         frames_lost_until: None,

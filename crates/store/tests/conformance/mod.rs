@@ -15,6 +15,7 @@ mod ledger;
 mod lines;
 pub(crate) mod locked;
 mod lookup;
+mod missed;
 mod opening;
 mod recordings;
 mod sessions;

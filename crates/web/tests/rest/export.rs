@@ -7,7 +7,7 @@ use futures_util::StreamExt;
 use linecard_calls::{RecordingState, Role};
 use serde_json::{Value, json};
 
-use crate::support::{Answer, Desk, NOW, Person, add_recorded, ended, pass, request, save};
+use crate::support::{Answer, Desk, NOW, Person, add_missed, add_recorded, ended, pass, request, save};
 
 /// Reads a file: its header and its rows.
 fn rows(answer: &Answer) -> (Vec<String>, Vec<Vec<String>>) {
@@ -50,8 +50,18 @@ async fn full_desk() -> (Desk, Person, Vec<String>) {
     }
     desk.calls(Some(admin.id), "+79030000001");
     add_recorded(&mut desk, &admin, RecordingState::Finished).await;
-    let paths =
-        ["/users", "/lines", "/contacts", "/companies", "/calls", "/interactions", "/recordings", "/audit"];
+    add_missed(&mut desk, &admin).await;
+    let paths = [
+        "/users",
+        "/lines",
+        "/contacts",
+        "/companies",
+        "/calls",
+        "/interactions",
+        "/recordings",
+        "/missed",
+        "/audit",
+    ];
     let paths = paths.into_iter().map(str::to_owned).chain([devices]).collect();
     (desk, admin, paths)
 }

@@ -300,6 +300,9 @@ fn answer(
         Command::LiveSignals { interaction, reply } => {
             drop(reply.send(engine.live_signals(interaction).map(<[_]>::to_vec)));
         }
+        Command::UnsavedMissed { reply, .. } => drop(reply.send(Vec::new())),
+        Command::Missed { reply, .. } => drop(reply.send(None)),
+        Command::MissedAct { reply, .. } => drop(reply.send(Err(Refusal::NoSuchMissed))),
         Command::Registrations { reply } => drop(reply.send(Vec::new())),
         Command::Figures { reply } => drop(reply.send(Figures::default())),
         Command::Reload { reply, .. } => {
@@ -342,6 +345,14 @@ pub(crate) fn ended(desk: &mut Desk, user: Option<UserId>, started_at: UtcMillis
         notes: None,
         disposition: None,
     }
+}
+
+/// Saves a call of `person`'s line that nobody answered, and its item.
+pub(crate) async fn add_missed(desk: &mut Desk, person: &Person) {
+    let it = ended(desk, Some(person.id), NOW);
+    let missed = linecard_calls::missed::Book::default().take(&it);
+    let saves = vec![SavedCall { interaction: it, recordings: Vec::new(), settled: true }];
+    desk.store.append(&Batch { saves, missed, ..Batch::default() }).await.expect("a sound batch");
 }
 
 /// Saves an interaction of `person` with a recording and yields both ids.

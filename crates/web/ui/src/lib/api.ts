@@ -7,6 +7,8 @@ import type {
   Explanation,
   Interaction,
   Listing,
+  MissedItem,
+  MissedState,
   Recording,
   User,
 } from './wire.ts';
@@ -103,6 +105,9 @@ export const api = {
   amend: (interactionId: string, patch: { notes?: string; contact_id?: string | null }) =>
     ask<Interaction>('PATCH', `/interactions/${id(interactionId)}`, patch),
   explain: (interactionId: string) => ask<Explanation>('GET', `/interactions/${id(interactionId)}/explain`),
+  missed: (state: MissedState, limit: number) => ask<Listing<MissedItem>>('GET', `/missed${query({ state, limit })}`),
+  claimMissed: (itemId: string) => ask<MissedItem>('POST', `/missed/${id(itemId)}/claim`),
+  closeMissed: (itemId: string) => ask<MissedItem>('POST', `/missed/${id(itemId)}/close`),
   recording: (recordingId: string) => ask<Recording>('GET', `/recordings/${id(recordingId)}`),
 };
 

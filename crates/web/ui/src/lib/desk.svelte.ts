@@ -7,13 +7,14 @@ import { followPointer, notesInPanel, someonePoints, someoneTypes } from './edit
 import { EventStream } from './events.ts';
 import type { Connection } from './events.ts';
 import { Leader } from './leader.ts';
+import { MissedCallers } from './missed.svelte.ts';
 import { Notes } from './notes.svelte.ts';
 import { EMPTY, isOver, isRecording, livePops, reduce } from './state.ts';
 import type { DeskState } from './state.ts';
 import { Introductions } from './introductions.ts';
 import type { Newcomer } from './introductions.ts';
 import type { Chosen } from './who.ts';
-import type { Interaction, Pop, StateFrame, User } from './wire.ts';
+import type { Interaction, MissedItem, Pop, StateFrame, User } from './wire.ts';
 
 /** How long "answered elsewhere" stays. */
 export const FOLD_MS = 3_000;
@@ -28,6 +29,7 @@ export interface Closing {
 
 export class Desk {
   readonly contacts = new Contacts();
+  readonly missed = new MissedCallers();
   readonly notes: Notes;
   readonly introductions = new Introductions();
   readonly leader = new Leader();
@@ -225,10 +227,12 @@ export class Desk {
     this.state = reduce(before, frame);
     if (frame.type === 'snapshot') {
       this.refreshes += 1;
+      void this.missed.read();
       for (const pop of frame.data.pops) this.arrived(pop, arrivedAt);
     } else {
       noteServerTime(Date.parse(frame.timestamp));
       if (frame.type === 'interaction.closed') this.closed(frame.data);
+      if (frame.type.startsWith('missed.')) this.missed.put(frame.data as MissedItem);
       if (frame.type.startsWith('pop.')) this.arrived(frame.data as Pop, arrivedAt);
     }
     this.follow(before);

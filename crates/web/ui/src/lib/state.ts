@@ -14,6 +14,7 @@ export interface DeskState {
   /** By call: the last recording heard of. */
   readonly recordings: Readonly<Record<string, RecordingView>>;
   readonly agents: Readonly<Record<string, AgentView>>;
+  /** As of the snapshot; what came since is in the list. */
   readonly missedOpen: number;
 }
 
@@ -76,6 +77,9 @@ function take(state: DeskState, frame: EventFrame): DeskState {
       return { ...state, recordings: { ...state.recordings, [frame.data.call_id]: frame.data } };
     case 'agent.state_changed':
       return { ...state, agents: { ...state.agents, [frame.data.user_id]: frame.data } };
+    case 'missed.opened':
+    case 'missed.claimed':
+    case 'missed.closed':
     case 'interaction.closed':
       return state;
     case 'other':

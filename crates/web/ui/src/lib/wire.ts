@@ -148,6 +148,24 @@ export interface Recording {
   duration_ms: number | null;
 }
 
+export type MissedState = 'open' | 'claimed' | 'closed';
+
+/** A caller whom nobody answered. */
+export interface MissedItem {
+  id: string;
+  number: string | null;
+  number_dialled: string | null;
+  contact_id: string | null;
+  attempts: number;
+  first_at: string;
+  last_at: string;
+  owner_id: string | null;
+  state: MissedState;
+  closed_by: string | null;
+  /** The last call that nobody answered. */
+  interaction_id: string;
+}
+
 export interface Sentence {
   at: string;
   source: string;
@@ -213,11 +231,12 @@ export type RecordingFrame = Numbered<
   RecordingView
 >;
 export type AgentFrame = Numbered<'agent.state_changed', AgentView>;
+export type MissedFrame = Numbered<'missed.opened' | 'missed.claimed' | 'missed.closed', MissedItem>;
 export type ClosedFrame = Numbered<'interaction.closed', Interaction>;
 /** A type that this page does not know yet; it only moves the cursor. */
 export type OtherFrame = Numbered<'other', unknown>;
 
-export type EventFrame = CallFrame | PopFrame | RecordingFrame | AgentFrame | ClosedFrame | OtherFrame;
+export type EventFrame = CallFrame | PopFrame | RecordingFrame | AgentFrame | MissedFrame | ClosedFrame | OtherFrame;
 export type StateFrame = SnapshotFrame | EventFrame;
 export type ServerFrame = Hello | { type: 'heartbeat' } | StateFrame;
 
@@ -237,6 +256,9 @@ const KNOWN = new Set<string>([
   'recording.resumed',
   'recording.finished',
   'agent.state_changed',
+  'missed.opened',
+  'missed.claimed',
+  'missed.closed',
   'interaction.closed',
 ]);
 

@@ -4,9 +4,9 @@
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import type { BrowserContext } from 'playwright-core';
 import type { Call, Office } from './fake/office.ts';
-import { KNOWN, LONG_KNOWN, MARIA, SWITCHBOARD } from './fake/people.ts';
+import { ANNA, KNOWN, LONG_KNOWN, MARIA, SWITCHBOARD } from './fake/people.ts';
 import type { FakeServer } from './fake/server.ts';
-import { busy } from './scenes.ts';
+import { busy, neglected } from './scenes.ts';
 import { Tab, openStage, person } from './stage.ts';
 
 const VOLGA = '+78312123456';
@@ -391,4 +391,69 @@ test('a day of sixty calls leaves nothing behind in the page', { timeout: 120_00
   expect(after.nodes - before.nodes).toBeLessThan(300);
   expect(after.jsEventListeners - before.jsEventListeners).toBeLessThan(60);
   expect(office.heard.filter(({ type }) => type === 'pop.ack').length).toBeGreaterThan(60);
+});
+
+const MISSED = '[data-testid=missed]';
+const missedRow = (id: string, more = ''): string => `[data-testid=missed-row][data-missed-id="${id}"]${more}`;
+const counted = (count: number): Promise<void> => tab.see(`${MISSED}[data-count="${String(count)}"]`);
+
+test('a missed caller comes, is taken, and goes by events, and the count is right after a reload', async () => {
+  await tab.desk();
+  await counted(0);
+  await tab.say('Перезванивать некому');
+  office.missedBy(VOLGA, 'int-x');
+  await counted(1);
+  office.missedBy(VOLGA, 'int-y');
+  const [item] = [...office.missed.values()];
+  if (!item) throw new Error('no item');
+  await tab.see(missedRow(item.id, '[data-attempts="2"]'));
+  await tab.page.locator('[data-testid=missed-number] + button').click();
+  expect(await tab.page.evaluate(() => navigator.clipboard.readText())).toBe(VOLGA);
+  await tab.page.click('[data-testid=claim-button]');
+  await tab.see(missedRow(item.id, '[data-state=claimed]'));
+  expect(office.missed.get(item.id)?.owner_id).toBe(ANNA.id);
+  await tab.page.reload();
+  await counted(1);
+  await tab.say('За вами');
+  office.tellMissed({ ...item, state: 'closed', closed_by: 'user-olga' });
+  await counted(0);
+  await tab.gone(missedRow(item.id));
+});
+
+test('no missed caller comes or goes under a mouse that is about to press', async () => {
+  neglected(office);
+  await tab.desk();
+  await counted(6);
+  const rows = tab.page.locator('[data-testid=missed-row]');
+  const first = (await rows.nth(0).getAttribute('data-missed-id')) ?? '';
+  const third = (await rows.nth(2).getAttribute('data-missed-id')) ?? '';
+  await rows.nth(2).hover();
+  const before = await box(missedRow(third));
+  office.missedBy('+79990001122', 'int-x');
+  const gone = office.missed.get(first);
+  if (!gone) throw new Error('no item');
+  office.tellMissed({ ...gone, state: 'closed' });
+  await tab.see(missedRow(first, '[data-state=closed]'));
+  await counted(6);
+  expect(await box(missedRow(third))).toEqual(before);
+  expect(await rows.count()).toBe(7);
+  await tab.page.mouse.move(1, 1);
+  await tab.gone(missedRow(first));
+  expect(await rows.nth(0).getAttribute('data-attempts')).toBe('1');
+});
+
+test('a colleague who was first is said so, and nothing is lost when the server does not answer', async () => {
+  neglected(office);
+  await tab.desk();
+  await counted(6);
+  const item = [...office.missed.values()][0];
+  if (!item) throw new Error('no item');
+  office.missed.set(item.id, { ...item, state: 'claimed', owner_id: 'user-olga' });
+  await tab.page.locator(`${missedRow(item.id)} [data-testid=claim-button]`).click();
+  await tab.say('Коллега успел раньше');
+  await tab.see(missedRow(item.id, '[data-state=claimed]'));
+  server.faults.push({ path: /close$/, status: 0 });
+  await tab.page.locator('[data-testid=close-button]').first().click();
+  await tab.say('Не получилось');
+  await counted(5);
 });

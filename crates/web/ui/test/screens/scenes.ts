@@ -1,8 +1,8 @@
 // Every screen and state of the desk, and how to come there.
 
 import type { Call, Office } from './fake/office.ts';
-import { past } from './fake/office.ts';
-import { COLLEAGUES, HOSTILE, KNOWN, LONG, LONG_KNOWN, MARIA, PASSWORD, SWITCHBOARD, candidateOf } from './fake/people.ts';
+import { past, waiting } from './fake/office.ts';
+import { ANNA, COLLEAGUES, HOSTILE, KNOWN, LONG, LONG_KNOWN, MARIA, PASSWORD, SWITCHBOARD, candidateOf } from './fake/people.ts';
 import type { Tab } from './stage.ts';
 
 const MINUTE = 60_000;
@@ -34,6 +34,20 @@ export function busy(office: Office): void {
     past({ direction: 'outbound', caller_number: '+74951234501', callee_number: '+79035550123', contact_id: LONG.id, outcome: 'canceled', sip_status: null }, 5 * DAY),
   );
   for (let i = 0; i < 60; i += 1) office.add(past({ caller_number: `+7916${String(1_000_000 + i * 7_919)}` }, (6 + i) * DAY));
+}
+
+/** Callers whom nobody answered, each of another kind. */
+export function neglected(office: Office): void {
+  const items = [
+    waiting({ attempts: 3 }, 12 * MINUTE),
+    waiting({ number: '+78312123456', contact_id: MARIA.id, state: 'claimed', owner_id: ANNA.id, attempts: 2 }, 2 * HOUR),
+    waiting({ number: '+79035550123', contact_id: LONG.id }, 5 * HOUR),
+    waiting({ number: null, number_dialled: null }, 9 * HOUR),
+    waiting({ number: null, number_dialled: '<b>ivan.petrov</b>' }, DAY),
+    waiting({ number: '+442071838750', state: 'claimed', owner_id: 'user-olga', attempts: 12 }, 2 * DAY),
+    waiting({ number: '105' }, 3 * DAY),
+  ];
+  for (const item of items) office.missed.set(item.id, item);
 }
 
 async function ringing(tab: Tab, office: Office, number: string | null, more: { display?: string; did?: string } = {}): Promise<Call> {
@@ -109,6 +123,46 @@ const IDLE: Scene[] = [
       busy(office);
       await tab.desk();
       await tab.say(MARIA.name);
+    },
+  },
+  {
+    name: 'desk-missed',
+    play: async (tab, office) => {
+      busy(office);
+      neglected(office);
+      await tab.desk();
+      await tab.see('[data-testid=missed][data-count="6"]');
+      await tab.say(MARIA.name);
+    },
+  },
+  {
+    name: 'desk-missed-many',
+    play: async (tab, office) => {
+      neglected(office);
+      for (let n = 0; n < 40; n += 1) {
+        const item = waiting({ number: `+7916${String(1_000_000 + n * 7_919)}` }, (4 + n) * DAY);
+        office.missed.set(item.id, item);
+      }
+      await tab.desk();
+      await tab.see('[data-testid=missed][data-count="46"]');
+    },
+  },
+  {
+    name: 'desk-missed-refused',
+    play: async (tab, office) => {
+      neglected(office);
+      await tab.desk();
+      tab.server.faults.push({ path: /claim$/, status: 409 });
+      await tab.page.locator('[data-testid=claim-button]').first().click();
+      await tab.see('[data-testid=missed] [role=alert]');
+    },
+  },
+  {
+    name: 'desk-missed-failed',
+    play: async (tab) => {
+      tab.server.faults.push({ path: /^\/missed/, status: 503 });
+      await tab.desk();
+      await tab.see('[data-testid=missed] [role=alert]');
     },
   },
   {

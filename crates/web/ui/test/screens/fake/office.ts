@@ -1,7 +1,7 @@
 // The state of a fake office and what it says about it: calls, pops, recordings and interactions as the outside contract
 // shapes them, frames numbered within an epoch. Nothing is decided here: a test says what happens.
 
-import type { CallView, Candidate, Company, Contact, Interaction, Lookup, Pop, PopState, Recording, RecordingView } from '../../../src/lib/wire.ts';
+import type { CallView, Candidate, Company, Contact, Interaction, Lookup, MissedItem, Pop, PopState, Recording, RecordingView } from '../../../src/lib/wire.ts';
 import { ANNA, COMPANIES, CONTACTS } from './people.ts';
 
 export interface Sent {
@@ -51,6 +51,26 @@ export function past(more: Partial<Interaction>, agoMs: number): Interaction {
   };
 }
 
+/** A caller whom nobody answered, last heard of so long ago. */
+export function waiting(more: Partial<MissedItem>, agoMs: number): MissedItem {
+  const number = '+79219876543';
+  const last_at = stamp(Date.now() - agoMs);
+  return {
+    id: id('missed'),
+    number,
+    number_dialled: more.number === undefined ? number : more.number,
+    contact_id: null,
+    attempts: 1,
+    first_at: last_at,
+    last_at,
+    owner_id: null,
+    state: 'open',
+    closed_by: null,
+    interaction_id: id('int'),
+    ...more,
+  };
+}
+
 export class Office {
   epoch = 'epoch1';
   seq = 0;
@@ -59,6 +79,7 @@ export class Office {
   readonly pops = new Map<string, Pop>();
   readonly interactions = new Map<string, Interaction>();
   readonly recordings = new Map<string, Recording>();
+  readonly missed = new Map<string, MissedItem>();
   readonly contacts: Contact[] = [...CONTACTS];
   readonly companies: Company[] = [...COMPANIES];
   readonly heard: { type: string; [field: string]: unknown }[] = [];
@@ -80,7 +101,7 @@ export class Office {
       calls: [...this.calls.values()],
       pops: [...this.pops.values()].filter(({ state }) => state === 'ringing' || state === 'mine'),
       agents: [{ user_id: ANNA.id, state: this.calls.size > 0 ? 'busy' : 'available', call_id: null }],
-      missed_open: 0,
+      missed_open: [...this.missed.values()].filter(({ state }) => state === 'open').length,
     };
     return { type: 'snapshot', cursor: this.cursor, seq: this.seq, data };
   }
@@ -104,6 +125,20 @@ export class Office {
   /** Somebody calls Anna; the contacts have not answered yet. */
   ring(number: string | null, more: { display?: string; did?: string } = {}): Call {
     return new Call(this, number, more);
+  }
+
+  /** An item as it is from now on, and everybody is told. */
+  tellMissed(item: MissedItem): MissedItem {
+    this.missed.set(item.id, item);
+    this.emit({ open: 'missed.opened', claimed: 'missed.claimed', closed: 'missed.closed' }[item.state], item);
+    return item;
+  }
+
+  /** Nobody answered this number, once or once more. */
+  missedBy(number: string | null, interaction_id: string): void {
+    const known = [...this.missed.values()].find((item) => number !== null && item.number === number && item.state !== 'closed');
+    const item = known ?? { ...waiting({ number }, 0), attempts: 0 };
+    this.tellMissed({ ...item, attempts: item.attempts + 1, last_at: stamp(), interaction_id });
   }
 
   amend(interactionId: string, patch: Partial<Interaction>): Interaction | null {
@@ -233,6 +268,7 @@ export class Call {
 
   /** Nobody answered. */
   miss(): this {
+    this.office.missedBy(this.view.number, this.interactionId);
     this.say('call.missed', {});
     this.over('missed');
     this.close({ outcome: 'abandoned', talk_ms: 0, hold_ms: 0, ringing_ms: 6_000, hangup_by: 'caller', sip_status: 487 });

@@ -145,6 +145,7 @@ export class FakeServer {
     }
     const [, kind, one = '', more] = path.split('/');
     if (kind === 'session') return ok({ user: ANNA, expires_at: new Date(Date.now() + 3_600_000).toISOString() });
+    if (kind === 'missed') return this.missed(one, more, query);
     if (kind === 'interactions') return this.interactions(method, one, more, query, body);
     if ((kind === 'contacts' || kind === 'companies') && one === '') return this.people(kind, method, query, body);
     const found = {
@@ -157,6 +158,21 @@ export class FakeServer {
       return call ? { status: 202, body: call } : GONE;
     }
     return found ? ok(found) : GONE;
+  }
+
+  private missed(one: string, more: string | undefined, query: URLSearchParams): Answer {
+    const { office } = this;
+    if (one === '') {
+      const items = [...office.missed.values()].filter(({ state }) => state === query.get('state'));
+      return ok({ items, total: items.length, next: null });
+    }
+    const item = office.missed.get(one);
+    if (!item) return GONE;
+    if (more === 'claim') {
+      if (item.state === 'closed' || (item.owner_id !== null && item.owner_id !== ANNA.id)) return problem(409, 'a colleague has it');
+      return ok(office.tellMissed({ ...item, state: 'claimed', owner_id: ANNA.id }));
+    }
+    return ok(office.tellMissed({ ...item, state: 'closed', closed_by: ANNA.id }));
   }
 
   private people(kind: 'contacts' | 'companies', method: string, query: URLSearchParams, body: Record<string, unknown>): Answer {
