@@ -207,9 +207,14 @@ impl Statement {
         #[cfg(test)]
         crate::texts::saw(D::NAME, self.text.as_str());
         self.values.into_iter().fold(sqlx::query::<D>(self.text), |query, value| match value {
-            Value::Text(text) => query.bind(text),
+            Value::Text(text) => query.bind(text.map(without_nul)),
             Value::Number(number) => query.bind(number),
             Value::Flag(flag) => query.bind(flag),
         })
     }
+}
+
+/// PostgreSQL keeps no NUL in a text. What it is replaced with is what a reader would see anyway.
+fn without_nul(text: String) -> String {
+    if text.contains('\0') { text.replace('\0', "\u{fffd}") } else { text }
 }

@@ -3,11 +3,9 @@
 use std::collections::BTreeMap;
 
 use linecard_calls::missed::{Act, KeptItem, MissedCall};
-use linecard_calls::{
-    Interaction, InteractionId, MissedChange, MissedId, MissedItem, MissedState, Signal, UtcMillis,
-};
+use linecard_calls::{Interaction, MissedChange, MissedId, MissedItem, MissedState, Signal, UtcMillis};
 
-use crate::database::{Row, Statement, Tx, assembled, sql};
+use crate::database::{Row, Tx, assembled, sql};
 use crate::page::{Cursor, List, Page, PageRequest};
 use crate::row::{id, id_opt, json, json_of, number, text_of, word};
 use crate::statement::{Conditions, Value};
@@ -134,8 +132,7 @@ impl Store {
     ) -> Result<Vec<Interaction>, StoreError> {
         let text = "SELECT interaction FROM interactions WHERE (caller_number = $1 OR callee_number = $1) \
                     AND started_at >= $2 ORDER BY started_at, id";
-        let values = [Value::text(number), Value::from(since.0)];
-        let rows = bound(text, &values).fetch_all(&self.pool).await?;
+        let rows = sql(text).bind(number).bind(since.0).fetch_all(&self.pool).await?;
         let mut found = Vec::new();
         for row in &rows {
             let interaction: Interaction = json(row, "interactions", "interaction")?;
@@ -145,10 +142,6 @@ impl Store {
         }
         Ok(found)
     }
-}
-
-fn bound(text: &'static str, values: &[Value]) -> Statement {
-    values.iter().cloned().fold(sql(text), Statement::bind)
 }
 
 /// Writes what changed of an item.
@@ -180,23 +173,23 @@ async fn save_item(tx: &mut Tx, item: &MissedItem) -> Result<(), StoreError> {
                 interaction_id = excluded.interaction_id, user_ids = excluded.user_ids";
     let attempts = i64::try_from(item.attempts)
         .map_err(|_| StoreError::unreadable(ITEMS, "attempts is out of range"))?;
-    let values = [
-        Value::text(item.id.to_string()),
-        Value::Text(item.number.clone()),
-        Value::Text(item.number_dialled.clone()),
-        Value::Text(item.contact_id.map(|id| id.to_string())),
-        Value::from(attempts),
-        Value::from(item.first_at.0),
-        Value::from(item.last_at.0),
-        Value::Text(item.owner_id.map(|id| id.to_string())),
-        Value::text(text_of(&item.state)?),
-        Value::Text(item.closed_by.map(|id| id.to_string())),
-        Value::from(item.closed_at.map(|at| at.0)),
-        Value::Text(item.answered_interaction_id.map(|id| id.to_string())),
-        Value::text(item.interaction_id.to_string()),
-        Value::text(json_of(&item.user_ids)?),
-    ];
-    bound(text, &values).execute(&mut *tx).await?;
+    sql(text)
+        .bind(item.id.to_string())
+        .bind(item.number.clone())
+        .bind(item.number_dialled.clone())
+        .bind(item.contact_id.map(|id| id.to_string()))
+        .bind(attempts)
+        .bind(item.first_at.0)
+        .bind(item.last_at.0)
+        .bind(item.owner_id.map(|id| id.to_string()))
+        .bind(text_of(&item.state)?)
+        .bind(item.closed_by.map(|id| id.to_string()))
+        .bind(item.closed_at.map(|at| at.0))
+        .bind(item.answered_interaction_id.map(|id| id.to_string()))
+        .bind(item.interaction_id.to_string())
+        .bind(json_of(&item.user_ids)?)
+        .execute(&mut *tx)
+        .await?;
     Ok(())
 }
 
@@ -204,28 +197,27 @@ async fn save_missed_call(tx: &mut Tx, item: MissedId, call: &MissedCall) -> Res
     let text = "INSERT INTO missed_calls (interaction_id, item_id, call_id, user_id, contact_id, number, number_dialled, \
                 started_at, ended_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9) \
                 ON CONFLICT (interaction_id) DO UPDATE SET item_id = excluded.item_id, contact_id = excluded.contact_id";
-    let values = [
-        Value::text(call.interaction_id.to_string()),
-        Value::text(item.to_string()),
-        Value::text(call.call_id.to_string()),
-        Value::Text(call.user_id.map(|id| id.to_string())),
-        Value::Text(call.contact_id.map(|id| id.to_string())),
-        Value::Text(call.number.clone()),
-        Value::Text(call.number_dialled.clone()),
-        Value::from(call.started_at.0),
-        Value::from(call.ended_at.0),
-    ];
-    bound(text, &values).execute(&mut *tx).await?;
+    sql(text)
+        .bind(call.interaction_id.to_string())
+        .bind(item.to_string())
+        .bind(call.call_id.to_string())
+        .bind(call.user_id.map(|id| id.to_string()))
+        .bind(call.contact_id.map(|id| id.to_string()))
+        .bind(call.number.clone())
+        .bind(call.number_dialled.clone())
+        .bind(call.started_at.0)
+        .bind(call.ended_at.0)
+        .execute(&mut *tx)
+        .await?;
     Ok(())
 }
 
 /// Takes over the contact of a missed call that was amended, also when its item is long closed.
 pub(crate) async fn amend_missed(tx: &mut Tx, interaction: &Interaction) -> Result<(), StoreError> {
     let Some(call) = MissedCall::of(interaction) else { return Ok(()) };
-    let contact = Value::Text(call.contact_id.map(|id| id.to_string()));
-    let name = |id: InteractionId| Value::text(id.to_string());
+    let (contact, name) = (call.contact_id.map(|id| id.to_string()), call.interaction_id.to_string());
     let text = "UPDATE missed_calls SET contact_id = $1 WHERE interaction_id = $2";
-    let done = bound(text, &[contact, name(call.interaction_id)]).execute(&mut *tx).await?;
+    let done = sql(text).bind(contact).bind(&name).execute(&mut *tx).await?;
     if done == 0 {
         return Ok(());
     }
@@ -233,7 +225,7 @@ pub(crate) async fn amend_missed(tx: &mut Tx, interaction: &Interaction) -> Resu
                 WHERE c.item_id = missed_items.id AND c.contact_id IS NOT NULL \
                 ORDER BY c.ended_at DESC, c.interaction_id DESC LIMIT 1) \
                 WHERE id = (SELECT c.item_id FROM missed_calls c WHERE c.interaction_id = $1)";
-    bound(text, &[name(call.interaction_id)]).execute(&mut *tx).await?;
+    sql(text).bind(name).execute(&mut *tx).await?;
     Ok(())
 }
 

@@ -20,9 +20,7 @@ pub(crate) enum Value {
 
 impl Value {
     pub(crate) fn text(text: impl Into<String>) -> Self {
-        let text: String = text.into();
-        // PostgreSQL keeps no NUL in a text. What it is replaced with is what a reader would see anyway.
-        Self::Text(Some(if text.contains('\0') { text.replace('\0', "\u{fffd}") } else { text }))
+        Self::Text(Some(text.into()))
     }
 }
 
@@ -46,7 +44,7 @@ impl From<&String> for Value {
 
 impl From<Option<String>> for Value {
     fn from(text: Option<String>) -> Self {
-        text.map_or(Self::Text(None), Self::text)
+        Self::Text(text)
     }
 }
 

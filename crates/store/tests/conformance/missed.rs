@@ -206,3 +206,12 @@ async fn answered_calls_with_a_number_are_found_whoever_called() {
     save(&store, calls.iter().map(|it| saved(it, &[])).collect()).await;
     assert_eq!(store.answered_with(number, NOW).await.unwrap(), [inbound, outbound]);
 }
+
+#[tokio::test]
+async fn a_nul_in_a_number_is_no_reason_to_refuse_a_batch() {
+    let (store, mut ids, mut book) = (fresh_store().await, Ids::new(), Book::default());
+    let it = Interaction { caller_dialled: Some("890\0".to_owned()), ..missed(&mut ids, NOW) };
+    let opened = end(&store, &mut book, &it).await.remove(0).item;
+    let stored = store.missed_item(opened.id).await.unwrap().expect("the item");
+    assert_eq!(stored.number_dialled.as_deref(), Some("890\u{fffd}"));
+}
