@@ -7,6 +7,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::path::Path;
 use std::time::{Duration, Instant};
 
+use linecard_calls::missed::RINGS_AT_MOST_MS;
 use linecard_calls::{
     CallId, Engine, EngineConfig, IdSource, Interaction, OpenCall, RecordingClosed, RecordingPolicy,
     RecordingState, RecoveredRecording, Signal, UtcMillis, fold, fold_recordings,
@@ -41,8 +42,6 @@ const COMMANDS_MAX: usize = 1_024;
 const FORGET_EVERY: Duration = Duration::from_secs(3_600);
 /// How long the database may take at the stop to take what waits for it.
 const SETTLE_WITHIN: Duration = Duration::from_secs(5);
-/// Longer than any call rings.
-const RINGS_AT_MOST_MS: i64 = 24 * 3_600_000;
 /// How long open HTTP connections may take to finish at the stop.
 const HTTP_GRACE: Duration = Duration::from_secs(2);
 

@@ -235,7 +235,7 @@ fn machine_traces(file: &SourceFile) -> Vec<String> {
     found
 }
 
-/// Whether the needle continues a longer path, such as `../work/` or `crate/home/`.
+/// Whether the needle only continues a longer, relative path.
 fn is_part_of_word(line: &str, needle: &str) -> bool {
     let at = line.find(needle).unwrap_or_default();
     line[..at]

@@ -9,8 +9,9 @@ use crate::id::{InteractionId, MissedId, UserId};
 use crate::interaction::Interaction;
 use crate::time::UtcMillis;
 
-/// How long a caller without an open item stays known: longer than any call rings.
-const KEPT_MS: i64 = 24 * 3_600_000;
+/// Longer than any call rings, in milliseconds: for as long a caller without an open item stays known, and for as long
+/// before a call an answered one may matter to it.
+pub const RINGS_AT_MOST_MS: i64 = 24 * 3_600_000;
 
 /// Callers below which nobody is looked for to be forgotten.
 const CALLERS_MIN: usize = 4_096;
@@ -171,7 +172,7 @@ impl Book {
         if self.callers.len() < self.forget_at.max(CALLERS_MIN) {
             return;
         }
-        let before = now.plus_ms(-KEPT_MS);
+        let before = now.plus_ms(-RINGS_AT_MOST_MS);
         self.callers.retain(|_, caller| {
             let open = caller.items.iter().any(|item| item.record.state != MissedState::Closed);
             open || caller.evidence.newest().is_some_and(|newest| newest >= before)

@@ -10,7 +10,7 @@ mod items;
 
 use serde::{Deserialize, Serialize};
 
-pub use book::{Book, KeptItem, MissedChange};
+pub use book::{Book, KeptItem, MissedChange, RINGS_AT_MOST_MS};
 pub use evidence::{Act, Answer, CallerEvidence, CallerKey, Callers, MissedCall};
 pub use items::{Item, items};
 
