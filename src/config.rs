@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use figment::Figment;
 use figment::providers::{Env, Format, Serialized, Toml};
 use linecard_crm::number::DialPlan;
+use linecard_crm::{Barring, CrmError};
 use linecard_store::{Address, StoreError};
 use linecard_web::Network;
 use serde::{Deserialize, Serialize};
@@ -153,6 +154,16 @@ pub struct DialplanConfig {
     pub internal_digits_max: u8,
     /// Numbers that are always dialled as they are and never blocked.
     pub emergency: Vec<String>,
+    /// Whether numbers of other countries may be called.
+    pub international: bool,
+    /// Whether premium-rate numbers may be called.
+    pub premium: bool,
+    /// Beginnings of numbers that may be called all the same, such as `+375`.
+    pub allow: Vec<String>,
+    /// Beginnings of numbers that may not be called.
+    pub deny: Vec<String>,
+    /// How many calls a user may ask for within a minute.
+    pub calls_per_minute: u32,
 }
 
 /// `[events]`.
@@ -251,6 +262,11 @@ impl Default for DialplanConfig {
             trunk_prefix: "8".into(),
             internal_digits_max: 5,
             emergency: ["101", "102", "103", "104", "112"].map(String::from).to_vec(),
+            international: false,
+            premium: false,
+            allow: Vec::new(),
+            deny: Vec::new(),
+            calls_per_minute: 20,
         }
     }
 }
@@ -361,11 +377,17 @@ impl Config {
             plan.internal_digits_max,
             &plan.emergency,
         )
-        .map_err(|error| {
-            let text = error.to_string();
-            let (key, advice) = text.split_once(": ").unwrap_or(("dialplan", &text));
-            ConfigError::new(key, advice)
-        })
+        .map_err(|error| dialplan_error(&error))
+    }
+
+    /// Returns which public numbers may be called.
+    ///
+    /// # Errors
+    /// An entry that is no beginning of a number.
+    pub fn barring(&self) -> Result<Barring, ConfigError> {
+        let plan = &self.dialplan;
+        Barring::new(plan.international, plan.premium, &plan.allow, &plan.deny)
+            .map_err(|error| dialplan_error(&error))
     }
 
     fn expand(&self, text: &str) -> String {
@@ -379,6 +401,12 @@ impl Config {
         }
         self.external_address()?;
         self.dial_plan()?;
+        self.barring()?;
+        if self.dialplan.calls_per_minute == 0 {
+            let advice =
+                "nobody could call; write how many calls a user may ask for within a minute, such as 20";
+            return Err(ConfigError::new("dialplan.calls_per_minute", advice));
+        }
         self.check_ports()?;
         self.check_public_url()?;
         self.check_tls()?;
@@ -433,6 +461,12 @@ impl Config {
         let advice = format!("{url:?} is not a web address; write one such as \"http://127.0.0.1:8080\"");
         Err(ConfigError::new("server.public_url", advice))
     }
+}
+
+fn dialplan_error(error: &CrmError) -> ConfigError {
+    let text = error.to_string();
+    let (key, advice) = text.split_once(": ").unwrap_or(("dialplan", &text));
+    ConfigError::new(key, advice)
 }
 
 fn parse_listener(entry: &str) -> Result<(ListenTransport, SocketAddr), ConfigError> {
@@ -543,6 +577,9 @@ mod tests {
             ("[media]\nrtp_timeout_s = 0", "media.rtp_timeout_s"),
             ("[recording]\ndefault = \"some\"", "recording.default"),
             ("[dialplan]\nregion = \"Mars\"", "dialplan.region"),
+            ("[dialplan]\nallow = [\"375\"]", "dialplan.allow"),
+            ("[dialplan]\ndeny = [\"+7x\"]", "dialplan.deny"),
+            ("[dialplan]\ncalls_per_minute = 0", "dialplan.calls_per_minute"),
             ("[database]\nurl = \"mysql://x\"", "database.url"),
             ("[database]\nurl = \"postgres://h:port/d\"", "database.url"),
         ];

@@ -50,7 +50,12 @@ impl Directory {
 
     /// Returns whose line it is and which devices may ring.
     pub(crate) fn route(&self, line: LineId) -> Route {
-        let user = self.line(line).and_then(|line| line.account.user_id).and_then(|id| self.users.get(&id));
+        self.route_to(self.line(line).and_then(|line| line.account.user_id))
+    }
+
+    /// Returns which devices of a user may ring.
+    pub(crate) fn route_to(&self, user: Option<UserId>) -> Route {
+        let user = user.and_then(|id| self.users.get(&id));
         let devices = user.and_then(|user| self.devices.get(&user.id));
         Route {
             user: user.map(|user| user.id),
@@ -63,16 +68,23 @@ impl Directory {
 
     /// Returns where a device is reached: an extension, or a URI at the line's own server, through the line.
     pub(crate) fn target(&self, line: LineId, uri: &str) -> Option<(Uri, ua::Route)> {
+        if !uri.contains(':') {
+            return self.extension_at(line, uri);
+        }
         let line = self.line(line)?;
         let server: SipUri = server_uri(&line.account.server)?;
-        let through = ua::Route::Line(ua::LineId::new(&line.id.to_string()));
-        if !uri.contains(':') {
-            let target = SipUri { user: Some(escape_user(uri)), ..server };
-            return Some((Uri::from(target), through));
-        }
+        let through = through(line);
         let target: Uri = Uri::parse(uri.as_bytes()).ok()?;
         let at_server = target.as_sip().is_some_and(|sip| sip.host == server.host);
         Some((target, if at_server { through } else { ua::Route::Direct }))
+    }
+
+    /// Returns where a number is reached that the line's PBX is to judge.
+    pub(crate) fn extension_at(&self, line: LineId, number: &str) -> Option<(Uri, ua::Route)> {
+        let line = self.line(line)?;
+        let server: SipUri = server_uri(&line.account.server)?;
+        let target = SipUri { user: Some(escape_user(number)), ..server };
+        Some((Uri::from(target), through(line)))
     }
 
     /// Returns the addresses of devices that are reached directly, as far as they are given as addresses.
@@ -83,6 +95,10 @@ impl Directory {
         });
         addresses.filter_map(|uri| uri.as_sip().and_then(|sip| sip.host.ip())).collect()
     }
+}
+
+fn through(line: &Line) -> ua::Route {
+    ua::Route::Line(ua::LineId::new(&line.id.to_string()))
 }
 
 /// Returns a line as the user agent takes it.

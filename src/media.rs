@@ -16,6 +16,7 @@ use std::sync::mpsc::{self, Sender};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
+use linecard_media::ToneStream;
 pub use linecard_media::{LegStatistics, Remote, Span, SpanKind};
 use mio::{Poll, Waker};
 pub use ports::{Lease, LentPorts, PortError, PortPool};
@@ -245,6 +246,11 @@ impl MediaHandle {
     /// Connects two legs, taking them from whomever they were connected to.
     pub fn bridge(&self, bridge: Bridge) {
         self.send(Command::Bridge(bridge));
+    }
+
+    /// Lets a leg's party hear a tone from now on, until something else is sent to it.
+    pub fn play(&self, leg: LegId, tone: ToneStream) {
+        self.send(Command::Play { leg, tone });
     }
 
     /// Disconnects a leg from its peer. Its recording goes on: marks say why nothing is heard.

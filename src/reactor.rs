@@ -4,6 +4,7 @@
 
 mod amendments;
 mod commands;
+mod dialling;
 mod effects;
 mod gate;
 mod legs;
@@ -20,10 +21,11 @@ use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use linecard_calls::{
-    AlarmKind, AlarmView, CallId, Candidate, Engine, Event, Input, Interaction, InteractionId, LineId,
+    AlarmKind, AlarmView, CallId, Candidate, Engine, Event, Input, Interaction, InteractionId, LegId, LineId,
     MissedId, MissedItem, Output, Recording, RecordingView, RegistrationView, Viewer,
 };
 use linecard_crm::DialPlan;
+use linecard_media::ToneTable;
 use linecard_sip::transport::Transport;
 use linecard_sip::ua::{self, UserAgent};
 use linecard_store::Store;
@@ -78,6 +80,8 @@ pub(crate) struct Settings {
     pub(crate) external_address: Option<IpAddr>,
     /// Addresses beside lines and devices that are listened to.
     pub(crate) trusted: Vec<IpAddr>,
+    /// What callers hear in this country.
+    pub(crate) tones: ToneTable,
     /// The file that says when the process was last alive.
     pub(crate) alive_file: PathBuf,
 }
@@ -114,6 +118,8 @@ pub(crate) struct Reactor {
     /// Lines whose server's name had no address when it was last asked for.
     nameless: HashSet<LineId>,
     amendments: Amendments,
+    /// Agents' legs that were offered the called one's codec, with that one's leg.
+    reoffers: HashMap<LegId, LegId>,
     /// Ended calls whose legs are still known: a refusal may wait at the gate for its evidence.
     farewells: VecDeque<(Instant, CallId)>,
     answers: mpsc::UnboundedSender<Answer>,
@@ -156,6 +162,7 @@ impl Reactor {
             unsaved_missed: HashMap::new(),
             nameless: HashSet::new(),
             amendments: Amendments::default(),
+            reoffers: HashMap::new(),
             farewells: VecDeque::new(),
             answers,
             told_at: Instant::now(),

@@ -12,6 +12,7 @@ use linecard_calls::{
     CallId, Engine, EngineConfig, IdSource, Interaction, OpenCall, RecordingClosed, RecordingPolicy,
     RecordingState, RecoveredRecording, Signal, UtcMillis, fold, fold_recordings,
 };
+use linecard_media::ToneTable;
 use linecard_sip::ua::{self, UserAgent, UserAgentConfig};
 use linecard_store::Store;
 use linecard_store::idempotency::KEPT_MS;
@@ -110,6 +111,7 @@ pub async fn run(
             .map_or(IpAddr::from([127, 0, 0, 1]), |local| local.addr.ip()),
         external_address: config.external_address()?,
         trusted: trusted(&config).await,
+        tones: ToneTable::of(&config.dialplan.region),
         alive_file,
     };
     let (commands, asked) = mpsc::channel(COMMANDS_MAX);
@@ -312,6 +314,8 @@ fn web_app(
         allowed_origins: config.server.allowed_origins.clone(),
         trusted_proxies: config.server.trusted_proxies.clone(),
         dial_plan: config.dial_plan()?,
+        barring: config.barring()?,
+        calls_per_minute: config.dialplan.calls_per_minute,
         recording_dir: config.recording_dir(),
         epoch,
     };

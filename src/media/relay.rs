@@ -9,7 +9,7 @@ use std::net::SocketAddr;
 use std::sync::mpsc::{Receiver, TryRecvError};
 use std::time::{Duration, Instant};
 
-use linecard_media::{LegInput, LegOutput, RelayLeg, Remote, Side, SpanKind, Verdict};
+use linecard_media::{LegInput, LegOutput, RelayLeg, Remote, Side, SpanKind, ToneStream, Verdict};
 use mio::net::UdpSocket;
 use mio::{Events, Interest, Poll, Token};
 use tokio::sync::mpsc::UnboundedSender;
@@ -27,6 +27,8 @@ const TURN: usize = 32;
 const DATAGRAM_LEN: usize = 2_048;
 /// How often legs are asked for silence.
 const TICK: Duration = Duration::from_millis(500);
+/// How long a packet of a tone sounds.
+const PACKET: Duration = Duration::from_millis(20);
 
 /// What the relay is told.
 pub(super) enum Command {
@@ -34,6 +36,7 @@ pub(super) enum Command {
     Remote { leg: LegId, remote: Remote },
     Bridge(Bridge),
     Unbridge { leg: LegId },
+    Play { leg: LegId, tone: ToneStream },
     StartRecording { recording: RecordingId, customer: LegId, at: Instant },
     Mark { recording: RecordingId, kind: SpanKind, edge: Edge, at: Instant },
     StopRecording { recording: RecordingId, at: Instant },
@@ -50,10 +53,34 @@ struct Line {
     /// Index of the line it is bridged with.
     peer: Option<usize>,
     tap: Option<(Slot, Side)>,
+    playing: Option<Playing>,
     forwarded: u64,
     unforwarded: u64,
     /// Dropped after the sockets: fields drop in order.
     _lease: Lease,
+}
+
+/// A tone that a line's party hears.
+struct Playing {
+    tone: ToneStream,
+    /// When the next packet is to leave.
+    due: Instant,
+}
+
+impl Line {
+    /// Sends what of the tone is due; returns when the next packet is.
+    fn play_on(&mut self, now: Instant) -> Option<Instant> {
+        let playing = self.playing.as_mut()?;
+        while playing.due <= now {
+            let packet = playing.tone.next_packet();
+            if let Some(target) = self.leg.rtp_target() {
+                // Lost like any datagram.
+                let _ = self.rtp.send_to(&packet, target);
+            }
+            playing.due += PACKET;
+        }
+        Some(playing.due)
+    }
 }
 
 /// Which of a line's sockets.
@@ -83,6 +110,8 @@ pub(super) struct Relay {
     indices: HashMap<LegId, usize>,
     recordings: HashMap<RecordingId, Slot>,
     next_slot: u64,
+    /// At least as many lines play a tone.
+    tones: usize,
     /// Sockets that had more than one turn's worth of datagrams.
     unread: Vec<(usize, Channel)>,
     buffer: Vec<u8>,
@@ -116,6 +145,7 @@ impl Relay {
             indices: HashMap::new(),
             recordings: HashMap::new(),
             next_slot: 0,
+            tones: 0,
             unread: Vec::new(),
             buffer: vec![0; DATAGRAM_LEN],
             ticked_at: Instant::now(),
@@ -146,7 +176,7 @@ impl Relay {
             }
             let now = Instant::now();
             self.tick(now);
-            wait = self.flush(now);
+            wait = self.flush(now).min(self.play(now));
         }
         self.end();
     }
@@ -198,6 +228,7 @@ impl Relay {
         // The first packet of a leg makes an output; later ones find only the timer.
         let output = line.leg.poll_output();
         let sent = peer.and_then(|peer| self.line_mut(peer)).is_some_and(|peer| {
+            peer.playing = None;
             peer.leg.rtp_target().is_some_and(|target| peer.rtp.send_to(bytes, target).is_ok())
         });
         if let Some(line) = self.line_mut(index) {
@@ -287,6 +318,17 @@ impl Relay {
         wait
     }
 
+    /// Sends the tones that are due; returns how long the loop may sleep.
+    fn play(&mut self, now: Instant) -> Duration {
+        if self.tones == 0 {
+            return TICK;
+        }
+        let due: Vec<Instant> =
+            self.lines.iter_mut().flatten().filter_map(|line| line.play_on(now)).collect();
+        self.tones = due.len();
+        due.into_iter().min().map_or(TICK, |due| due.saturating_duration_since(now))
+    }
+
     fn take_commands(&mut self) -> Course {
         loop {
             match self.inbox.try_recv() {
@@ -312,6 +354,12 @@ impl Relay {
             }
             Command::Bridge(bridge) => self.bridge(bridge),
             Command::Unbridge { leg } => self.unbridge(leg),
+            Command::Play { leg, tone } => {
+                if let Some((_, line)) = self.line_of(leg) {
+                    line.playing = Some(Playing { tone, due: Instant::now() });
+                    self.tones += 1;
+                }
+            }
             Command::StartRecording { recording, customer, at } => {
                 self.start_recording(recording, customer, at);
             }
@@ -337,6 +385,7 @@ impl Relay {
             rtcp: UdpSocket::from_std(rtcp),
             peer: None,
             tap: None,
+            playing: None,
             forwarded: 0,
             unforwarded: 0,
             _lease: lease,

@@ -28,6 +28,9 @@ impl Reactor {
                 self.engine(Input::HangUp { call, user: viewer.user_id });
                 let _ = reply.send(Ok(self.parts.engine.call(call).unwrap_or(view)));
             }
+            Command::Dial { order, reply } => {
+                let _ = reply.send(self.dial_ordered(order));
+            }
             Command::Edit { call, edits, reply } => self.edit(call, edits, reply),
             Command::LiveInteractions { viewer, reply } => {
                 let unsaved = self.unsaved.values().map(|call| &call.interaction);

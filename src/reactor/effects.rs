@@ -3,12 +3,12 @@
 use std::time::{Duration, Instant};
 
 use linecard_calls::{
-    CallId, Caller, DeviceAddress, Effect, HangUpReason, Input, LegId, LineId, Party, RecordingId,
+    CallId, Caller, DeviceAddress, Effect, HangUpReason, Input, LegId, LineId, Party, Pickup, RecordingId,
     RoutedDevice, SignalId,
 };
 use linecard_sip::message::{Header, HeaderName, NameAddr, ReasonValue};
-use linecard_sip::sdp::LocalSession;
-use linecard_sip::ua::{CallerId, CommandRefused, DialogHandle, OutgoingInvite, UserAgent};
+use linecard_sip::sdp::{Audio, Codec, LocalAudio, LocalSession};
+use linecard_sip::ua::{self, CallerId, CommandRefused, DialogHandle, OutgoingInvite, UserAgent};
 use linecard_sip::uri::{SipUri, Uri, escape_user};
 
 use super::legs::{Leg, Sound, passing_on};
@@ -37,6 +37,7 @@ impl Reactor {
             Effect::FindRoute { call, .. }
             | Effect::FindContact { call, .. }
             | Effect::DialDevice { call, .. }
+            | Effect::DialCallee { call, .. }
             | Effect::OpenRecording { call, .. }
             | Effect::ReleaseMedia { call } => Some(*call),
             Effect::RingBack { leg }
@@ -45,6 +46,7 @@ impl Reactor {
             | Effect::RejectLeg { leg, .. }
             | Effect::HangUpLeg { leg, .. }
             | Effect::HangUpDialog { leg, .. }
+            | Effect::PlayTone { leg, .. }
             | Effect::BridgeMedia { customer: leg, .. } => self.legs.get(*leg).and_then(|leg| leg.call),
             Effect::CloseRecording { .. } => None,
         }
@@ -62,13 +64,14 @@ impl Reactor {
             Effect::RingBack { leg } => {
                 self.on_dialog(leg, |agent, handle| agent.ring(handle, 180, None, now))
             }
-            Effect::DialDevice { leg, call, line, device, caller } => {
-                self.dial(leg, call, line, &device, &caller)
+            Effect::DialDevice { leg, call, line, device, caller, pickup } => {
+                self.dial(Dialled { leg, call, line, device: &device, caller: &caller, pickup });
             }
-            Effect::CancelLeg { leg } => {
-                let reason = elsewhere();
-                self.on_dialog(leg, |agent, handle| agent.cancel(handle, Some(&reason), now));
+            Effect::DialCallee { leg, call, line, dialled, caller_id } => {
+                self.dial_callee(leg, call, line, &dialled, caller_id.as_deref());
             }
+            Effect::PlayTone { leg, tone } => self.play_tone(leg, tone),
+            Effect::CancelLeg { leg } => self.cancel(leg, now),
             Effect::AnswerLeg { leg } => self.answer(leg),
             Effect::RejectLeg { leg, status } => {
                 self.on_dialog(leg, |agent, handle| agent.reject(handle, status, None, now));
@@ -95,7 +98,18 @@ impl Reactor {
         }
     }
 
-    fn on_dialog(
+    /// Gives a leg up that was dialled; one that is answered meanwhile is hung up.
+    fn cancel(&mut self, id: LegId, now: Instant) {
+        let Some(leg) = self.legs.get(id) else { return };
+        let reason = (leg.party == Party::Agent).then(elsewhere);
+        self.on_dialog(id, |agent, handle| {
+            agent.cancel(handle, reason.as_ref(), now).or_else(|_| {
+                agent.bye(handle, Some(&translate::hang_up_reason(HangUpReason::Requested)), now)
+            })
+        });
+    }
+
+    pub(super) fn on_dialog(
         &mut self,
         leg: LegId,
         act: impl FnOnce(&mut UserAgent, DialogHandle) -> Result<(), CommandRefused>,
@@ -125,53 +139,54 @@ impl Reactor {
         });
     }
 
-    fn dial(&mut self, leg: LegId, call: CallId, line: LineId, device: &RoutedDevice, caller: &Caller) {
-        if let Err(status) = self.try_dial(leg, call, line, device, caller) {
+    fn dial(&mut self, dialled: Dialled<'_>) {
+        let leg = dialled.leg;
+        if let Err(status) = self.try_dial(dialled) {
             self.engine(Input::LegRejected { leg, status, reasons: Vec::new() });
         }
     }
 
     /// Sends the INVITE to a device, or says with which status it counts as refused.
-    fn try_dial(
-        &mut self,
-        leg: LegId,
-        call: CallId,
-        line: LineId,
-        device: &RoutedDevice,
-        caller: &Caller,
-    ) -> Result<(), u16> {
+    fn try_dial(&mut self, dialled: Dialled<'_>) -> Result<(), u16> {
+        let Dialled { leg, call, line, device, caller, pickup } = dialled;
         // The softphone in the browser is not part of this version: such a device is simply not there.
         let DeviceAddress::Sip { uri } = &device.address else { return Err(480) };
         let (target, route) = self.parts.directory.target(line, uri).ok_or(404_u16)?;
+        let mut headers: Vec<Header> = self.asserted_identity(line, caller).into_iter().collect();
+        if pickup == Pickup::ByItself {
+            headers.extend(picks_up_by_itself(&target));
+        }
+        let customer = self.legs.customer_of(call).and_then(|(_, customer)| customer.audio());
+        let display = caller.display.clone().or_else(|| caller.dialled.clone());
+        let caller = CallerId { display, user: None };
+        self.place(leg, call, Placing { target, route, caller, headers, like: customer, party: Party::Agent })
+    }
+
+    /// Sends an INVITE with an offer of its own, or says with which status it counts as refused.
+    pub(super) fn place(&mut self, leg: LegId, call: CallId, placing: Placing) -> Result<(), u16> {
+        let Placing { target, route, caller, headers, like, party } = placing;
         let media = self.parts.media.open_leg(self.parts.settings.media_address).map_err(|error| {
-            tracing::error!(%error, "no RTP ports for a device");
+            tracing::error!(%error, "no RTP ports for a leg");
             503_u16
         })?;
-        let customer = self.legs.customer_of(call).and_then(|(_, customer)| customer.audio());
         let now = Instant::now();
         let mut session = LocalSession::new(wall_clock().0.unsigned_abs());
-        let local = passing_on(&media, customer.as_ref(), self.parts.settings.external_address);
+        let mut local = passing_on(&media, like.as_ref(), self.parts.settings.external_address);
+        if party == Party::Customer {
+            local = local.map(with_all_g711);
+        }
         let offer = local.map(|local| session.offer(&local).to_bytes()).ok_or(488_u16);
-        let invite = offer.map(|offer| OutgoingInvite {
-            target,
-            route,
-            caller: CallerId {
-                display: caller.display.clone().or_else(|| caller.dialled.clone()),
-                user: None,
-            },
-            headers: self.asserted_identity(line, caller).into_iter().collect(),
-            offer: Some(offer),
-        });
+        let invite = offer.map(|offer| OutgoingInvite { target, route, caller, headers, offer: Some(offer) });
         let placed = invite.and_then(|invite| {
             self.parts.agent.invite(invite, now).map_err(|error| {
-                tracing::warn!(%error, "a device could not be dialled");
+                tracing::warn!(%error, "a leg could not be dialled");
                 503
             })
         });
         match placed {
             Ok(handle) => {
                 let sound = Sound::Silent { asked_at: now };
-                let (call, media, party) = (Some(call), Some(media), Party::Agent);
+                let (call, media) = (Some(call), Some(media));
                 let new =
                     Leg { handle, call, party, media, session, description: None, contact: None, sound };
                 self.legs.add(leg, new);
@@ -260,6 +275,51 @@ impl Reactor {
             tracing::error!(%error, "a dialog of an earlier run cannot be ended");
         }
     }
+}
+
+/// A device that is to ring.
+#[derive(Clone, Copy)]
+struct Dialled<'a> {
+    leg: LegId,
+    call: CallId,
+    line: LineId,
+    device: &'a RoutedDevice,
+    caller: &'a Caller,
+    pickup: Pickup,
+}
+
+/// An INVITE to be sent.
+pub(super) struct Placing {
+    pub(super) target: Uri,
+    pub(super) route: ua::Route,
+    pub(super) caller: CallerId,
+    pub(super) headers: Vec<Header>,
+    /// What the other leg speaks, to be offered first.
+    pub(super) like: Option<Audio>,
+    pub(super) party: Party,
+}
+
+/// Offers the codecs that the agent's device did not name too: it is asked to change when the called one insists.
+fn with_all_g711(mut local: LocalAudio) -> LocalAudio {
+    for codec in [Codec::pcma(), Codec::pcmu()] {
+        if !local.codecs.iter().any(|known| known.encodes_like(&codec)) {
+            local.codecs.push(codec);
+        }
+    }
+    local
+}
+
+/// The headers by which phones answer without a hand: Call-Info as Broadsoft, Snom and Grandstream read it, Alert-Info
+/// as Polycom and Yealink do, Answer-Mode of RFC 5373. What a phone does not know it rings on.
+fn picks_up_by_itself(target: &Uri) -> [Header; 3] {
+    let host = target.as_sip().map_or_else(|| "localhost".to_owned(), |uri| uri.host.to_string());
+    let header =
+        |name: &str, value: String| Header { name: HeaderName::from(name), value: value.into_bytes() };
+    [
+        header("Call-Info", format!("<sip:{host}>;answer-after=0")),
+        header("Alert-Info", format!("<sip:{host}>;info=alert-autoanswer;delay=0")),
+        header("Answer-Mode", "Auto".to_owned()),
+    ]
 }
 
 /// Returns a recording's name as a file.

@@ -27,10 +27,8 @@ impl Reactor {
                 let reasons = translate::reasons(&reasons);
                 self.on_leg(handle, |leg| Some(Input::LegCancelled { leg, reasons }));
             }
-            Event::Progress { handle, status, .. } => {
-                self.on_leg(handle, |leg| Some(Input::LegProgressed { leg, status }));
-            }
-            Event::Answered { handle, sdp, .. } => self.device_answered(handle, sdp.as_deref()),
+            Event::Progress { handle, status, sdp, .. } => self.progressed(handle, status, sdp.as_deref()),
+            Event::Answered { handle, sdp, .. } => self.leg_answered(handle, sdp.as_deref()),
             Event::Rejected { handle, status, reasons, .. } => {
                 let reasons = translate::reasons(&reasons);
                 self.on_leg(handle, |leg| Some(Input::LegRejected { leg, status, reasons }));
@@ -54,11 +52,10 @@ impl Reactor {
                 tracing::debug!(remote = %flow.remote, ?why, count, "dropped what no known peer sent");
             }
             Event::ShutDown => self.course = Course::Gone,
-            // This end asks for no change of a session yet, and a live dialog needs no answer to its OPTIONS.
-            Event::ReinviteAnswered { .. }
-            | Event::ReinviteRejected { .. }
-            | Event::OptionsAnswered { .. }
-            | Event::OptionsUnanswered { .. } => {}
+            Event::ReinviteAnswered { handle, sdp } => self.reoffer_answered(handle, sdp.as_deref()),
+            Event::ReinviteRejected { handle, .. } => self.reoffer_answered(handle, None),
+            // A live dialog needs no answer to its OPTIONS.
+            Event::OptionsAnswered { .. } | Event::OptionsUnanswered { .. } => {}
         }
     }
 
@@ -133,16 +130,19 @@ impl Reactor {
         }
     }
 
-    fn device_answered(&mut self, handle: DialogHandle, sdp: Option<&[u8]>) {
+    fn leg_answered(&mut self, handle: DialogHandle, sdp: Option<&[u8]>) {
         let Some(leg) = self.legs.of_handle(handle) else { return };
         let heard = match (self.legs.get_mut(leg), sdp) {
             (Some(leg), Some(sdp)) => leg.hear(sdp),
             _ => None,
         };
         if heard.is_none_or(|audio| audio.remote().is_none() || !audio.codecs.iter().any(|c| c.is_g711())) {
-            tracing::warn!(%leg, "a device answered without a codec that can be passed on");
+            tracing::warn!(%leg, "a leg was answered without a codec that can be passed on");
             let _ = self.parts.agent.bye(handle, None, Instant::now());
             return self.engine(Input::LegRejected { leg, status: 488, reasons: Vec::new() });
+        }
+        if self.legs.get(leg).is_some_and(|leg| leg.party == Party::Customer) {
+            return self.callee_answered(leg);
         }
         self.tell_remote(leg);
         self.engine(Input::LegAnswered { leg });

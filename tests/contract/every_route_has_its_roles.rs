@@ -56,6 +56,7 @@ const ROWS: &[(&str, &str, Allowed)] = &[
     ("PATCH", "/api/v1/companies/{id}", LoggedIn),
     ("DELETE", "/api/v1/companies/{id}", LoggedIn),
     ("GET", "/api/v1/calls", LoggedIn),
+    ("POST", "/api/v1/calls", LoggedIn),
     ("POST", "/api/v1/calls/{id}/hangup", LoggedIn),
     ("GET", "/api/v1/interactions", LoggedIn),
     ("GET", "/api/v1/interactions/{id}", LoggedIn),

@@ -19,6 +19,10 @@ pub(crate) enum Scenario {
     TalksUntilTheOtherHangsUp,
     /// A phone that answers at once, returns the sound it hears, and waits for BYE.
     Answers,
+    /// A phone that returns the sound it hears for three seconds before it answers and until BYE, in A-law alone.
+    SpeaksEarlyInALaw,
+    /// The same in mu-law alone.
+    SpeaksEarlyInMuLaw,
     /// A phone that rings and answers 603.
     Declines,
     /// A phone that rings until it is cancelled.
@@ -32,6 +36,7 @@ impl Scenario {
             Self::GivesUpWhileItRings => "gives_up_while_it_rings.xml",
             Self::TalksUntilTheOtherHangsUp => "talks_until_the_other_hangs_up.xml",
             Self::Answers => "answers.xml",
+            Self::SpeaksEarlyInALaw | Self::SpeaksEarlyInMuLaw => "speaks_early.xml",
             Self::Declines => "declines.xml",
             Self::RingsForEver => "rings_for_ever.xml",
         }
@@ -124,6 +129,10 @@ impl Sipp {
         let own = [("-sf", &file), ("-i", &ip), ("-p", &port), ("-mi", &ip), ("-mp", &sound)];
         let mut args: Vec<String> =
             own.iter().flat_map(|(key, value)| [(*key).to_owned(), (*value).clone()]).collect();
+        if scenario == Scenario::SpeaksEarlyInALaw || scenario == Scenario::SpeaksEarlyInMuLaw {
+            let payload_type = if scenario == Scenario::SpeaksEarlyInALaw { "8" } else { "0" };
+            args.extend(["-key", "codec", payload_type].map(String::from));
+        }
         let logs = "-nostdin -trace_err -error_file errors.txt -trace_msg -message_file messages.txt";
         args.extend(logs.split(' ').map(String::from));
         args

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::Error;
 use crate::id::{CallId, ContactId, InteractionId, LegId, LineId, RecordingId, UserId};
-use crate::interaction::{Direction, Interaction, LegState, Party};
+use crate::interaction::{Direction, Interaction, LegState, Outcome, Party};
 use crate::missed::MissedItem;
 use crate::pop::Pop;
 use crate::signal::RecordingState;
@@ -24,7 +24,7 @@ pub enum Event {
     /// An INVITE became a call.
     #[serde(rename = "call.created")]
     CallCreated(CallView),
-    /// A device rings.
+    /// A device rings; of a call that a user asked for, each step until the answer: its device, the called one's phone.
     #[serde(rename = "call.ringing")]
     CallRinging(CallView),
     /// Customer and agent are connected.
@@ -111,6 +111,9 @@ pub struct CallView {
     /// When customer and agent were connected.
     #[serde(with = "rfc3339::option")]
     pub answered_at: Option<UtcMillis>,
+    /// How it went; `None` until it is over.
+    #[serde(default)]
+    pub outcome: Option<Outcome>,
     /// Every leg, the customer's first.
     pub legs: Vec<LegView>,
 }

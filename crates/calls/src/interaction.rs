@@ -25,7 +25,7 @@ pub struct Interaction {
     pub caller_number: Option<String>,
     /// The caller's number as received.
     pub caller_dialled: Option<String>,
-    /// The number that was called, when known.
+    /// The number that was called, when known: E.164, else digits or a code as typed.
     pub callee_number: Option<String>,
     /// The customer.
     pub contact_id: Option<ContactId>,
@@ -60,6 +60,16 @@ pub struct Interaction {
     pub notes: Option<String>,
     /// What the user chose.
     pub disposition: Option<String>,
+}
+
+impl Interaction {
+    /// Yields the number of the customer, or of whoever else the user talks with.
+    pub fn other_number(&self) -> Option<&str> {
+        match self.direction {
+            Direction::Inbound => self.caller_number.as_deref(),
+            Direction::Outbound | Direction::Internal => self.callee_number.as_deref(),
+        }
+    }
 }
 
 /// Who called whom.

@@ -7,10 +7,11 @@ use std::time::Instant;
 
 use serde_json::Value;
 
-use crate::event::Event;
+use crate::event::{CallView, Event};
 use crate::id::{CallId, ContactId, LegId, LineId, MissedId, RecordingId, SignalId, UserId};
 use crate::interaction::{Interaction, Recording};
 use crate::missed::{Deed, MissedChange};
+use crate::opening::DialRequest;
 use crate::signal::{
     Caller, EndCause, MediaFault, Offer, Reason, RecordingClosed, Route, RoutedDevice, Signal,
 };
@@ -21,14 +22,28 @@ use linecard_crm::matching::Candidate;
 pub enum Input {
     /// A customer's INVITE arrived on a line in anchor mode.
     LegOffered(Offer),
-    /// A provisional response above 100 came from a device.
+    /// A user asks for a call; [`Engine::dial_standing`](crate::Engine::dial_standing) was asked before.
+    DialRequested {
+        /// What is asked for.
+        request: DialRequest,
+        /// The user's devices.
+        route: Route,
+        /// Who the user says it is.
+        contact: Option<ContactId>,
+    },
+    /// A provisional response above 100 came from a device, or from the one who is called.
     LegProgressed {
-        /// The device's leg.
+        /// The leg.
         leg: LegId,
         /// 101 to 199.
         status: u16,
     },
-    /// A device sent its 2xx; or, for the customer's leg, [`Effect::AnswerLeg`] was carried out and the 200 left.
+    /// The one who is called sends sound before the answer, in a codec that the agent's device takes.
+    EarlyMedia {
+        /// The called one's leg.
+        leg: LegId,
+    },
+    /// A device or the one who is called sent its 2xx; or, for the customer's leg, [`Effect::AnswerLeg`] was carried out and the 200 left.
     LegAnswered {
         /// The leg.
         leg: LegId,
@@ -38,9 +53,9 @@ pub enum Input {
         /// The customer's leg.
         leg: LegId,
     },
-    /// A device refused, could not be reached (408, 503) or confirmed a CANCEL (487).
+    /// A device or the one who is called refused, could not be reached (408, 503) or confirmed a CANCEL (487).
     LegRejected {
-        /// The device's leg.
+        /// The leg.
         leg: LegId,
         /// 300 to 699.
         status: u16,
@@ -247,6 +262,10 @@ pub enum TimerReason {
     RingOver,
     /// [`Effect::AnswerLeg`] was not carried out.
     AnswerLate,
+    /// The one who is called did not answer in time.
+    CalleeLate,
+    /// The agent has heard long enough that the called one was not reached.
+    FarewellOver,
     /// The recording was not closed or the contacts did not answer; the interaction is saved without them.
     SaveLate,
     /// A cancelled leg gave no final response; it is forgotten.
@@ -285,12 +304,34 @@ pub enum Effect {
         line: LineId,
         /// The device.
         device: RoutedDevice,
-        /// Who calls, to be shown on the device.
+        /// Who calls or is to be called, to be shown on the device.
         caller: Caller,
+        /// How the device is to be picked up.
+        pickup: Pickup,
     },
-    /// Cancel a device's leg; answer with [`Input::LegRejected`] or, when it was too late, [`Input::LegAnswered`].
+    /// Send an INVITE to the one who is called.
+    DialCallee {
+        /// The called one's leg.
+        leg: LegId,
+        /// The call.
+        call: CallId,
+        /// The line it goes out by.
+        line: LineId,
+        /// What the PBX is told.
+        dialled: String,
+        /// The number to be shown, E.164 or digits.
+        caller_id: Option<String>,
+    },
+    /// Let a leg's party hear a tone until it hears something else.
+    PlayTone {
+        /// The leg.
+        leg: LegId,
+        /// The tone.
+        tone: Tone,
+    },
+    /// Cancel a leg that was dialled; answer with [`Input::LegRejected`] or, when it was too late, [`Input::LegAnswered`].
     CancelLeg {
-        /// The device's leg.
+        /// The leg of a device, or of the one who is called.
         leg: LegId,
     },
     /// Send 200 with our SDP on the customer's leg and tell [`Input::LegAnswered`].
@@ -343,6 +384,37 @@ pub enum Effect {
         /// The call.
         call: CallId,
     },
+}
+
+/// How a device is to be picked up.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Pickup {
+    /// The user decides: somebody calls.
+    ByHand,
+    /// The device may answer by itself: the user has asked for the call.
+    ByItself,
+}
+
+/// What is heard instead of a party (ITU-T E.180; the frequencies are the region's).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Tone {
+    /// The called one's phone rings.
+    Ringback,
+    /// The called one is in a call, or declined.
+    Busy,
+    /// The called one was not reached.
+    Congestion,
+}
+
+/// Whether a user may ask for a call to a number now.
+#[derive(Debug, Clone, PartialEq)]
+pub enum DialStanding {
+    /// Nothing keeps the user.
+    Free,
+    /// The same call was asked for and is not answered yet: a second click.
+    Underway(Box<CallView>),
+    /// The user is in another call.
+    InCall(CallId),
 }
 
 /// Why a BYE is sent.

@@ -16,6 +16,7 @@ pub mod id;
 pub mod interaction;
 pub mod io;
 pub mod missed;
+pub mod opening;
 pub mod pop;
 mod rules;
 pub mod signal;
@@ -37,11 +38,12 @@ pub use interaction::{
     Direction, HangupBy, Interaction, InteractionState, LegRecord, LegState, Outcome, Party, Recording,
 };
 pub use io::{
-    Edit, Effect, EngineConfig, HangUpReason, Input, OpenCall, Output, RecordingPolicy, RecoveredRecording,
-    TimerReason,
+    DialStanding, Edit, Effect, EngineConfig, HangUpReason, Input, OpenCall, Output, Pickup, RecordingPolicy,
+    RecoveredRecording, TimerReason, Tone,
 };
 pub use linecard_crm::matching::{Candidate, ContactRef, Level, Score};
 pub use missed::{Deed, MissedChange, MissedItem, MissedState};
+pub use opening::{Callee, CalleeKind, DialRequest, Opening};
 pub use pop::{Pop, PopState};
 pub use signal::{
     Caller, CancelCause, DeviceAddress, EndCause, IdentitySource, Lookup, MediaFault, Offer, Reason,

@@ -46,6 +46,25 @@ pub(crate) fn unanswered(worst: Option<Refusal>) -> Outcome {
     }
 }
 
+/// Names the outcome when a user asked for a call and none of the user's own devices was picked up.
+pub(crate) fn never_there(worst: Option<Refusal>) -> Outcome {
+    match worst {
+        Some(Refusal::Fault) => Outcome::Failed,
+        _ => Outcome::Canceled,
+    }
+}
+
+/// Names the outcome when the one who was called refused: 486 and 600 `busy`, 603 `rejected`, 408, 480 and 487
+/// `no_answer`, else `failed`.
+pub(crate) fn callee_refused(status: u16) -> Outcome {
+    match status {
+        486 | 600 => Outcome::Busy,
+        603 => Outcome::Rejected,
+        408 | 480 | 487 => Outcome::NoAnswer,
+        _ => Outcome::Failed,
+    }
+}
+
 /// Yields what the PBX is told: 480 for `no_answer`, 486 for `busy` and `rejected`, else 500.
 pub(crate) fn final_status(outcome: Outcome) -> u16 {
     match outcome {

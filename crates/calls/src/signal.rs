@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::id::{CallId, ContactId, DeviceId, InteractionId, LegId, LineId, RecordingId, SignalId, UserId};
+use crate::opening::DialRequest;
 use crate::time::UtcMillis;
 use linecard_crm::matching::Candidate;
 
@@ -59,6 +60,18 @@ pub enum Source {
 pub enum SignalBody {
     /// A customer's INVITE arrived on a line; opens the call.
     LegOffered(Offer),
+    /// A user asked for a call; opens it.
+    DialRequested(DialRequest),
+    /// The user is there, and an INVITE leaves for the one who is called.
+    CalleeDialled {
+        /// The called one's leg.
+        leg: LegId,
+    },
+    /// The called one's side sends sound before its answer (RFC 3960).
+    EarlyMedia {
+        /// The called one's leg.
+        leg: LegId,
+    },
     /// The route was read: whose call it is and which devices may ring.
     Routed(Route),
     /// The route could not be read in time.
@@ -231,6 +244,13 @@ pub enum SignalBody {
     },
 }
 
+impl SignalBody {
+    /// Tells whether this opens a call.
+    pub fn opens_call(&self) -> bool {
+        matches!(self, Self::LegOffered(_) | Self::DialRequested(_))
+    }
+}
+
 /// A customer's INVITE as it arrived on a line.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Offer {
@@ -367,6 +387,8 @@ pub enum CancelCause {
     DeclinedElsewhere,
     /// The customer gave up while the device rang.
     CallerGone,
+    /// The user hung up on the device, or was never there, while somebody was to be called.
+    AgentGone,
     /// A user hung up in the interface.
     HungUp,
     /// The server: a fault or a restart.

@@ -109,6 +109,7 @@ fn call_events_carry_the_call_with_its_legs() {
             "user_id": user(1), "line_id": line(1), "number": "+79101234567",
             "contact_id": common::contact(7),
             "started_at": "2025-11-24T16:00:00.000Z", "answered_at": "2025-11-24T16:00:00.000Z",
+            "outcome": null,
             "legs": [
                 {"leg_id": customer, "party": "customer", "state": "answered"},
                 {"leg_id": agent, "party": "agent", "state": "answered"},

@@ -4,12 +4,14 @@
 //! names the caller ([`identity`]), who among the found contacts it may be ([`matching`]), and the key by which names are
 //! sorted and searched ([`keys`]), what other programs' files say of contacts ([`import`]). It deliberately reads no database, no clock and no network.
 
+pub mod dialling;
 pub mod identity;
 pub mod import;
 pub mod keys;
 pub mod matching;
 pub mod number;
 
+pub use dialling::{Barred, Barring, Destination, DialFormat, NoDestination};
 pub use identity::{Identity, IdentityHeaders, IdentitySource, Party, choose_identity};
 pub use keys::sort_key;
 pub use matching::{Candidate, ContactRef, Found, Level, NumberOwner, Reason, Score, Signals, rank};
@@ -27,6 +29,14 @@ pub enum CrmError {
     /// A prefix or an emergency number holds something other than digits.
     #[error("dialplan.{key}: {text:?} is no prefix or number, write at most 8 digits")]
     NotDigits {
+        /// The configuration key's last part.
+        key: &'static str,
+        /// The text as configured.
+        text: String,
+    },
+    /// An entry of the allowed or denied numbers is no beginning of an E.164 number.
+    #[error("dialplan.{key}: {text:?} is no beginning of a number, write + and digits such as \"+375\"")]
+    NoBeginning {
         /// The configuration key's last part.
         key: &'static str,
         /// The text as configured.

@@ -18,6 +18,7 @@ pub mod span;
 pub mod stereo;
 pub mod telephone_event;
 pub mod timeline;
+pub mod tone;
 pub mod wav;
 
 pub use error::MediaError;
@@ -28,6 +29,7 @@ pub use span::{Span, SpanKind};
 pub use stereo::{Mixed, Side, StereoMix};
 pub use telephone_event::TelephoneEvent;
 pub use timeline::{Placement, Timeline, TimelineStatistics};
+pub use tone::{Law, ProgressTone, ToneStream, ToneTable};
 pub use wav::{Expected, Inspection, Repair, VerifyFault, WavFile, WavTrack};
 
 /// Samples per second of every stream and file: G.711 and telephone events run at 8 kHz.

@@ -32,6 +32,10 @@ pub enum AuditAction {
     UserChanged,
     /// A line was added, changed or deleted.
     LineChanged,
+    /// A call was asked for; the interaction is the subject.
+    CallDialled,
+    /// A call was asked for and refused: the number is barred, or there were too many.
+    CallBarred,
 }
 
 /// A row to be added.
@@ -45,7 +49,7 @@ pub struct AuditEntry {
     pub action: AuditAction,
     /// Who; none when nobody has the log-in that was given.
     pub user_id: Option<UserId>,
-    /// To what: the id of a recording, a user or a line.
+    /// To what: the id of a recording, a user, a line or an interaction.
     pub subject: Option<String>,
     /// From which address.
     pub source: IpAddr,

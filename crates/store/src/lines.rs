@@ -1,6 +1,7 @@
 //! Lines: SIP accounts on PBXes.
 
 use linecard_calls::{LineId, UserId, UtcMillis};
+pub use linecard_crm::DialFormat;
 use serde::{Deserialize, Serialize};
 
 use crate::database::{Row, assembled};
@@ -73,20 +74,6 @@ pub enum LineMode {
     Shadow,
     /// A subscription to the extension's dialogs.
     DialogInfo,
-}
-
-/// How a dialled number is written.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum DialFormat {
-    /// `+78312123456`
-    Plus,
-    /// `78312123456`
-    E164,
-    /// `88312123456`
-    National,
-    /// As it was typed.
-    AsTyped,
 }
 
 impl std::fmt::Debug for Line {

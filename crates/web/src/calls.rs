@@ -27,6 +27,7 @@ const SHEET: Sheet = Sheet {
         "contact_id",
         "started_at",
         "answered_at",
+        "outcome",
         "legs",
     ],
 };

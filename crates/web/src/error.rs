@@ -14,6 +14,14 @@ pub struct ApiError {
     status: StatusCode,
     detail: String,
     field: Option<String>,
+    choices: Vec<Alternative>,
+}
+
+/// One of several that may stand in the field to blame.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+struct Alternative {
+    id: String,
+    name: String,
 }
 
 #[derive(Serialize)]
@@ -23,17 +31,31 @@ struct Problem<'a> {
     status: u16,
     detail: &'a str,
     field: Option<&'a str>,
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    choices: &'a [Alternative],
 }
 
 impl ApiError {
     /// Makes an error without a field to blame.
     pub(crate) fn new(status: StatusCode, detail: impl Into<String>) -> Self {
-        Self { status, detail: detail.into(), field: None }
+        Self { status, detail: detail.into(), field: None, choices: Vec::new() }
     }
 
     /// A field holds something that cannot be used; `detail` says what to write.
     pub(crate) fn field(field: impl Into<String>, detail: impl Into<String>) -> Self {
-        Self { status: StatusCode::UNPROCESSABLE_ENTITY, detail: detail.into(), field: Some(field.into()) }
+        let status = StatusCode::UNPROCESSABLE_ENTITY;
+        Self { field: Some(field.into()), ..Self::new(status, detail) }
+    }
+
+    /// What a field holds is not allowed.
+    pub(crate) fn forbidden_field(field: &str, detail: impl Into<String>) -> Self {
+        Self { field: Some(field.to_owned()), ..Self::new(StatusCode::FORBIDDEN, detail) }
+    }
+
+    /// A field has to name one of several; each has an id and a name.
+    pub(crate) fn choose(field: &str, detail: impl Into<String>, choices: Vec<(String, String)>) -> Self {
+        let choices = choices.into_iter().map(|(id, name)| Alternative { id, name }).collect();
+        Self { field: Some(field.to_owned()), choices, ..Self::new(StatusCode::CONFLICT, detail) }
     }
 
     /// There is no such object, or the asking user may not know of it.
@@ -68,9 +90,8 @@ impl From<StoreError> for ApiError {
     fn from(error: StoreError) -> Self {
         match error {
             StoreError::Taken { field } => Self {
-                status: StatusCode::CONFLICT,
-                detail: format!("{field} is already in use; choose another"),
                 field: Some(field.to_owned()),
+                ..Self::new(StatusCode::CONFLICT, format!("{field} is already in use; choose another"))
             },
             StoreError::Dangling { field } => {
                 Self::field(field, format!("{field} names nothing that exists"))
@@ -99,6 +120,10 @@ impl From<Refusal> for ApiError {
             Refusal::NoSuchCall => Self::not_found("call"),
             Refusal::NoSuchMissed => Self::not_found("missed call"),
             Refusal::Taken => Self::new(StatusCode::CONFLICT, format!("{refusal}; read it again")),
+            Refusal::InAnotherCall | Refusal::NoDevice => {
+                Self::new(StatusCode::CONFLICT, refusal.to_string())
+            }
+            Refusal::NoSuchLine => Self::field("line_id", refusal.to_string()),
             Refusal::Stopping => Self::new(StatusCode::SERVICE_UNAVAILABLE, "the server is stopping"),
         }
     }
@@ -112,6 +137,7 @@ impl IntoResponse for ApiError {
             status: self.status.as_u16(),
             detail: &self.detail,
             field: self.field.as_deref(),
+            choices: &self.choices,
         };
         let mut response = (self.status, Json(problem)).into_response();
         let kind = HeaderValue::from_static("application/problem+json");

@@ -9,6 +9,7 @@ mod calls;
 mod companies;
 mod completion;
 mod contacts;
+mod dial;
 mod error;
 mod extract;
 mod headers;

@@ -6,8 +6,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use linecard_calls::{
-    CallId, CallView, Cursor, Deed, Edit, Frame, Interaction, InteractionId, LineId, LineState, MissedId,
-    MissedItem, Outcome, RecordingState, RegistrationView, Signal, Snapshot, UserId, Viewer,
+    CallId, CallView, Callee, ContactId, Cursor, Deed, Edit, Frame, Interaction, InteractionId, LineId,
+    LineState, MissedId, MissedItem, Outcome, RecordingState, RegistrationView, Signal, Snapshot, UserId,
+    Viewer,
 };
 use linecard_store::audit::AuditEntry;
 use linecard_store::ledger::SavedCall;
@@ -68,9 +69,33 @@ pub enum Refusal {
     /// A colleague has the missed call, or it is closed.
     #[error("a colleague has this missed call, or it is closed")]
     Taken,
+    /// The user is in another call.
+    #[error("you are in a call; hang up first")]
+    InAnotherCall,
+    /// The user has no phone that could ring.
+    #[error("you have no phone that could ring; an administrator adds one to your user")]
+    NoDevice,
+    /// The line was removed meanwhile.
+    #[error("there is no such line")]
+    NoSuchLine,
     /// The server is stopping.
     #[error("the server is stopping")]
     Stopping,
+}
+
+/// A user's wish to call somebody.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DialOrder {
+    /// Who asks; this user's phone rings first.
+    pub user: UserId,
+    /// The line it goes out by.
+    pub line: LineId,
+    /// Who is called.
+    pub callee: Callee,
+    /// The number to be shown, E.164 or digits.
+    pub caller_id: Option<String>,
+    /// Who the user says it is.
+    pub contact: Option<ContactId>,
 }
 
 /// What a handler asks of the reactor.
@@ -90,6 +115,13 @@ pub enum Command {
         /// Who asks.
         viewer: Viewer,
         /// The call as it stood when it was told to end.
+        reply: oneshot::Sender<Result<CallView, Refusal>>,
+    },
+    /// Call somebody for a user.
+    Dial {
+        /// Who, and how.
+        order: DialOrder,
+        /// The call; of a second wish for the same number, the call that is under way.
         reply: oneshot::Sender<Result<CallView, Refusal>>,
     },
     /// Amend an interaction; the edits become signals.

@@ -6,8 +6,8 @@ use axum::middleware::{from_fn, from_fn_with_state};
 use axum::routing::{any, delete, get, post};
 
 use crate::{
-    ApiError, App, audit, calls, companies, completion, contacts, headers, health, idempotency, interactions,
-    lines, metrics, missed, recordings, session, ui, users, ws,
+    ApiError, App, audit, calls, companies, completion, contacts, dial, headers, health, idempotency,
+    interactions, lines, metrics, missed, recordings, session, ui, users, ws,
 };
 
 /// Returns the whole HTTP side of the server.
@@ -39,7 +39,7 @@ fn api(app: &App) -> Router<App> {
         .route("/contacts/{id}", get(contacts::show).patch(contacts::change).delete(contacts::delete))
         .route("/companies", get(companies::list).post(companies::create))
         .route("/companies/{id}", get(companies::show).patch(companies::change).delete(companies::delete))
-        .route("/calls", get(calls::list))
+        .route("/calls", get(calls::list).post(dial::dial))
         .route("/calls/{id}/hangup", post(calls::hang_up))
         .route("/interactions", get(interactions::list))
         .route("/interactions/{id}", get(interactions::show).patch(interactions::change))

@@ -4,10 +4,11 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use linecard_calls::{Id, IdSource, UserId, UtcMillis};
-use linecard_crm::DialPlan;
+use linecard_crm::{Barring, DialPlan};
 use linecard_store::Store;
 use linecard_store::audit::{AuditAction, AuditEntry};
 
+use crate::dial::DialRate;
 use crate::idempotency::InFlight;
 use crate::listens::Listens;
 use crate::lockout::Lockout;
@@ -26,6 +27,10 @@ pub struct WebSettings {
     pub trusted_proxies: Vec<Network>,
     /// How numbers are read.
     pub dial_plan: DialPlan,
+    /// Which numbers may be called.
+    pub barring: Barring,
+    /// How many calls a user may ask for within a minute.
+    pub calls_per_minute: u32,
     /// The folder of the recordings.
     pub recording_dir: PathBuf,
     /// The epoch of the frames' numbering, the same as long as the process lives.
@@ -47,6 +52,7 @@ pub struct App {
     pub(crate) in_flight: InFlight,
     pub(crate) traffic: Arc<Traffic>,
     lockout: Arc<Mutex<Lockout>>,
+    dial_rate: Arc<Mutex<DialRate>>,
     listens: Arc<Mutex<Listens>>,
     ids: Arc<Mutex<IdSource>>,
     clock: fn() -> UtcMillis,
@@ -66,7 +72,8 @@ impl App {
         let (settings, ids) = (Arc::new(settings), Arc::new(Mutex::new(ids)));
         let in_flight = InFlight::default();
         let (traffic, lockout, listens) = (Arc::default(), Arc::default(), Arc::default());
-        Self { store, reactor, audit, settings, in_flight, traffic, lockout, listens, ids, clock }
+        let dial_rate = Arc::default();
+        Self { store, reactor, audit, settings, in_flight, traffic, lockout, dial_rate, listens, ids, clock }
     }
 
     /// Makes an id of any kind.
@@ -82,6 +89,11 @@ impl App {
     /// Returns the count of failed log-ins.
     pub(crate) fn lockout(&self) -> MutexGuard<'_, Lockout> {
         self.lockout.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Returns the count of calls that users have asked for.
+    pub(crate) fn dial_rate(&self) -> MutexGuard<'_, DialRate> {
+        self.dial_rate.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Returns who listens to what.

@@ -7,13 +7,12 @@ use super::outbox::Outbox;
 use crate::candidate::settled_contact;
 use crate::event::{AgentState, CallState, CallView, LegView};
 use crate::id::{CallId, ContactId, LegId, RecordingId, SignalId, UserId};
-use crate::interaction::{Direction, LegState, Party};
-use crate::io::{Output, TimerReason};
+use crate::interaction::{Direction, LegState, Outcome, Party};
+use crate::io::{Output, Pickup, TimerReason};
+use crate::opening::Opening;
 use crate::pop::Pop;
 use crate::rules::{Refusal, refusal};
-use crate::signal::{
-    CancelCause, EndCause, Lookup, Offer, Ring, Route, RoutedDevice, Signal, SignalBody, Source,
-};
+use crate::signal::{CancelCause, EndCause, Lookup, Ring, Route, RoutedDevice, Signal, SignalBody, Source};
 use crate::time::UtcMillis;
 use linecard_crm::matching::Candidate;
 
@@ -21,7 +20,7 @@ use linecard_crm::matching::Candidate;
 #[derive(Debug)]
 pub(super) struct Call {
     pub(super) id: CallId,
-    pub(super) offer: Offer,
+    pub(super) opening: Opening,
     /// The signal that opened the call: 180 waits for it.
     pub(super) opened_by: SignalId,
     /// The two clocks at the INVITE; a later jump of the wall clock changes no duration.
@@ -48,10 +47,34 @@ pub(super) enum Stage {
     Ringing(Ringing),
     /// A device answered; the customer's 200 waits for the ledger.
     Answering { user: UserId, agent: LegId, deadline: Instant },
+    /// The user asked for the call and is there; the one to be called is dialled.
+    Dialling(Dialling),
     /// Customer and agent are connected.
     Talking(Talking),
     /// The customer's leg is over.
-    Ended { user: Option<UserId>, answered_at: Option<UtcMillis>, saved: Saved },
+    Ended {
+        user: Option<UserId>,
+        answered_at: Option<UtcMillis>,
+        outcome: Outcome,
+        saved: Saved,
+        farewell: Option<Farewell>,
+    },
+}
+
+/// The one who is called is dialled.
+#[derive(Debug)]
+pub(super) struct Dialling {
+    pub(super) user: UserId,
+    pub(super) agent: LegId,
+    pub(super) deadline: Instant,
+    pub(super) heard: Heard,
+}
+
+/// The agent hears that the called one was not reached; then the agent's leg is hung up.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Farewell {
+    pub(super) agent: LegId,
+    pub(super) until: Instant,
 }
 
 /// Devices ring.
@@ -63,9 +86,10 @@ pub(super) struct Ringing {
     pub(super) timeout_ms: u32,
     pub(super) deadline: Instant,
     pub(super) heard: Heard,
+    pub(super) pickup: Pickup,
 }
 
-/// Whether a device has been heard to ring, and so the customer got 180.
+/// Whether a phone has been heard to ring, and so the one who calls was told.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Heard {
     Nothing,
@@ -160,16 +184,16 @@ const SIGNALS_MAX: usize = 2_000;
 impl Call {
     pub(super) fn new(
         id: CallId,
-        offer: Offer,
-        opening: Signal,
+        opening: Opening,
+        opened: Signal,
         lookup: Lookup,
         deadline: Instant,
         out: &Outbox,
     ) -> Self {
         Self {
             id,
-            offer,
-            opened_by: opening.id,
+            opening,
+            opened_by: opened.id,
             anchor: (out.now, out.at),
             stage: Stage::Routing { deadline },
             devices: BTreeMap::new(),
@@ -178,7 +202,7 @@ impl Call {
             contact_chosen: None,
             pops: Vec::new(),
             recording: RecordingStage::Nothing,
-            signals: vec![opening],
+            signals: vec![opened],
         }
     }
 
@@ -206,15 +230,15 @@ impl Call {
     }
 
     pub(super) fn customer(&self) -> LegId {
-        self.offer.leg
+        self.opening.leg()
     }
 
     /// Whose call it is: who talks, else who is rung, else the line's user.
     pub(super) fn user(&self) -> Option<UserId> {
         match &self.stage {
-            Stage::Routing { .. } => self.offer.user,
+            Stage::Routing { .. } => self.opening.user(),
             Stage::Ringing(ringing) => Some(ringing.user),
-            Stage::Answering { user, .. } => Some(*user),
+            Stage::Answering { user, .. } | Stage::Dialling(Dialling { user, .. }) => Some(*user),
             Stage::Talking(talking) => Some(talking.user),
             Stage::Ended { user, .. } => *user,
         }
@@ -231,7 +255,7 @@ impl Call {
     /// Nothing is expected any more and the interaction has been given out.
     pub(super) fn is_forgettable(&self) -> bool {
         let cancelling = |leg: &DeviceLeg| matches!(leg.state, DeviceState::Cancelling { .. });
-        matches!(self.stage, Stage::Ended { saved: Saved::Done, .. })
+        matches!(self.stage, Stage::Ended { saved: Saved::Done, farewell: None, .. })
             && !self.devices.values().any(cancelling)
     }
 
@@ -246,7 +270,11 @@ impl Call {
             Stage::Routing { deadline } => Some((*deadline, TimerReason::RouteLate)),
             Stage::Ringing(ringing) => Some((ringing.deadline, TimerReason::RingOver)),
             Stage::Answering { deadline, .. } => Some((*deadline, TimerReason::AnswerLate)),
+            Stage::Dialling(dialling) => Some((dialling.deadline, TimerReason::CalleeLate)),
             Stage::Talking(_) => None,
+            Stage::Ended { farewell: Some(farewell), .. } => {
+                Some((farewell.until, TimerReason::FarewellOver))
+            }
             Stage::Ended { saved: Saved::Waiting { deadline }, .. } => {
                 Some((*deadline, TimerReason::SaveLate))
             }
@@ -274,7 +302,7 @@ impl Call {
         match &self.stage {
             Stage::Routing { .. } => CallState::Created,
             Stage::Ringing(Ringing { heard: Heard::Nothing, .. }) => CallState::Created,
-            Stage::Ringing(_) | Stage::Answering { .. } => CallState::Ringing,
+            Stage::Ringing(_) | Stage::Answering { .. } | Stage::Dialling(_) => CallState::Ringing,
             Stage::Talking(talking) if talking.holders.is_empty() => CallState::Answered,
             Stage::Talking(_) => CallState::Held,
             Stage::Ended { .. } => CallState::Ended,
@@ -286,7 +314,7 @@ impl Call {
         match self.stage {
             Stage::Routing { .. } | Stage::Ended { .. } => AgentState::Available,
             Stage::Ringing(_) => AgentState::Ringing,
-            Stage::Answering { .. } | Stage::Talking(_) => AgentState::Busy,
+            Stage::Answering { .. } | Stage::Dialling(_) | Stage::Talking(_) => AgentState::Busy,
         }
     }
 
@@ -298,13 +326,22 @@ impl Call {
         }
     }
 
+    fn outcome(&self) -> Option<Outcome> {
+        match &self.stage {
+            Stage::Ended { outcome, .. } => Some(*outcome),
+            _ => None,
+        }
+    }
+
     fn customer_leg_state(&self) -> LegState {
         match &self.stage {
-            Stage::Routing { .. } | Stage::Ringing(Ringing { heard: Heard::Nothing, .. }) => {
-                LegState::Offered
-            }
-            Stage::Ringing(_) | Stage::Answering { .. } => LegState::Ringing,
-            Stage::Talking(talking) if talking.holders.contains(&self.offer.leg) => LegState::Held,
+            Stage::Routing { .. }
+            | Stage::Ringing(Ringing { heard: Heard::Nothing, .. })
+            | Stage::Dialling(Dialling { heard: Heard::Nothing, .. }) => LegState::Offered,
+            // Of a call that the user asked for, only the user's own device rings yet.
+            Stage::Ringing(_) if self.opening.direction() != Direction::Inbound => LegState::Offered,
+            Stage::Ringing(_) | Stage::Answering { .. } | Stage::Dialling(_) => LegState::Ringing,
+            Stage::Talking(talking) if talking.holders.contains(&self.customer()) => LegState::Held,
             Stage::Talking(_) => LegState::Answered,
             Stage::Ended { .. } => LegState::Ended,
         }
@@ -328,7 +365,7 @@ impl Call {
 
     pub(super) fn view(&self) -> CallView {
         let customer =
-            LegView { leg_id: self.offer.leg, party: Party::Customer, state: self.customer_leg_state() };
+            LegView { leg_id: self.customer(), party: Party::Customer, state: self.customer_leg_state() };
         let devices = self.devices.iter().map(|(leg, device)| LegView {
             leg_id: *leg,
             party: Party::Agent,
@@ -336,15 +373,16 @@ impl Call {
         });
         CallView {
             call_id: self.id,
-            interaction_id: self.offer.interaction,
-            direction: Direction::Inbound,
+            interaction_id: self.opening.interaction(),
+            direction: self.opening.direction(),
             state: self.state(),
             user_id: self.user(),
-            line_id: self.offer.line,
-            number: self.offer.caller.number.clone(),
+            line_id: self.opening.line(),
+            number: self.opening.number().map(str::to_owned),
             contact_id: self.contact(),
             started_at: self.anchor.1,
             answered_at: self.answered_at(),
+            outcome: self.outcome(),
             legs: std::iter::once(customer).chain(devices).collect(),
         }
     }

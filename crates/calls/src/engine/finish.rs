@@ -7,7 +7,7 @@ use super::outbox::Outbox;
 use crate::candidate::settled_contact;
 use crate::event::{Event, MatchView};
 use crate::fold::{fold, fold_recordings};
-use crate::id::UserId;
+use crate::id::{LegId, UserId};
 use crate::interaction::{Direction, Outcome};
 use crate::io::{Edit, Effect, Output};
 use crate::pop::{Pop, PopState};
@@ -24,27 +24,31 @@ pub(super) enum Ending {
     Refused { outcome: Outcome, status: u16 },
     /// The customer's leg is already over.
     Gone { outcome: Outcome },
+    /// The one who was called is gone, and the agent hears why.
+    Told { outcome: Outcome, agent: LegId },
 }
 
 impl Call {
     pub(super) fn finish(&mut self, ending: Ending, out: &mut Outbox) {
-        let outcome = match ending {
+        let (outcome, farewell) = match ending {
             Ending::Refused { outcome, status } => {
                 let leg = self.customer();
                 let body = SignalBody::LegRejected { leg, status, reasons: Vec::new() };
                 let rejected = self.record(Source::Engine, body, out);
                 out.effect_after(Effect::RejectLeg { leg, status }, rejected);
-                outcome
+                (outcome, None)
             }
-            Ending::Gone { outcome } => outcome,
+            Ending::Gone { outcome } => (outcome, None),
+            Ending::Told { outcome, agent } => (outcome, Some(self.tell_agent(agent, outcome, out))),
         };
         out.legs.remove(&self.customer());
         let (user, answered_at) = (self.user(), self.answered_at());
         let saved = Saved::Waiting { deadline: out.now + SAVE_WAIT };
-        self.stage = Stage::Ended { user, answered_at, saved };
+        let told = farewell.is_some();
+        self.stage = Stage::Ended { user, answered_at, outcome, saved, farewell };
         self.retract_pops(out);
         self.tell_missed(out);
-        if outcome != Outcome::Answered {
+        if outcome != Outcome::Answered && self.opening.direction() == Direction::Inbound {
             out.publish(Event::CallMissed(self.view()));
         }
         out.publish(Event::CallEnded(self.view()));
@@ -52,14 +56,17 @@ impl Call {
             self.recording = RecordingStage::Closing(recording);
             out.effect(Effect::CloseRecording { recording });
         }
-        out.effect(Effect::ReleaseMedia { call: self.id });
+        if !told {
+            out.effect(Effect::ReleaseMedia { call: self.id });
+        }
         self.save_if_complete(out);
     }
 
     /// Gives the interaction out once nothing more is expected for it.
     pub(super) fn save_if_complete(&mut self, out: &mut Outbox) {
         let recording_open = matches!(self.recording, RecordingStage::Open(_) | RecordingStage::Closing(_));
-        if !recording_open && self.lookup != Lookup::Pending {
+        let told = matches!(self.stage, Stage::Ended { farewell: Some(_), .. });
+        if !recording_open && !told && self.lookup != Lookup::Pending {
             self.save(out);
         }
     }
@@ -92,15 +99,15 @@ impl Call {
             pop_id: out.ids.make(out.at),
             version: 1,
             call_id: self.id,
-            interaction_id: self.offer.interaction,
+            interaction_id: self.opening.interaction(),
             user_id: user,
             state: PopState::Ringing,
-            direction: Direction::Inbound,
-            number: self.offer.caller.number.clone(),
-            number_dialled: self.offer.caller.dialled.clone(),
-            display_name: self.offer.caller.display.clone(),
-            line_id: self.offer.line,
-            did: self.offer.did.clone(),
+            direction: self.opening.direction(),
+            number: self.opening.number().map(str::to_owned),
+            number_dialled: self.opening.number_dialled().map(str::to_owned),
+            display_name: self.opening.shown_on_device().display,
+            line_id: self.opening.line(),
+            did: self.opening.did().map(str::to_owned),
             candidates: self.candidates.clone(),
             lookup: self.lookup,
         };
@@ -126,7 +133,8 @@ impl Call {
 
     fn retract_pops(&mut self, out: &mut Outbox) {
         for pop in self.pops.iter_mut().filter(|pop| !pop.state.is_over()) {
-            let state = if pop.state == PopState::Mine { PopState::Ended } else { PopState::Missed };
+            let missed = pop.direction == Direction::Inbound && pop.state == PopState::Ringing;
+            let state = if missed { PopState::Missed } else { PopState::Ended };
             retract(pop, state, out);
         }
     }
@@ -143,9 +151,9 @@ impl Call {
         if !self.candidates.is_empty() {
             out.publish(Event::ContactMatched(MatchView {
                 call_id: self.id,
-                interaction_id: self.offer.interaction,
+                interaction_id: self.opening.interaction(),
                 user_id: self.user(),
-                number: self.offer.caller.number.clone(),
+                number: self.opening.number().map(str::to_owned),
                 contact_id: settled_contact(&self.candidates),
                 candidates: self.candidates.clone(),
             }));
@@ -164,7 +172,7 @@ impl Call {
 
     fn record_lookup(&mut self, out: &mut Outbox) {
         let body = SignalBody::ContactLookedUp {
-            number: self.offer.caller.number.clone(),
+            number: self.opening.number().map(str::to_owned),
             candidates: self.candidates.clone(),
             lookup: self.lookup,
         };

@@ -8,6 +8,7 @@
 //! until the customer's leg ends, as a telephone line is.
 
 mod call;
+mod dial;
 mod finish;
 mod missed;
 mod outbox;
@@ -29,6 +30,7 @@ use crate::fold::fold;
 use crate::id::{CallId, IdSource, InteractionId, LegId, RecordingId, SignalId, UserId};
 use crate::interaction::Interaction;
 use crate::io::{Effect, EngineConfig, Input, Output, TimerReason};
+use crate::opening::Opening;
 use crate::signal::{
     EndCause, Lookup, Offer, Reason, RecordingClosed, RecordingState, Signal, SignalBody, Source,
 };
@@ -85,12 +87,14 @@ impl Engine {
         match input {
             Input::LegOffered(offer) => self.leg_offered(offer),
             Input::LegProgressed { leg, status } => {
-                self.on_leg(leg, |call, out| call.device_progressed(leg, status, out));
+                self.on_leg(leg, |call, out| call.progressed(leg, status, out));
             }
+            Input::DialRequested { request, route, contact } => self.dial_requested(request, route, contact),
+            Input::EarlyMedia { leg } => self.on_customer(leg, Call::early_media),
             Input::LegAnswered { leg } => self.leg_answered(leg),
             Input::LegConfirmed { leg } => self.on_customer(leg, Call::customer_confirmed),
             Input::LegRejected { leg, status, reasons } => {
-                self.on_leg(leg, |call, out| call.device_rejected(leg, status, reasons, out));
+                self.on_leg(leg, |call, out| call.rejected(leg, status, reasons, out));
             }
             Input::LegCancelled { leg, reasons } => {
                 self.on_customer(leg, |call, out| call.customer_cancelled(reasons, out));
@@ -169,7 +173,7 @@ impl Engine {
         let opening = self.out.record(id, Source::Anchor, self.out.at, SignalBody::LegOffered(offer.clone()));
         let lookup = if number.is_some() { Lookup::Pending } else { Lookup::Done };
         let deadline = self.out.now + ROUTE_WAIT;
-        let mut call = Call::new(id, offer, opening, lookup, deadline, &self.out);
+        let mut call = Call::new(id, Opening::Offered(offer), opening, lookup, deadline, &self.out);
         self.out.publish(Event::CallCreated(call.view()));
         if let Some(user) = free {
             call.show_pop(user, &mut self.out);
@@ -235,8 +239,10 @@ impl Engine {
         if let Some(user) = live_user {
             self.calls_of.entry(user).or_default().insert(id);
         }
-        if !call.is_live() {
-            self.dialogs.remove(&(call.offer.sip_call_id.clone(), call.offer.from_tag.clone()));
+        if let Opening::Offered(offer) = &call.opening
+            && !call.is_live()
+        {
+            self.dialogs.remove(&(offer.sip_call_id.clone(), offer.from_tag.clone()));
         }
         if !call.is_forgettable() {
             self.calls.insert(id, call);
@@ -395,6 +401,8 @@ impl Engine {
                 TimerReason::AnswerLate => call.answer_late(out),
                 TimerReason::SaveLate => call.save(out),
                 TimerReason::CancelLate => call.cancel_late(out),
+                TimerReason::CalleeLate => call.callee_late(out),
+                TimerReason::FarewellOver => call.farewell_over(out),
             });
         }
     }
@@ -426,7 +434,7 @@ impl Engine {
     /// Shows the evidence of the call that will leave `interaction`; `None` once it is saved.
     pub fn live_signals(&self, interaction: InteractionId) -> Option<&[Signal]> {
         let mut calls = self.calls.values().filter(is_unsaved);
-        calls.find(|call| call.offer.interaction == interaction).map(|call| call.signals.as_slice())
+        calls.find(|call| call.opening.interaction() == interaction).map(|call| call.signals.as_slice())
     }
 
     /// Folds the interactions that are not saved yet and that `viewer` may see, oldest first.

@@ -8,7 +8,7 @@ use super::Engine;
 use crate::event::{CallState, CallView, Event, LegView};
 use crate::fold::{fold, fold_recordings};
 use crate::id::{LegId, RecordingId};
-use crate::interaction::{Interaction, InteractionState, LegRecord, LegState, Party};
+use crate::interaction::{Direction, Interaction, InteractionState, LegRecord, LegState, Party};
 use crate::io::{Effect, OpenCall, Output, RecoveredRecording};
 use crate::signal::{RecordingState, Signal, SignalBody, Source};
 use crate::time::UtcMillis;
@@ -62,7 +62,7 @@ impl Engine {
         });
         if before.state == InteractionState::Live {
             let view = ended_view(&interaction);
-            if interaction.answered_at.is_none() {
+            if interaction.direction == Direction::Inbound && interaction.answered_at.is_none() {
                 self.out.publish(Event::CallMissed(view.clone()));
             }
             self.out.publish(Event::CallEnded(view));
@@ -130,10 +130,11 @@ fn ended_view(interaction: &Interaction) -> CallView {
         state: CallState::Ended,
         user_id: interaction.user_id,
         line_id: interaction.line_id,
-        number: interaction.caller_number.clone(),
+        number: interaction.other_number().map(str::to_owned),
         contact_id: interaction.contact_id,
         started_at: interaction.started_at,
         answered_at: interaction.answered_at,
+        outcome: interaction.outcome,
         legs: legs.map(|leg| LegView { leg_id: leg.leg_id, party: leg.party, state: leg.state }).collect(),
     }
 }

@@ -7,9 +7,10 @@ use super::finish::Ending;
 use super::outbox::Outbox;
 use crate::event::Event;
 use crate::id::{CallId, LegId, UserId};
-use crate::interaction::Outcome;
-use crate::io::{Effect, HangUpReason};
-use crate::rules::{NOT_ACCEPTABLE, OUT_OF_MEANS, final_status, refuses_everywhere, unanswered};
+use crate::interaction::{Direction, Outcome};
+use crate::io::{Effect, HangUpReason, Pickup};
+use crate::opening::Opening;
+use crate::rules::{NOT_ACCEPTABLE, OUT_OF_MEANS, final_status, never_there, refuses_everywhere, unanswered};
 use crate::signal::{CancelCause, EndCause, MediaFault, Reason, Route, RoutedDevice, SignalBody, Source};
 
 /// How long a CANCEL may stay without final response: 64*T1 (RFC 3261 section 9.1) and some.
@@ -44,7 +45,9 @@ impl Call {
 
     /// Keeps the engine's idea of whose call it is in step with the route.
     fn offer_to(&mut self, user: Option<UserId>) {
-        self.offer.user = user;
+        if let Opening::Offered(offer) = &mut self.opening {
+            offer.user = user;
+        }
     }
 
     pub(super) fn route_unavailable(&mut self, out: &mut Outbox) {
@@ -58,6 +61,9 @@ impl Call {
         if matches!(self.stage, Stage::Routing { .. } | Stage::Ringing(_) | Stage::Answering { .. }) {
             self.record(Source::Media, SignalBody::MediaUnavailable { why }, out);
             self.release_devices(CancelCause::System, EndCause::Local, HangUpReason::System, out);
+            if self.opening.direction() != Direction::Inbound {
+                return self.never_dialled(CancelCause::System, Outcome::Failed, out);
+            }
             let status = match why {
                 MediaFault::NoPort => OUT_OF_MEANS,
                 MediaFault::NoCodec => NOT_ACCEPTABLE,
@@ -66,17 +72,22 @@ impl Call {
         }
     }
 
-    fn ring(&mut self, user: UserId, route: &Route, out: &mut Outbox) {
+    /// Dials the user's devices, or the first of them.
+    pub(super) fn ring(&mut self, user: UserId, route: &Route, out: &mut Outbox) {
         let (first, pending) = first_to_ring(route);
         let timeout_ms = route.ring_timeout_ms.clamp(*RING_MS.start(), *RING_MS.end());
         let deadline = out.now + Duration::from_millis(u64::from(timeout_ms));
-        self.stage = Stage::Ringing(Ringing { user, pending, timeout_ms, deadline, heard: Heard::Nothing });
+        // Several phones that pick up by themselves would all do so.
+        let alone = first.len() == 1 && self.opening.direction() != Direction::Inbound;
+        let pickup = if alone { Pickup::ByItself } else { Pickup::ByHand };
+        let heard = Heard::Nothing;
+        self.stage = Stage::Ringing(Ringing { user, pending, timeout_ms, deadline, heard, pickup });
         for device in first {
-            self.dial(user, device, out);
+            self.dial(user, device, pickup, out);
         }
     }
 
-    fn dial(&mut self, user: UserId, device: RoutedDevice, out: &mut Outbox) {
+    fn dial(&mut self, user: UserId, device: RoutedDevice, pickup: Pickup, out: &mut Outbox) {
         let leg: LegId = out.ids.make(out.at);
         out.legs.insert(leg, self.id);
         self.devices.insert(leg, DeviceLeg { state: DeviceState::Dialled });
@@ -84,9 +95,10 @@ impl Call {
         out.effect(Effect::DialDevice {
             leg,
             call: self.id,
-            line: self.offer.line,
+            line: self.opening.line(),
             device,
-            caller: self.offer.caller.clone(),
+            caller: self.opening.shown_on_device(),
+            pickup,
         });
     }
 
@@ -103,7 +115,9 @@ impl Call {
             && ringing.heard == Heard::Nothing
         {
             ringing.heard = Heard::Ringing;
-            out.effect_after(Effect::RingBack { leg: self.offer.leg }, self.opened_by);
+            if self.opening.direction() == Direction::Inbound {
+                out.effect_after(Effect::RingBack { leg: self.customer() }, self.opened_by);
+            }
             out.publish(Event::CallRinging(self.view()));
         }
     }
@@ -118,9 +132,13 @@ impl Call {
                 device.state = DeviceState::Answered;
                 let answered = self.record(Source::Anchor, SignalBody::LegAnswered { leg }, out);
                 self.cancel_devices(CancelCause::AnsweredElsewhere, out);
+                if let Opening::Requested(request) = self.opening.clone() {
+                    return self.dial_callee(user, leg, request, out);
+                }
+                let customer = self.customer();
                 self.stage = Stage::Answering { user, agent: leg, deadline: out.now + ANSWER_WAIT };
-                out.effect(Effect::BridgeMedia { customer: self.offer.leg, agent: leg });
-                out.effect_after(Effect::AnswerLeg { leg: self.offer.leg }, answered);
+                out.effect(Effect::BridgeMedia { customer, agent: leg });
+                out.effect_after(Effect::AnswerLeg { leg: customer }, answered);
             }
             (DeviceState::Dialled | DeviceState::Ringing | DeviceState::Cancelling { .. }, _) => {
                 self.record(Source::Anchor, SignalBody::LegAnswered { leg }, out);
@@ -198,12 +216,16 @@ impl Call {
             return;
         };
         ringing.deadline = out.now + Duration::from_millis(u64::from(ringing.timeout_ms));
-        let user = ringing.user;
-        self.dial(user, device, out);
+        let (user, pickup) = (ringing.user, ringing.pickup);
+        self.dial(user, device, pickup, out);
     }
 
     /// Tells the PBX what the devices' refusals come to.
     pub(super) fn give_up(&mut self, out: &mut Outbox) {
+        if self.opening.direction() != Direction::Inbound {
+            let outcome = never_there(self.decisive_refusal());
+            return self.never_dialled(CancelCause::AgentGone, outcome, out);
+        }
         let outcome = unanswered(self.decisive_refusal());
         self.reject(outcome, final_status(outcome), out);
     }
@@ -245,7 +267,13 @@ impl Call {
         }
     }
 
-    fn hang_up_device(&mut self, leg: LegId, by: EndCause, reason: HangUpReason, out: &mut Outbox) {
+    pub(super) fn hang_up_device(
+        &mut self,
+        leg: LegId,
+        by: EndCause,
+        reason: HangUpReason,
+        out: &mut Outbox,
+    ) {
         self.device_over(leg, by, Vec::new(), out);
         out.effect(Effect::HangUpLeg { leg, reason });
     }

@@ -2,28 +2,33 @@
 
 use std::collections::BTreeSet;
 
-use super::call::{Ack, Call, RecordingStage, Stage, Talking};
+use super::call::{Ack, Call, Dialling, Farewell, RecordingStage, Stage, Talking};
 use super::finish::Ending;
 use super::outbox::{Outbox, RecordingOwner};
 use crate::event::Event;
 use crate::id::{LegId, RecordingId, UserId};
-use crate::interaction::Outcome;
+use crate::interaction::{Direction, Outcome};
 use crate::io::{Effect, EngineConfig, HangUpReason, RecordingPolicy};
 use crate::rules::final_status;
 use crate::signal::{CancelCause, EndCause, Reason, SignalBody, Source};
 
 impl Call {
-    /// Our 200 left for the customer: the two are connected.
+    /// Our 200 left for the customer, or the one who is called answered: the two are connected.
     pub(super) fn customer_answered(&mut self, config: &EngineConfig, out: &mut Outbox) {
         let customer = self.customer();
-        let Stage::Answering { user, agent, .. } = self.stage else {
-            return;
+        let (user, agent, ack) = match self.stage {
+            Stage::Answering { user, agent, .. } => (user, agent, Ack::Awaited),
+            Stage::Dialling(Dialling { user, agent, .. }) => (user, agent, Ack::Seen),
+            _ => return,
         };
         self.record(Source::Anchor, SignalBody::LegAnswered { leg: customer }, out);
         self.record(Source::Engine, SignalBody::Bridged { customer, agent }, out);
+        if ack == Ack::Seen {
+            out.effect(Effect::BridgeMedia { customer, agent });
+        }
         let since = self.clock(out);
         let holders = BTreeSet::new();
-        self.stage = Stage::Talking(Talking { user, agent, since, holders, ack: Ack::Awaited });
+        self.stage = Stage::Talking(Talking { user, agent, since, holders, ack });
         if config.recording == RecordingPolicy::All {
             self.open_recording(user, out);
         }
@@ -34,7 +39,7 @@ impl Call {
 
     fn open_recording(&mut self, user: UserId, out: &mut Outbox) {
         let recording: RecordingId = out.ids.make(out.at);
-        let owner = RecordingOwner { call: self.id, interaction: self.offer.interaction, user };
+        let owner = RecordingOwner { call: self.id, interaction: self.opening.interaction(), user };
         out.recordings.insert(recording, owner);
         self.recording = RecordingStage::Open(recording);
         out.effect(Effect::OpenRecording { recording, call: self.id });
@@ -68,6 +73,7 @@ impl Call {
                 let outcome = if by == EndCause::Remote { Outcome::Abandoned } else { Outcome::Failed };
                 self.customer_gone(outcome, out);
             }
+            Stage::Dialling(_) => self.callee_lost(by, reasons, out),
             Stage::Talking(_) => {
                 self.record(Source::Anchor, SignalBody::LegEnded { leg, by, reasons }, out);
                 self.customer_gone(Outcome::Answered, out);
@@ -92,6 +98,15 @@ impl Call {
             Stage::Talking(Talking { agent, .. }) if agent == leg => {
                 self.device_over(leg, by, reasons, out);
                 self.hang_up_customer(EndCause::Local, HangUpReason::OtherPartyGone, out);
+            }
+            Stage::Dialling(Dialling { agent, .. }) if agent == leg => {
+                self.device_over(leg, by, reasons, out);
+                self.stop_dialling(CancelCause::AgentGone, out);
+                self.finish(Ending::Gone { outcome: Outcome::Canceled }, out);
+            }
+            Stage::Ended { farewell: Some(Farewell { agent, .. }), .. } if agent == leg => {
+                self.device_over(leg, by, reasons, out);
+                self.farewell_over(out);
             }
             _ => self.device_lost(leg, by, reasons, out),
         }
@@ -152,13 +167,20 @@ impl Call {
         }
         self.record(Source::User, SignalBody::HangUpRequested { user }, out);
         let reason = HangUpReason::Requested;
-        let talking = matches!(self.stage, Stage::Talking(_));
         self.release_devices(CancelCause::HungUp, EndCause::HungUp, reason, out);
-        if talking {
-            self.hang_up_customer(EndCause::HungUp, reason, out);
-        } else {
-            let outcome = Outcome::Rejected;
-            self.finish(Ending::Refused { outcome, status: final_status(outcome) }, out);
+        match (&self.stage, self.opening.direction()) {
+            (Stage::Talking(_), _) => self.hang_up_customer(EndCause::HungUp, reason, out),
+            (Stage::Dialling(_), _) => {
+                self.stop_dialling(CancelCause::HungUp, out);
+                self.finish(Ending::Gone { outcome: Outcome::Canceled }, out);
+            }
+            (_, Direction::Inbound) => {
+                let outcome = Outcome::Rejected;
+                self.finish(Ending::Refused { outcome, status: final_status(outcome) }, out);
+            }
+            (_, Direction::Outbound | Direction::Internal) => {
+                self.never_dialled(CancelCause::HungUp, Outcome::Canceled, out);
+            }
         }
     }
 

@@ -8,6 +8,7 @@ use super::facts::{gather, in_order};
 use super::verdict::{Rule, judge};
 use crate::id::{CallId, InteractionId, LegId};
 use crate::interaction::Outcome;
+use crate::opening::DialRequest;
 use crate::signal::{
     CancelCause, EndCause, IdentitySource, Lookup, MediaFault, Offer, Reason, Signal, SignalBody, Source,
 };
@@ -53,7 +54,7 @@ pub fn explain(signals: &[Signal]) -> Option<Explanation> {
     let facts = gather(signals)?;
     let verdict = judge(&facts);
     Some(Explanation {
-        interaction_id: facts.offer.interaction,
+        interaction_id: facts.opening.interaction(),
         call_id: facts.call_id,
         sentences: in_order(signals).into_iter().map(sentence).collect(),
         outcome: verdict.outcome,
@@ -112,9 +113,17 @@ fn of_offer(offer: &Offer) -> Said {
     }
 }
 
+fn of_request(request: &DialRequest) -> Said {
+    let number = request.callee.number.clone();
+    let text = format!("A user asked for a call to {number}; the user's own device is dialled first.");
+    let params = [("number", number), ("user", request.user.to_string()), ("line", request.line.to_string())];
+    said("dial_requested", None, &params, text)
+}
+
 fn of_call(body: &SignalBody) -> Option<Said> {
     Some(match body {
         SignalBody::LegOffered(offer) => of_offer(offer),
+        SignalBody::DialRequested(request) => of_request(request),
         SignalBody::Routed(route) => {
             let devices = route.devices.len();
             let user = route.user.map(|user| user.to_string()).unwrap_or_default();
@@ -190,8 +199,14 @@ fn of_leg(body: &SignalBody) -> Option<Said> {
             said("leg_dialled", Some(*leg), &params, format!("Device {device} was dialled."))
         }
         SignalBody::LegProgressed { leg, status } => {
-            let text = format!("The device rings ({status}).");
+            let text = format!("The phone rings ({status}).");
             said("leg_progressed", Some(*leg), &[("status", status.to_string())], text)
+        }
+        SignalBody::CalleeDialled { leg } => {
+            said("callee_dialled", Some(*leg), &[], "The user is there; the one to be called is dialled.")
+        }
+        SignalBody::EarlyMedia { leg } => {
+            said("early_media", Some(*leg), &[], "The called side sends sound before its answer.")
         }
         SignalBody::LegAnswered { leg } => said("leg_answered", Some(*leg), &[], "The leg was answered."),
         SignalBody::LegConfirmed { leg } => {
@@ -224,6 +239,7 @@ fn of_leg_end(body: &SignalBody) -> Option<Said> {
                 CancelCause::RingTimeout => "the ring time was over",
                 CancelCause::DeclinedElsewhere => "the user declined on another device",
                 CancelCause::CallerGone => "the caller had gone",
+                CancelCause::AgentGone => "the user was not at the phone, or hung up",
                 CancelCause::HungUp => "a user hung up in the interface",
                 CancelCause::System => "a fault",
             };
@@ -324,5 +340,14 @@ fn rule_text(rule: Rule) -> &'static str {
         Rule::DevicesAbsent => "No answer: no device could be reached.",
         Rule::DevicesFaulty => "Failed: every device answered with a fault.",
         Rule::StatusOnly => "Judged by the final status alone: nothing else was seen.",
+        Rule::AgentNeverThere => "Canceled: the user's own phone was not picked up; nobody else was dialled.",
+        Rule::AgentUnreachable => {
+            "Failed: the user's own phone answered with a fault; nobody else was dialled."
+        }
+        Rule::AgentLeft => "Canceled: the user hung up before the called one answered.",
+        Rule::CalleeBusy => "Busy: the called one was busy.",
+        Rule::CalleeDeclined => "Rejected: the called one declined.",
+        Rule::CalleeSilent => "No answer: the called one did not answer.",
+        Rule::CalleeUnreachable => "Failed: the called one could not be reached, or the network refused.",
     }
 }

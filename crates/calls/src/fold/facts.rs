@@ -4,10 +4,10 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::candidate::settled_contact;
 use crate::id::{CallId, ContactId, DeviceId, LegId, RecordingId, UserId};
+use crate::opening::Opening;
 use crate::rules::{Refusal, refusal};
 use crate::signal::{
-    CancelCause, EndCause, Lookup, MediaFault, Offer, RecordingClosed, RecordingState, Route, Signal,
-    SignalBody,
+    CancelCause, EndCause, Lookup, MediaFault, RecordingClosed, RecordingState, Route, Signal, SignalBody,
 };
 use crate::time::UtcMillis;
 use linecard_crm::matching::Candidate;
@@ -67,7 +67,9 @@ pub(super) struct RecordingFacts {
 pub(super) struct Facts {
     pub(super) call_id: CallId,
     pub(super) started_at: UtcMillis,
-    pub(super) offer: Offer,
+    pub(super) opening: Opening,
+    /// When the one to be called was dialled, in a call that a user asked for.
+    pub(super) callee_dialled: Option<UtcMillis>,
     pub(super) route: Option<Route>,
     pub(super) route_unavailable: bool,
     pub(super) media_unavailable: Option<MediaFault>,
@@ -95,7 +97,7 @@ pub(super) enum Hold {
 pub(super) fn in_order(signals: &[Signal]) -> Vec<&Signal> {
     let mut ordered: Vec<&Signal> = signals.iter().collect();
     ordered.sort_by_key(|signal| signal.key());
-    let opening = ordered.iter().find(|signal| matches!(signal.body, SignalBody::LegOffered(_)));
+    let opening = ordered.iter().find(|signal| signal.body.opens_call());
     let Some(call_id) = opening.map(|signal| signal.call_id) else {
         return Vec::new();
     };
@@ -107,11 +109,8 @@ pub(super) fn in_order(signals: &[Signal]) -> Vec<&Signal> {
 /// Gathers what the signals say; `None` when the call's opening is missing.
 pub(super) fn gather(signals: &[Signal]) -> Option<Facts> {
     let ordered = in_order(signals);
-    let (opening, offer) = ordered.iter().find_map(|signal| match &signal.body {
-        SignalBody::LegOffered(offer) => Some((signal, offer)),
-        _ => None,
-    })?;
-    let mut facts = Facts::new(opening.call_id, opening.observed_at, offer.clone());
+    let (first, opening) = ordered.iter().find_map(|signal| Some((signal, Opening::of(&signal.body)?)))?;
+    let mut facts = Facts::new(first.call_id, first.observed_at, opening);
     for signal in ordered {
         facts.take(signal);
     }
@@ -119,12 +118,13 @@ pub(super) fn gather(signals: &[Signal]) -> Option<Facts> {
 }
 
 impl Facts {
-    fn new(call_id: CallId, started_at: UtcMillis, offer: Offer) -> Self {
+    fn new(call_id: CallId, started_at: UtcMillis, opening: Opening) -> Self {
         Self {
             call_id,
             started_at,
-            legs: BTreeMap::from([(offer.leg, LegFacts::default())]),
-            offer,
+            legs: BTreeMap::from([(opening.leg(), LegFacts::default())]),
+            opening,
+            callee_dialled: None,
             route: None,
             route_unavailable: false,
             media_unavailable: None,
@@ -143,12 +143,13 @@ impl Facts {
 
     /// The customer's leg.
     pub(super) fn customer(&self) -> LegFacts {
-        self.legs.get(&self.offer.leg).cloned().unwrap_or_default()
+        self.legs.get(&self.opening.leg()).cloned().unwrap_or_default()
     }
 
     /// Everybody else's legs.
     pub(super) fn agents(&self) -> impl Iterator<Item = (&LegId, &LegFacts)> {
-        self.legs.iter().filter(|(leg, _)| **leg != self.offer.leg)
+        let customer = self.opening.leg();
+        self.legs.iter().filter(move |(leg, _)| **leg != customer)
     }
 
     /// Whose call it is: who was connected, else whom the route names, else the line's user.
@@ -157,7 +158,7 @@ impl Facts {
         match (connected, &self.route) {
             (Some((_, user, _)), _) => Some(user),
             (None, Some(route)) => route.user,
-            (None, None) => self.offer.user,
+            (None, None) => self.opening.user(),
         }
     }
 
@@ -180,6 +181,9 @@ impl Facts {
         match &signal.body {
             SignalBody::Routed(route) => {
                 self.route.get_or_insert_with(|| route.clone());
+            }
+            SignalBody::CalleeDialled { .. } => {
+                self.callee_dialled.get_or_insert(at);
             }
             SignalBody::RouteUnavailable {} => self.route_unavailable = true,
             SignalBody::MediaUnavailable { why } => {

@@ -14,7 +14,8 @@ pub use explain::{Explanation, Sentence, explain};
 pub use verdict::Rule;
 
 use crate::id::LegId;
-use crate::interaction::{Direction, Interaction, InteractionState, LegRecord, LegState, Party, Recording};
+use crate::interaction::{Interaction, InteractionState, LegRecord, LegState, Party, Recording};
+use crate::opening::Opening;
 use crate::signal::{RecordingState, Signal};
 use crate::time::UtcMillis;
 use facts::{Facts, Hold, LegFacts, gather};
@@ -38,20 +39,20 @@ fn interaction(facts: &Facts) -> Interaction {
     let answered_at = facts.bridged.map(|(at, _)| at.max(started_at));
     let talk_until = talk_end(facts, &verdict);
     Interaction {
-        id: facts.offer.interaction,
+        id: facts.opening.interaction(),
         call_id: facts.call_id,
-        direction: Direction::Inbound,
+        direction: facts.opening.direction(),
         outcome: verdict.outcome,
         state: match verdict.ended_at {
             Some(_) => InteractionState::Ended,
             None => InteractionState::Live,
         },
-        caller_number: facts.offer.caller.number.clone(),
-        caller_dialled: facts.offer.caller.dialled.clone(),
-        callee_number: facts.offer.did.clone(),
+        caller_number: caller_number(&facts.opening),
+        caller_dialled: caller_dialled(&facts.opening),
+        callee_number: callee_number(&facts.opening),
         contact_id: facts.contact(),
         user_id: facts.user(),
-        line_id: facts.offer.line,
+        line_id: facts.opening.line(),
         started_at,
         answered_at,
         ended_at: verdict.ended_at,
@@ -64,6 +65,27 @@ fn interaction(facts: &Facts) -> Interaction {
         recording_ids: facts.recordings.keys().copied().collect(),
         notes: facts.notes.clone(),
         disposition: facts.disposition.clone(),
+    }
+}
+
+fn caller_number(opening: &Opening) -> Option<String> {
+    match opening {
+        Opening::Offered(offer) => offer.caller.number.clone(),
+        Opening::Requested(request) => request.caller_id.clone(),
+    }
+}
+
+fn caller_dialled(opening: &Opening) -> Option<String> {
+    match opening {
+        Opening::Offered(offer) => offer.caller.dialled.clone(),
+        Opening::Requested(request) => request.caller_id.clone(),
+    }
+}
+
+fn callee_number(opening: &Opening) -> Option<String> {
+    match opening {
+        Opening::Offered(offer) => offer.did.clone(),
+        Opening::Requested(request) => Some(request.callee.number.clone()),
     }
 }
 
@@ -107,16 +129,19 @@ fn legs(facts: &Facts, verdict: &Verdict) -> Vec<LegRecord> {
         device_id: known.dialled.map(|(_, _, device)| device),
         state: leg_state(known, facts.interrupted, holders.contains(&leg)),
         started_at: match party {
-            Party::Customer => facts.started_at,
+            Party::Customer => facts.callee_dialled.unwrap_or(facts.started_at),
             Party::Agent => {
                 known.dialled.map(|(at, _, _)| at).or(known.first_seen).unwrap_or(facts.started_at)
             }
         },
         answered_at: known.answered,
         ended_at: known.over_at().or(facts.interrupted),
-        sip_status: status(known),
+        sip_status: match party {
+            Party::Customer => verdict.sip_status,
+            Party::Agent => status(known),
+        },
     };
-    let mut legs = vec![record(facts.offer.leg, Party::Customer, &customer)];
+    let mut legs = vec![record(facts.opening.leg(), Party::Customer, &customer)];
     if let Some(first) = legs.first_mut() {
         first.ended_at = verdict.ended_at;
     }
@@ -160,7 +185,7 @@ fn leg_state(leg: &LegFacts, interrupted: Option<UtcMillis>, holds: bool) -> Leg
 fn recordings(facts: &Facts) -> Vec<Recording> {
     let one = facts.recordings.iter().map(|(id, known)| Recording {
         id: *id,
-        interaction_id: facts.offer.interaction,
+        interaction_id: facts.opening.interaction(),
         state: known.state.unwrap_or(RecordingState::Recording),
         duration_ms: known.closed.as_ref().map(|closed| closed.duration_ms),
         channels: known.closed.as_ref().map(|closed| closed.channels),

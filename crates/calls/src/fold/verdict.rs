@@ -4,7 +4,8 @@ use serde::{Deserialize, Serialize};
 
 use super::facts::{Facts, LegFacts};
 use crate::interaction::{HangupBy, Outcome};
-use crate::rules::{Refusal, refusal, unanswered};
+use crate::opening::Opening;
+use crate::rules::{Refusal, callee_refused, never_there, refusal, unanswered};
 use crate::signal::{CancelCause, EndCause, MediaFault};
 use crate::time::UtcMillis;
 
@@ -46,6 +47,20 @@ pub enum Rule {
     DevicesFaulty,
     /// Nothing explains the refusal but its own status.
     StatusOnly,
+    /// Asked for by a user whose own devices were not picked up.
+    AgentNeverThere,
+    /// Asked for by a user whose own devices answered with faults.
+    AgentUnreachable,
+    /// The user hung up before the called one answered.
+    AgentLeft,
+    /// The called one was busy.
+    CalleeBusy,
+    /// The called one declined.
+    CalleeDeclined,
+    /// The called one did not answer.
+    CalleeSilent,
+    /// The called one could not be reached, or the network refused.
+    CalleeUnreachable,
 }
 
 /// How a call went.
@@ -65,18 +80,27 @@ pub(super) fn judge(facts: &Facts) -> Verdict {
     let Some(ended_at) = over_at else {
         return unfinished(facts, &customer);
     };
-    let (outcome, rule, hangup_by) = finished(facts, &customer);
+    let (outcome, rule, hangup_by) = match facts.opening {
+        Opening::Offered(_) => finished(facts, &customer),
+        Opening::Requested(_) => requested(facts, &customer),
+    };
     Verdict {
         outcome: Some(outcome),
         rule,
         ended_at: Some(ended_at.max(facts.started_at)),
         hangup_by: Some(hangup_by),
-        sip_status: status(&customer),
+        sip_status: customer_status(facts, &customer),
     }
 }
 
+/// The final status on the customer's leg; none when it was never dialled.
+fn customer_status(facts: &Facts, customer: &LegFacts) -> Option<u16> {
+    let dialled = matches!(facts.opening, Opening::Offered(_)) || facts.callee_dialled.is_some();
+    status(customer).filter(|_| dialled)
+}
+
 fn unfinished(facts: &Facts, customer: &LegFacts) -> Verdict {
-    let sip_status = status(customer);
+    let sip_status = customer_status(facts, customer);
     match facts.interrupted {
         Some(alive_until) => Verdict {
             outcome: Some(Outcome::Interrupted),
@@ -102,6 +126,57 @@ fn finished(facts: &Facts, customer: &LegFacts) -> (Outcome, Rule, HangupBy) {
         (None, Some((_, by))) => lost_or_left(by == CancelCause::Remote),
         (None, None) => (Outcome::Failed, Rule::StatusOnly, HangupBy::System),
     }
+}
+
+/// Decides how a call went that a user asked for.
+fn requested(facts: &Facts, customer: &LegFacts) -> (Outcome, Rule, HangupBy) {
+    if let Some((_, agent)) = facts.bridged {
+        let agent = facts.legs.get(&agent).cloned().unwrap_or_default();
+        let by = match who_hung_up(customer, &agent) {
+            HangupBy::Caller => HangupBy::Callee,
+            by => by,
+        };
+        return (Outcome::Answered, Rule::Connected, by);
+    }
+    if facts.callee_dialled.is_none() {
+        return never_dialled(facts);
+    }
+    match (customer.ended, customer.rejected, customer.cancelled) {
+        (Some(_), ..) => (Outcome::Failed, Rule::CalleeUnreachable, HangupBy::System),
+        (None, _, Some((_, CancelCause::RingTimeout))) => {
+            (Outcome::NoAnswer, Rule::CalleeSilent, HangupBy::System)
+        }
+        (None, _, Some((_, CancelCause::AgentGone | CancelCause::HungUp))) => {
+            (Outcome::Canceled, Rule::AgentLeft, HangupBy::Agent)
+        }
+        (None, Some((_, status)), None) => by_callee(callee_refused(status)),
+        (None, _, _) => (Outcome::Failed, Rule::StatusOnly, HangupBy::System),
+    }
+}
+
+fn never_dialled(facts: &Facts) -> (Outcome, Rule, HangupBy) {
+    if facts.hang_up_requested.is_some() {
+        return (Outcome::Canceled, Rule::AgentLeft, HangupBy::Agent);
+    }
+    if facts.media_unavailable.is_some() {
+        return (Outcome::Failed, Rule::NoMedia, HangupBy::System);
+    }
+    let worst = facts.agents().filter_map(|(_, leg)| leg.refusal()).max();
+    let by = if worst == Some(Refusal::Declined) { HangupBy::Agent } else { HangupBy::System };
+    match never_there(worst) {
+        Outcome::Failed => (Outcome::Failed, Rule::AgentUnreachable, by),
+        outcome => (outcome, Rule::AgentNeverThere, by),
+    }
+}
+
+fn by_callee(outcome: Outcome) -> (Outcome, Rule, HangupBy) {
+    let (rule, by) = match outcome {
+        Outcome::Busy => (Rule::CalleeBusy, HangupBy::Callee),
+        Outcome::Rejected => (Rule::CalleeDeclined, HangupBy::Callee),
+        Outcome::NoAnswer => (Rule::CalleeSilent, HangupBy::System),
+        _ => (Rule::CalleeUnreachable, HangupBy::System),
+    };
+    (outcome, rule, by)
 }
 
 fn lost_or_left(by_caller: bool) -> (Outcome, Rule, HangupBy) {

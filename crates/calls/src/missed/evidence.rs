@@ -20,11 +20,10 @@ pub enum CallerKey {
 impl CallerKey {
     /// Yields the customer's side of an interaction; `None` for a call between users.
     pub fn of(interaction: &Interaction) -> Option<Self> {
-        let number = match interaction.direction {
-            Direction::Inbound => interaction.caller_number.clone(),
-            Direction::Outbound => interaction.callee_number.clone(),
-            Direction::Internal => return None,
-        };
+        if interaction.direction == Direction::Internal {
+            return None;
+        }
+        let number = interaction.other_number().map(str::to_owned);
         Some(number.map_or(Self::Call(interaction.id), Self::Number))
     }
 }

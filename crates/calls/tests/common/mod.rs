@@ -176,6 +176,39 @@ impl Desk {
         }
     }
 
+    /// User 1 asks for a call to `number`; yields the call and the callee's leg.
+    pub(crate) fn request(&mut self, number: &str, devices: &[u16]) -> (CallId, LegId) {
+        let at = self.at();
+        let leg = self.engine.make_leg(at);
+        let request = DialRequest {
+            leg,
+            interaction: self.engine.make_interaction(at),
+            line: line(1),
+            user: user(1),
+            callee: Callee {
+                number: number.to_owned(),
+                typed: number.to_owned(),
+                dialled: number.to_owned(),
+                kind: CalleeKind::Outside,
+            },
+            caller_id: Some("+78312000000".to_owned()),
+        };
+        let route = route(Some(user(1)), devices, Ring::Together);
+        self.give(Input::DialRequested { request, route, contact: None });
+        (self.engine.call_of(leg).or(self.ended.last().map(|ended| ended.0)).unwrap(), leg)
+    }
+
+    /// Goes on until the user's phone is picked up; yields call, callee's leg and agent's leg.
+    pub(crate) fn dialling(&mut self) -> (CallId, LegId, LegId) {
+        let (call, callee) = self.request("+79101234567", &[1]);
+        self.give(Input::ContactFound { call, candidates: Vec::new() });
+        let agent = *self.dialled().last().unwrap();
+        self.give(Input::LegProgressed { leg: agent, status: 180 });
+        self.wait_ms(1_000);
+        self.give(Input::LegAnswered { leg: agent });
+        (call, callee, agent)
+    }
+
     pub(crate) fn route(&mut self, call: CallId, route: Route) {
         self.give(Input::RouteFound { call, route });
     }

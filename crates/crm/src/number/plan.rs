@@ -2,7 +2,7 @@
 
 use super::E164_DIGITS_MAX;
 use crate::CrmError;
-use rlibphonenumber::{PHONE_NUMBER_UTIL, PhoneNumber, PhoneNumberFormat, enums::Region};
+use rlibphonenumber::{PHONE_NUMBER_UTIL, PhoneNumber, PhoneNumberFormat, PhoneNumberType, enums::Region};
 
 const PREFIX_DIGITS_MAX: usize = 8;
 const INTERNAL_DIGITS_LIMIT: u8 = 7;
@@ -129,6 +129,39 @@ impl DialPlan {
         let at_home = PHONE_NUMBER_UTIL.get_country_code_for_region(self.region) == Some(number.country_code);
         (number.is_valid() || at_home && number.is_possible_with_reason().is_ok_and(is_full)).then_some(())?;
         printed(&number)
+    }
+
+    /// The digits that are dialled here for a public number: `88312123456` at home, `81012025550100` abroad.
+    #[must_use]
+    pub fn national_form(&self, e164: &str) -> String {
+        let digits = e164.trim_start_matches('+');
+        let at_home = PHONE_NUMBER_UTIL
+            .get_country_code_for_region(self.region)
+            .and_then(|code| digits.strip_prefix(&code.to_string()));
+        match at_home {
+            Some(behind) => format!("{}{behind}", self.trunk_prefix),
+            None if self.international_prefix.is_empty() => e164.to_owned(),
+            None => format!("{}{digits}", self.international_prefix),
+        }
+    }
+
+    /// Tells whether a public number is another country's. Countries that share a code are different ones.
+    #[must_use]
+    pub fn is_abroad(&self, e164: &str) -> bool {
+        let Ok(number) = PHONE_NUMBER_UTIL.parse(e164, None) else { return true };
+        match number.get_region_code() {
+            Some(region) => region != self.region,
+            None => PHONE_NUMBER_UTIL.get_country_code_for_region(self.region) != Some(number.country_code),
+        }
+    }
+
+    /// Tells whether calling a public number costs more than the call.
+    #[must_use]
+    pub fn is_premium(&self, e164: &str) -> bool {
+        let number = PHONE_NUMBER_UTIL.parse(e164, None);
+        number.is_ok_and(|number| {
+            matches!(number.get_type(), PhoneNumberType::PremiumRate | PhoneNumberType::SharedCost)
+        })
     }
 
     /// The number as people here write it: `8 (831) 212-34-56` at home, `+1 202-555-0100` abroad. Anything that is not E.164

@@ -118,6 +118,8 @@ impl Desk {
         let (audit, orders) = mpsc::unbounded_channel();
         tokio::spawn(keep_audit(store.clone(), orders));
         let settings = WebSettings {
+            barring: linecard_crm::Barring::default(),
+            calls_per_minute: 20,
             public_url: "http://desk.example".to_owned(),
             allowed_origins: Vec::new(),
             trusted_proxies: Vec::new(),
@@ -300,6 +302,7 @@ fn answer(
         Command::LiveSignals { interaction, reply } => {
             drop(reply.send(engine.live_signals(interaction).map(<[_]>::to_vec)));
         }
+        Command::Dial { reply, .. } => drop(reply.send(Err(Refusal::NoDevice))),
         Command::UnsavedMissed { reply, .. } => drop(reply.send(Vec::new())),
         Command::Missed { reply, .. } => drop(reply.send(None)),
         Command::MissedAct { reply, .. } => drop(reply.send(Err(Refusal::NoSuchMissed))),

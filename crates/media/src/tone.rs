@@ -1,0 +1,256 @@
+//! The tones that tell a caller how a call goes, as a stream of G.711 packets (ITU-T E.180, its Supplement 2).
+//!
+//! Countries differ in frequencies and cadences; one that is not in the table has the tones that E.180 recommends.
+
+use std::f64::consts::TAU;
+
+use rtp_rs::RtpPacketBuilder;
+
+use crate::g711::{encode_alaw, encode_ulaw};
+use crate::{SAMPLE_RATE_HZ, SAMPLES_PER_MS};
+
+/// The samples of a packet: 20 ms.
+const PACKET_SAMPLES: u32 = 160;
+/// The peak of a tone of -10 dBm0; full scale is 3.14 dBm0 (ITU-T G.711).
+const PEAK: f64 = 7_220.0;
+
+/// What a caller hears.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum ProgressTone {
+    /// The called phone rings.
+    Ringback,
+    /// The called one is in a call.
+    Busy,
+    /// The called one cannot be reached.
+    Congestion,
+}
+
+/// Frequencies that sound together, and how long the sound and the silence last in turn.
+#[derive(Debug, Clone, Copy, PartialEq)]
+struct Cadence {
+    frequencies_hz: &'static [f64],
+    /// Sound and silence in ms, repeated for ever.
+    beats_ms: &'static [(u32, u32)],
+}
+
+/// The three tones of a country.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct ToneTable {
+    ringback: Cadence,
+    busy: Cadence,
+    congestion: Cadence,
+}
+
+const fn cadence(frequencies_hz: &'static [f64], beats_ms: &'static [(u32, u32)]) -> Cadence {
+    Cadence { frequencies_hz, beats_ms }
+}
+
+/// ITU-T E.180 sections 3 to 5: 425 Hz.
+const RECOMMENDED: ToneTable = ToneTable {
+    ringback: cadence(&[425.0], &[(1_000, 4_000)]),
+    busy: cadence(&[425.0], &[(500, 500)]),
+    congestion: cadence(&[425.0], &[(250, 250)]),
+};
+
+impl ToneTable {
+    /// Finds a country's tones by its ISO 3166 code, in any case.
+    #[must_use]
+    pub fn of(region: &str) -> Self {
+        match region.to_ascii_uppercase().as_str() {
+            "RU" | "BY" | "KZ" | "KG" | "TJ" | "UZ" | "AM" | "MD" => Self {
+                ringback: cadence(&[425.0], &[(1_000, 4_000)]),
+                busy: cadence(&[425.0], &[(350, 350)]),
+                congestion: cadence(&[425.0], &[(175, 175)]),
+            },
+            "US" | "CA" => Self {
+                ringback: cadence(&[440.0, 480.0], &[(2_000, 4_000)]),
+                busy: cadence(&[480.0, 620.0], &[(500, 500)]),
+                congestion: cadence(&[480.0, 620.0], &[(250, 250)]),
+            },
+            "GB" | "IE" => Self {
+                ringback: cadence(&[400.0, 450.0], &[(400, 200), (400, 2_000)]),
+                busy: cadence(&[400.0], &[(375, 375)]),
+                congestion: cadence(&[400.0], &[(400, 350), (225, 525)]),
+            },
+            "DE" | "AT" => Self {
+                ringback: cadence(&[425.0], &[(1_000, 4_000)]),
+                busy: cadence(&[425.0], &[(480, 480)]),
+                congestion: cadence(&[425.0], &[(240, 240)]),
+            },
+            "FR" => Self {
+                ringback: cadence(&[440.0], &[(1_500, 3_500)]),
+                busy: cadence(&[440.0], &[(500, 500)]),
+                congestion: cadence(&[440.0], &[(250, 250)]),
+            },
+            _ => RECOMMENDED,
+        }
+    }
+
+    fn cadence(&self, tone: ProgressTone) -> Cadence {
+        match tone {
+            ProgressTone::Ringback => self.ringback,
+            ProgressTone::Busy => self.busy,
+            ProgressTone::Congestion => self.congestion,
+        }
+    }
+}
+
+/// How samples are compressed (ITU-T G.711).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Law {
+    /// PCMA.
+    A,
+    /// PCMU.
+    Mu,
+}
+
+/// A tone as RTP, one packet of 20 ms after another.
+#[derive(Debug, Clone)]
+pub struct ToneStream {
+    cadence: Cadence,
+    law: Law,
+    payload_type: u8,
+    ssrc: u32,
+    /// Packets made so far.
+    packets: u32,
+}
+
+impl ToneStream {
+    /// Begins a tone; `ssrc` is drawn by the caller.
+    #[must_use]
+    pub fn new(table: &ToneTable, tone: ProgressTone, law: Law, payload_type: u8, ssrc: u32) -> Self {
+        Self { cadence: table.cadence(tone), law, payload_type, ssrc, packets: 0 }
+    }
+
+    /// Makes the next packet: 12 bytes of header and 160 of payload.
+    pub fn next_packet(&mut self) -> Vec<u8> {
+        let first = self.packets.wrapping_mul(PACKET_SAMPLES);
+        let payload: Vec<u8> =
+            (0..PACKET_SAMPLES).map(|offset| self.code(first.wrapping_add(offset))).collect();
+        let [low, high, ..] = self.packets.to_le_bytes();
+        let packet = RtpPacketBuilder::new()
+            .payload_type(self.payload_type)
+            .ssrc(self.ssrc)
+            .sequence(u16::from_le_bytes([low, high]).into())
+            .timestamp(first)
+            .marked(self.packets == 0)
+            .payload(&payload)
+            .build();
+        self.packets = self.packets.wrapping_add(1);
+        // Refused only for a payload type above 127, which no description of a party holds.
+        packet.unwrap_or_default()
+    }
+
+    fn code(&self, sample: u32) -> u8 {
+        let linear = self.linear(sample);
+        match self.law {
+            Law::A => encode_alaw(linear),
+            Law::Mu => encode_ulaw(linear),
+        }
+    }
+
+    #[expect(clippy::cast_possible_truncation, reason = "clamped to what an i16 holds")]
+    fn linear(&self, sample: u32) -> i16 {
+        if !self.sounds_at(u64::from(sample)) {
+            return 0;
+        }
+        let seconds = f64::from(sample) / f64::from(SAMPLE_RATE_HZ);
+        let frequencies = self.cadence.frequencies_hz;
+        let sum: f64 = frequencies.iter().map(|hz| (TAU * hz * seconds).sin()).sum();
+        // The tone's power is shared by its frequencies.
+        let level = PEAK / f64::from(u32::try_from(frequencies.len()).unwrap_or(1).max(1)).sqrt();
+        (sum * level).clamp(f64::from(i16::MIN), f64::from(i16::MAX)) as i16
+    }
+
+    fn sounds_at(&self, sample: u64) -> bool {
+        let beats = self.cadence.beats_ms;
+        let period: u64 = beats.iter().map(|(on, off)| u64::from(on + off)).sum();
+        let mut place = (sample / SAMPLES_PER_MS.unsigned_abs()) % period.max(1);
+        for (on, off) in beats {
+            if place < u64::from(*on) {
+                return true;
+            }
+            match place.checked_sub(u64::from(on + off)) {
+                Some(rest) => place = rest,
+                None => return false,
+            }
+        }
+        false
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::RtpPacket;
+    use crate::g711::{decode_alaw, decode_ulaw};
+
+    const REGIONS: [&str; 7] = ["RU", "US", "GB", "DE", "FR", "JP", "ru"];
+
+    fn samples(region: &str, tone: ProgressTone, law: Law, seconds: usize) -> Vec<i16> {
+        let mut stream = ToneStream::new(&ToneTable::of(region), tone, law, 8, 7);
+        let decode = match law {
+            Law::A => decode_alaw,
+            Law::Mu => decode_ulaw,
+        };
+        let packets = (0..seconds * 50).map(|_| stream.next_packet());
+        packets.flat_map(|packet| packet.get(12..).unwrap_or_default().to_vec()).map(decode).collect()
+    }
+
+    /// The energy at a frequency, against the energy of all (Goertzel).
+    fn share(samples: &[i16], hz: f64) -> f64 {
+        let step = TAU * hz / 8_000.0;
+        let (mut real, mut imaginary, mut all) = (0.0, 0.0, 0.0);
+        for (n, sample) in samples.iter().enumerate() {
+            let value = f64::from(*sample);
+            real += value * (step * n as f64).cos();
+            imaginary += value * (step * n as f64).sin();
+            all += value * value;
+        }
+        2.0 * (real * real + imaginary * imaginary) / (samples.len() as f64 * all.max(1.0))
+    }
+
+    fn loud(samples: &[i16]) -> bool {
+        samples.iter().any(|sample| sample.unsigned_abs() > 1_000)
+    }
+
+    #[test]
+    fn russian_ringback_is_425_hz_for_one_second_of_five() {
+        for law in [Law::A, Law::Mu] {
+            let heard = samples("RU", ProgressTone::Ringback, law, 10);
+            let second = |n: usize| heard.get(n * 8_000..(n + 1) * 8_000).unwrap_or_default();
+            assert!(share(second(0), 425.0) > 0.98, "{law:?}");
+            let sounds: Vec<bool> = (0..10).map(|n| loud(second(n))).collect();
+            assert_eq!(sounds, [true, false, false, false, false, true, false, false, false, false]);
+        }
+    }
+
+    #[test]
+    fn every_region_tells_its_tones_apart_and_none_clips() {
+        for region in REGIONS {
+            let all = [ProgressTone::Ringback, ProgressTone::Busy, ProgressTone::Congestion]
+                .map(|tone| samples(region, tone, Law::A, 5));
+            let [ringback, busy, congestion] = &all;
+            assert!(ringback != busy && busy != congestion && ringback != congestion, "{region}");
+            for tone in &all {
+                let peak = tone.iter().map(|sample| sample.unsigned_abs()).max();
+                assert!(peak.is_some_and(|peak| (5_000..12_000).contains(&peak)), "{region} {peak:?}");
+            }
+        }
+        let american = samples("US", ProgressTone::Busy, Law::Mu, 1);
+        let sound = american.get(..4_000).unwrap_or_default();
+        assert!(share(sound, 480.0) > 0.4 && share(sound, 620.0) > 0.4);
+    }
+
+    #[test]
+    fn packets_follow_each_other_without_a_gap() {
+        let mut stream = ToneStream::new(&ToneTable::of("RU"), ProgressTone::Busy, Law::Mu, 0, 99);
+        for n in 0..70_000_u32 {
+            let bytes = stream.next_packet();
+            let Ok(packet) = RtpPacket::parse(&bytes) else { panic!("packet {n}") };
+            let expected = (u32::from(packet.sequence()), packet.timestamp(), packet.marker());
+            assert_eq!(expected, (n % 65_536, n * 160, n == 0));
+            assert_eq!((packet.ssrc(), packet.payload_type(), packet.payload().len()), (99, 0, 160));
+        }
+    }
+}

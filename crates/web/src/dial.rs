@@ -1,0 +1,279 @@
+//! `POST /calls`: a user asks for a call. Barred numbers, too many calls and a line that has to be chosen are told before
+//! anything rings.
+
+use std::collections::{HashMap, VecDeque};
+
+use axum::Json;
+use axum::extract::State;
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use linecard_calls::{
+    CallId, Callee, CalleeKind, ContactId, InteractionId, LineId, Role, UserId, UtcMillis, Viewer,
+};
+use linecard_crm::{Destination, dialled_part};
+use linecard_store::audit::AuditAction;
+use linecard_store::interactions::InteractionFilter;
+use linecard_store::lines::Line;
+use linecard_store::page::PageRequest;
+use serde::{Deserialize, Serialize};
+
+use crate::auth::Session;
+use crate::json::Body;
+use crate::port::{Command, DialOrder};
+use crate::source::Source;
+use crate::{ApiError, App};
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct NewCall {
+    to: String,
+    line_id: Option<LineId>,
+    contact_id: Option<ContactId>,
+}
+
+#[derive(Serialize)]
+pub(crate) struct Dialled {
+    call_id: CallId,
+    interaction_id: InteractionId,
+}
+
+/// `POST /calls`: 202 with the call; the same call for a second click.
+pub(crate) async fn dial(
+    State(app): State<App>,
+    source: Source,
+    session: Session,
+    Body(wish): Body<NewCall>,
+) -> Result<Response, ApiError> {
+    let viewer = session.viewer();
+    let destination = Destination::read(&app.settings.dial_plan, &wish.to)
+        .map_err(|error| ApiError::field("to", error.to_string()))?;
+    if let Err(barred) = app.settings.barring.permit(&app.settings.dial_plan, &destination) {
+        app.audit(AuditAction::CallBarred, Some(viewer.user_id), None, source).await;
+        return Err(ApiError::forbidden_field("to", barred.to_string()));
+    }
+    if let Destination::Outside { .. } = destination {
+        let wait_ms = app.dial_rate().take(viewer.user_id, app.settings.calls_per_minute, app.now());
+        if let Some(wait_ms) = wait_ms {
+            app.audit(AuditAction::CallBarred, Some(viewer.user_id), None, source).await;
+            return Ok(too_many(wait_ms));
+        }
+    }
+    if let Some(contact) = wish.contact_id
+        && app.store.contact(contact).await?.is_none()
+    {
+        return Err(ApiError::field("contact_id", "there is no such contact"));
+    }
+    let line = line_for(&app, &viewer, &wish, destination.number()).await?;
+    let order = order(&app, viewer.user_id, &line, &wish, &destination);
+    let call = app.reactor.ask(|reply| Command::Dial { order, reply }).await??;
+    let subject = Some(call.interaction_id.to_string());
+    app.audit(AuditAction::CallDialled, Some(viewer.user_id), subject, source).await;
+    let dialled = Dialled { call_id: call.call_id, interaction_id: call.interaction_id };
+    Ok((StatusCode::ACCEPTED, Json(dialled)).into_response())
+}
+
+fn order(app: &App, user: UserId, line: &Line, wish: &NewCall, destination: &Destination) -> DialOrder {
+    let plan = &app.settings.dial_plan;
+    let account = &line.account;
+    let kind = match destination {
+        Destination::Outside { .. } => CalleeKind::Outside,
+        Destination::Inside(_) => CalleeKind::Inside,
+        Destination::Special(_) => CalleeKind::Special,
+    };
+    let caller_id = account.caller_id.as_deref().map(|typed| {
+        let read = plan.number(typed);
+        read.e164.or(read.extension).unwrap_or(read.number)
+    });
+    let callee = Callee {
+        number: destination.number().to_owned(),
+        typed: dialled_part(&wish.to),
+        dialled: destination.dialled(plan, account.dial_format, account.dial_prefix.as_deref()),
+        kind,
+    };
+    DialOrder { user, line: line.id, callee, caller_id, contact: wish.contact_id }
+}
+
+/// Finds the line that a call goes out by.
+async fn line_for(app: &App, viewer: &Viewer, wish: &NewCall, number: &str) -> Result<Line, ApiError> {
+    let lines = app.store.lines().await?;
+    let usable: Vec<&Line> = lines.iter().filter(|line| may_use(viewer, line)).collect();
+    let last = match choose(&usable, viewer.user_id, wish.line_id, None) {
+        Choice::Several => last_line(app, wish, number).await?,
+        _ => None,
+    };
+    match choose(&usable, viewer.user_id, wish.line_id, last) {
+        Choice::One(line) => Ok(line.clone()),
+        Choice::Unknown => Err(ApiError::field("line_id", "there is no such line that you may use")),
+        Choice::Nothing => {
+            let detail = "there is no line that you may call out by; an administrator adds one";
+            Err(ApiError::new(StatusCode::CONFLICT, detail))
+        }
+        Choice::Several => {
+            let choices = usable.iter().map(|line| (line.id.to_string(), line.account.name.clone()));
+            Err(ApiError::choose("line_id", "there are several lines; choose one", choices.collect()))
+        }
+    }
+}
+
+/// The line of the last call with the contact, else with the number.
+async fn last_line(app: &App, wish: &NewCall, number: &str) -> Result<Option<LineId>, ApiError> {
+    let filter = InteractionFilter {
+        contact_id: wish.contact_id.map(|contact| contact.to_string()),
+        number: wish.contact_id.is_none().then(|| number.to_owned()),
+        ..InteractionFilter::default()
+    };
+    let found = app.store.interactions(&filter, &PageRequest::uncounted(1)).await?;
+    Ok(found.items.first().map(|it| it.line_id))
+}
+
+/// An agent calls by its own lines and by those of nobody.
+fn may_use(viewer: &Viewer, line: &Line) -> bool {
+    match viewer.role {
+        Role::Agent => line.account.user_id.is_none_or(|owner| owner == viewer.user_id),
+        Role::Supervisor | Role::Admin => true,
+    }
+}
+
+/// Which line it is.
+#[derive(Debug, PartialEq)]
+enum Choice<'a> {
+    One(&'a Line),
+    /// The given one may not be used.
+    Unknown,
+    /// There is none.
+    Nothing,
+    /// The user has to say.
+    Several,
+}
+
+/// The given line, else the user's own, else the contact's last, else the only one.
+fn choose<'a>(usable: &[&'a Line], user: UserId, given: Option<LineId>, last: Option<LineId>) -> Choice<'a> {
+    let named = |id: LineId| usable.iter().copied().find(|line| line.id == id);
+    if let Some(given) = given {
+        return named(given).map_or(Choice::Unknown, Choice::One);
+    }
+    let own: Vec<&Line> = usable.iter().copied().filter(|line| line.account.user_id == Some(user)).collect();
+    match (own.as_slice(), last.and_then(named), usable) {
+        ([only], _, _) | ([], None, [only]) => Choice::One(only),
+        (_, Some(line), _) => Choice::One(line),
+        (_, None, []) => Choice::Nothing,
+        _ => Choice::Several,
+    }
+}
+
+fn too_many(wait_ms: i64) -> Response {
+    let wait_s = (wait_ms + 999) / 1_000;
+    let detail = format!("too many calls within a minute; try again in {wait_s} s");
+    let refused = ApiError::new(StatusCode::TOO_MANY_REQUESTS, detail);
+    ([(header::RETRY_AFTER, HeaderValue::from(wait_s))], refused).into_response()
+}
+
+/// How many calls each user has asked for within the last minute.
+#[derive(Debug, Default)]
+pub(crate) struct DialRate(HashMap<UserId, VecDeque<i64>>);
+
+/// How long a call counts.
+const WINDOW_MS: i64 = 60_000;
+
+impl DialRate {
+    /// Counts one more call; says how long to wait when it would be too many.
+    fn take(&mut self, user: UserId, limit: u32, now: UtcMillis) -> Option<i64> {
+        self.0.retain(|_, times| times.back().is_some_and(|at| counts(*at, now)));
+        let times = self.0.entry(user).or_default();
+        while times.front().is_some_and(|at| !counts(*at, now)) {
+            times.pop_front();
+        }
+        if times.len() < usize::try_from(limit).unwrap_or(usize::MAX) {
+            times.push_back(now.0);
+            return None;
+        }
+        times.front().map(|oldest| oldest + WINDOW_MS - now.0)
+    }
+}
+
+/// Also when the clock was set back: then a call would count for ever.
+fn counts(at: i64, now: UtcMillis) -> bool {
+    (at..at + WINDOW_MS).contains(&now.0)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::str::FromStr;
+
+    use linecard_store::lines::{DialFormat, LineDraft, LineMode};
+
+    use super::*;
+
+    fn named<T: FromStr<Err = linecard_calls::Error>>(n: u128) -> T {
+        format!("01900000-0000-7000-8000-{n:012x}").parse().expect("an id")
+    }
+
+    fn line(n: u128, owner: Option<u128>) -> Line {
+        let account = LineDraft {
+            name: format!("Line {n}"),
+            server: "pbx".to_owned(),
+            username: "100".to_owned(),
+            password: String::new(),
+            auth_username: None,
+            outbound_proxy: None,
+            transport: None,
+            mode: LineMode::Anchor,
+            user_id: owner.map(named),
+            dial_format: DialFormat::Plus,
+            dial_prefix: None,
+            caller_id: None,
+        };
+        Line { id: named(n), account, version: 1, created_at: UtcMillis(1) }
+    }
+
+    #[test]
+    fn the_given_line_comes_before_the_own_the_contacts_last_and_the_only_one() {
+        let lines = [line(1, Some(9)), line(2, None), line(3, None)];
+        let all: Vec<&Line> = lines.iter().collect();
+        let chosen = |lines: &[&Line], given: Option<u128>, last: Option<u128>| match choose(
+            lines,
+            named(9),
+            given.map(named),
+            last.map(named),
+        ) {
+            Choice::One(line) => line.account.name.clone(),
+            other => format!("{other:?}"),
+        };
+        assert_eq!(chosen(&all, Some(3), Some(2)), "Line 3");
+        assert_eq!(chosen(&all, None, Some(2)), "Line 1");
+        assert_eq!(chosen(&all[1..], None, Some(2)), "Line 2");
+        assert_eq!(chosen(&all[1..], None, Some(7)), "Several");
+        assert_eq!(chosen(&all[2..], None, None), "Line 3");
+        assert_eq!(chosen(&[], None, None), "Nothing");
+        assert_eq!(chosen(&all, Some(7), None), "Unknown");
+        let two = [line(1, Some(9)), line(4, Some(9))];
+        let two: Vec<&Line> = two.iter().collect();
+        assert_eq!(chosen(&two, None, None), "Several");
+        assert_eq!(chosen(&two, None, Some(4)), "Line 4");
+    }
+
+    #[test]
+    fn an_agent_calls_by_its_own_lines_and_by_those_of_nobody() {
+        let agent = Viewer { user_id: named(9), role: Role::Agent };
+        let supervisor = Viewer { user_id: named(9), role: Role::Supervisor };
+        let cases = [(Some(9), true), (None, true), (Some(8), false)];
+        for (owner, allowed) in cases {
+            assert_eq!(may_use(&agent, &line(1, owner)), allowed, "{owner:?}");
+            assert!(may_use(&supervisor, &line(1, owner)));
+        }
+    }
+
+    #[test]
+    fn calls_are_counted_by_user_for_a_minute() {
+        let mut rate = DialRate::default();
+        let (maria, olga) = (named(1), named(2));
+        for at in [0, 10_000] {
+            assert_eq!(rate.take(maria, 2, UtcMillis(at)), None);
+        }
+        assert_eq!(rate.take(maria, 2, UtcMillis(59_000)), Some(1_000));
+        assert_eq!(rate.take(olga, 2, UtcMillis(59_000)), None);
+        assert_eq!(rate.take(maria, 2, UtcMillis(60_000)), None);
+        assert_eq!(rate.take(maria, 2, UtcMillis(60_001)), Some(9_999));
+        assert_eq!(rate.take(maria, 2, UtcMillis(-5)), None, "the clock was set back");
+    }
+}
