@@ -46,6 +46,7 @@ export function call(more: Partial<CallView> = {}): CallView {
     contact_id: null,
     started_at: new Date(Date.now() - 4_000).toISOString(),
     answered_at: null,
+    outcome: null,
     legs: [],
     ...more,
   };

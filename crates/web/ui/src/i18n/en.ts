@@ -1,6 +1,8 @@
+import { dial } from './en/dial.ts';
 import type { Message } from './message.ts';
 
 export const en = {
+  ...dial,
   'app.name': 'Linecard',
   'app.work': 'Work area',
   'app.nav': 'Main menu',

@@ -1,7 +1,9 @@
 import type { Key } from './en.ts';
 import type { Message } from './message.ts';
+import { dial } from './ru/dial.ts';
 
 export const ru: Record<Key, Message> = {
+  ...dial,
   'app.name': 'Linecard',
   'app.work': 'Рабочая область',
   'app.nav': 'Главное меню',

@@ -16,12 +16,20 @@ import type {
 const BASE = '/api/v1';
 const WAIT_MS = 15_000;
 
+/** One of several that the server lets a person choose from. */
+export interface Choice {
+  id: string;
+  name: string;
+}
+
 /** A refusal of the server, or no answer at all (`status` 0). */
 export class ApiError extends Error {
   constructor(
     readonly status: number,
     message: string,
     readonly field: string | null = null,
+    /** What may stand in the field. */
+    readonly choices: Choice[] = [],
   ) {
     super(message);
   }
@@ -58,9 +66,9 @@ async function ask<T>(method: string, path: string, body?: object): Promise<T> {
 
 async function refusal(response: Response): Promise<ApiError> {
   try {
-    const problem = (await response.json()) as { detail?: unknown; field?: unknown };
+    const problem = (await response.json()) as { detail?: unknown; field?: unknown; choices?: Choice[] };
     const field = typeof problem.field === 'string' ? problem.field : null;
-    return new ApiError(response.status, String(problem.detail ?? response.statusText), field);
+    return new ApiError(response.status, String(problem.detail ?? response.statusText), field, problem.choices ?? []);
   } catch {
     return new ApiError(response.status, response.statusText);
   }
@@ -92,6 +100,8 @@ export const api = {
   logIn: (login: string, password: string) => ask<{ user: User }>('POST', '/session', { login, password }),
   session: () => ask<{ user: User; expires_at: string }>('GET', '/session'),
   logOut: () => ask<void>('DELETE', '/session'),
+  dial: (call: { to: string; contact_id: string | null; line_id: string | null }) =>
+    ask<{ call_id: string; interaction_id: string }>('POST', '/calls', call),
   hangUp: (callId: string) => ask<CallView>('POST', `/calls/${id(callId)}/hangup`),
   contact: (contactId: string) => ask<Contact>('GET', `/contacts/${id(contactId)}`),
   contacts: (q: string, limit: number) => ask<Listing<Contact>>('GET', `/contacts${query({ q, limit })}`),

@@ -3,18 +3,19 @@
 import { api } from './api.ts';
 import { noteServerTime, serverNow } from './clock.svelte.ts';
 import { Contacts } from './contacts.svelte.ts';
-import { followPointer, notesInPanel, someonePoints, someoneTypes } from './editing.ts';
+import { Dialler } from './dialler.svelte.ts';
+import { followPointer, notesInPanel, someoneDials, someonePoints, someoneTypes } from './editing.ts';
 import { EventStream } from './events.ts';
 import type { Connection } from './events.ts';
 import { Leader } from './leader.ts';
 import { MissedCallers } from './missed.svelte.ts';
 import { Notes } from './notes.svelte.ts';
-import { EMPTY, isOver, isRecording, livePops, reduce } from './state.ts';
-import type { DeskState } from './state.ts';
+import { EMPTY, dialStepOf, isOver, isRecording, livePops, reduce } from './state.ts';
+import type { DeskState, DialStep } from './state.ts';
 import { Introductions } from './introductions.ts';
 import type { Newcomer } from './introductions.ts';
 import type { Chosen } from './who.ts';
-import type { Interaction, MissedItem, Pop, StateFrame, User } from './wire.ts';
+import type { Interaction, MissedItem, Outcome, Pop, StateFrame, User } from './wire.ts';
 
 /** How long "answered elsewhere" stays. */
 export const FOLD_MS = 3_000;
@@ -30,6 +31,7 @@ export interface Closing {
 export class Desk {
   readonly contacts = new Contacts();
   readonly missed = new MissedCallers();
+  readonly dialler = new Dialler();
   readonly notes: Notes;
   readonly introductions = new Introductions();
   readonly leader = new Leader();
@@ -63,6 +65,10 @@ export class Desk {
     readonly user: User,
     onLogInNeeded: () => void,
   ) {
+    this.dialler.onDialled = (id, contactId) => {
+      // The pop does not tell which of several contacts was clicked.
+      if (contactId !== null) void api.interaction(id).then((found) => this.amended(found), () => undefined);
+    };
     this.notes = new Notes(user.id, (interaction) => this.amended(interaction));
     this.tabs = new BroadcastChannel(`linecard.${user.id}`);
     this.tabs.onmessage = ({ data }: MessageEvent<Interaction>) => this.learn(data);
@@ -132,6 +138,16 @@ export class Desk {
   talkingSince(pop: Pop): number | null {
     const answered = this.state.calls[pop.call_id]?.answered_at;
     return answered ? Date.parse(answered) : null;
+  }
+
+  /** How far a call has come that this user asked for; null for a caller's. */
+  dialStep(pop: Pop): DialStep | null {
+    return pop.direction === 'inbound' || pop.state !== 'ringing' ? null : dialStepOf(this.state.calls[pop.call_id]);
+  }
+
+  /** How a call went, as soon as that is known. */
+  outcomeOf(pop: Pop): Outcome | null {
+    return this.state.outcomes[pop.call_id] ?? this.known[pop.interaction_id]?.outcome ?? null;
   }
 
   isHeld(pop: Pop): boolean {
@@ -270,8 +286,10 @@ export class Desk {
 
   private came(pop: Pop): void {
     if (this.closing && notesInPanel()) this.holding = true;
+    this.dialler.clear();
     const busyCard = this.card !== null && this.pops.some(({ pop_id }) => pop_id === this.card?.pop_id);
-    if (someoneTypes() || someonePoints() || busyCard || this.pops[0]?.pop_id !== pop.pop_id) this.offered = pop;
+    const asked = pop.direction !== 'inbound' && someoneDials();
+    if ((someoneTypes() && !asked) || someonePoints() || busyCard || this.pops[0]?.pop_id !== pop.pop_id) this.offered = pop;
     else this.openCard(pop);
   }
 

@@ -10,11 +10,16 @@ export function isTextField(target: EventTarget | null): boolean {
 
 /** Whether somebody writes the note in the call panel. */
 export function notesInPanel(): boolean {
-  return someoneTypes() && document.activeElement?.closest('[data-testid=call-panel]') !== null;
+  return someoneTypes() && document.activeElement?.closest('[data-testid=call-panel] textarea') !== null;
 }
 
 export function someoneTypes(): boolean {
   return isTextField(document.activeElement);
+}
+
+/** Whether somebody has just typed whom to call: the card of that call is what comes next. */
+export function someoneDials(): boolean {
+  return document.activeElement?.closest('[data-testid=dial-box]') != null;
 }
 
 /** So long after its last move a pointer still counts as busy. */

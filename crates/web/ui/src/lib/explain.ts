@@ -12,13 +12,14 @@ const CAUSES: Record<string, Key> = {
   'the user declined on another device': 'cause.declined_elsewhere',
   'the caller had gone': 'cause.caller_gone',
   'a user hung up in the interface': 'cause.interface',
+  'the user was not at the phone, or hung up': 'cause.agent_gone',
   'a fault': 'cause.fault',
   'its party hung up': 'cause.party',
   'the server ended it': 'cause.server',
 };
 
 /** Sentences whose words name the side already. */
-const SAYS_ITSELF = new Set(['leg_offered', 'leg_dialled', 'leg_progressed', 'leg_confirmed', 'bridged']);
+const SAYS_ITSELF = new Set(['leg_offered', 'leg_dialled', 'leg_progressed', 'leg_confirmed', 'bridged', 'callee_dialled', 'early_media']);
 
 /** What only a technician wants to read; shown quieter. */
 const TECHNICAL = new Set(['dialog_recorded', 'leg_confirmed', 'late_durable']);
@@ -30,7 +31,7 @@ export function isTechnical(sentence: Sentence): boolean {
 /** Whose leg a sentence is about; null when it is about the call, or says so itself. */
 export function sideOf(sentence: Sentence, all: readonly Sentence[]): 'customer' | 'agent' | null {
   if (sentence.leg_id === null || SAYS_ITSELF.has(sentence.key)) return null;
-  const customer = all.find(({ key }) => key.startsWith('leg_offered'))?.leg_id;
+  const customer = all.find(({ key }) => key.startsWith('leg_offered') || key === 'callee_dialled')?.leg_id;
   return sentence.leg_id === customer ? 'customer' : 'agent';
 }
 
@@ -49,6 +50,8 @@ export function sentenceText(
       const given = params['number'] ?? 'withheld';
       return say({ key, params: { number: given === 'withheld' ? say({ key: 'explain.withheld' }) : number(given) } });
     }
+    case 'dial_requested':
+      return say({ key, params: { number: number(params['number'] ?? '') } });
     case 'routed':
       if (!params['user']) return say({ key: 'explain.routed.nobody' });
       return say({ key, params: { count: Number(params['devices'] ?? 0) } });

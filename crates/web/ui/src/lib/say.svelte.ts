@@ -51,11 +51,11 @@ export function sayNumber(number: string | null, dialled: string | null): string
 
 /** The number of the customer's side as it is shown. */
 export function sayCustomer(interaction: Interaction): string {
-  const dialled = interaction.direction === 'outbound' ? null : interaction.caller_dialled;
+  const dialled = interaction.direction === 'inbound' ? interaction.caller_dialled : null;
   return sayNumber(customerNumber(interaction), dialled);
 }
 
 /** The customer's side of an interaction. */
 export function customerNumber(interaction: Interaction): string | null {
-  return interaction.direction === 'outbound' ? interaction.callee_number : interaction.caller_number;
+  return interaction.direction === 'inbound' ? interaction.caller_number : interaction.callee_number;
 }

@@ -2,7 +2,7 @@
 
 import { isTextField } from './editing.ts';
 
-export type Shortcut = 'Escape' | '/' | '?' | 'H' | 'N' | 'Space' | 'ArrowLeft' | 'ArrowRight';
+export type Shortcut = 'Escape' | '/' | '?' | 'D' | 'H' | 'N' | 'Space' | 'ArrowLeft' | 'ArrowRight';
 
 /** Which shortcut a key press is; null for none. */
 export function shortcutOf(event: Pick<KeyboardEvent, 'code' | 'key' | 'shiftKey'>): Shortcut | null {
@@ -11,6 +11,7 @@ export function shortcutOf(event: Pick<KeyboardEvent, 'code' | 'key' | 'shiftKey
   if (key === '?' || (code === 'Slash' && shiftKey)) return '?';
   if (key === '/' || (code === 'Slash' && !shiftKey)) return '/';
   if (shiftKey) return null;
+  if (code === 'KeyD') return 'D';
   if (code === 'KeyH') return 'H';
   if (code === 'KeyN') return 'N';
   if (code === 'Space' || code === 'ArrowLeft' || code === 'ArrowRight') return code;

@@ -1,7 +1,7 @@
 // What the server says, folded into one value: a pure `(state, frame) -> state`. It decides nothing and knows no time.
 
 import { epochOf } from './wire.ts';
-import type { AgentView, CallView, EventFrame, Pop, RecordingView, SnapshotFrame, StateFrame } from './wire.ts';
+import type { AgentView, CallView, EventFrame, Outcome, Pop, RecordingView, SnapshotFrame, StateFrame } from './wire.ts';
 
 export interface DeskState {
   /** The place of the last frame taken in; null before the first snapshot. */
@@ -14,6 +14,8 @@ export interface DeskState {
   /** By call: the last recording heard of. */
   readonly recordings: Readonly<Record<string, RecordingView>>;
   readonly agents: Readonly<Record<string, AgentView>>;
+  /** By call: how the last ones went. */
+  readonly outcomes: Readonly<Record<string, Outcome>>;
   /** As of the snapshot; what came since is in the list. */
   readonly missedOpen: number;
 }
@@ -26,6 +28,7 @@ export const EMPTY: DeskState = {
   shownAt: {},
   recordings: {},
   agents: {},
+  outcomes: {},
   missedOpen: 0,
 };
 
@@ -51,6 +54,7 @@ function fromSnapshot({ cursor, seq, data }: SnapshotFrame): DeskState {
     shownAt: {},
     recordings: {},
     agents: Object.fromEntries(data.agents.map((agent) => [agent.user_id, agent])),
+    outcomes: {},
     missedOpen: data.missed_open,
   };
 }
@@ -65,7 +69,7 @@ function take(state: DeskState, frame: EventFrame): DeskState {
       return { ...state, calls: { ...state.calls, [frame.data.call_id]: frame.data } };
     case 'call.missed':
     case 'call.ended':
-      return frame.data.state === 'ended' ? withoutCall(state, frame.data.call_id) : state;
+      return frame.data.state === 'ended' ? withoutCall(state, frame.data) : state;
     case 'pop.shown':
     case 'pop.updated':
     case 'pop.retracted':
@@ -94,10 +98,22 @@ function withPop(state: DeskState, pop: Pop, at: number): DeskState {
   return pruned({ ...state, pops: { ...state.pops, [pop.pop_id]: pop }, shownAt });
 }
 
-function withoutCall(state: DeskState, callId: string): DeskState {
+function withoutCall(state: DeskState, { call_id: callId, outcome }: CallView): DeskState {
   const { [callId]: _call, ...calls } = state.calls;
   const { [callId]: _recording, ...recordings } = state.recordings;
-  return { ...state, calls, recordings };
+  if (!outcome) return { ...state, calls, recordings };
+  const known = Object.entries(state.outcomes).slice(-OVER_KEPT);
+  return { ...state, calls, recordings, outcomes: { ...Object.fromEntries(known), [callId]: outcome } };
+}
+
+/** How far a call has come that a person asked for: the own phone rings, the number is dialled, it rings there. */
+export type DialStep = 'phone' | 'dialling' | 'ringing';
+
+export function dialStepOf(call: CallView | undefined): DialStep {
+  const agentIsThere = call?.legs.some(({ party, state }) => party === 'agent' && (state === 'answered' || state === 'held')) ?? false;
+  if (!agentIsThere) return 'phone';
+  const rings = call?.legs.some(({ party, state }) => party === 'customer' && state !== 'offered') ?? false;
+  return rings ? 'ringing' : 'dialling';
 }
 
 function pruned(state: DeskState): DeskState {

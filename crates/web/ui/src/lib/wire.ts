@@ -67,6 +67,7 @@ export interface CallView {
   contact_id: string | null;
   started_at: string;
   answered_at: string | null;
+  outcome: Outcome | null;
   legs: { leg_id: string; party: 'customer' | 'agent'; state: string }[];
 }
 

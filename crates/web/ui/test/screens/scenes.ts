@@ -3,6 +3,7 @@
 import type { Call, Office } from './fake/office.ts';
 import { past, waiting } from './fake/office.ts';
 import { ANNA, COLLEAGUES, HOSTILE, KNOWN, LONG, LONG_KNOWN, MARIA, PASSWORD, SWITCHBOARD, candidateOf } from './fake/people.ts';
+import { DIALLING } from './dialling.ts';
 import type { Tab } from './stage.ts';
 
 const MINUTE = 60_000;
@@ -27,7 +28,7 @@ export function busy(office: Office): void {
     past({ contact_id: LONG.id, caller_number: '+79035550123', talk_ms: 3_729_000, recording_ids: ['rec-2'] }, 2 * HOUR),
     past({ caller_number: null, caller_dialled: null, outcome: 'no_answer', ringing_ms: 20_000 }, 3 * HOUR),
     past({ contact_id: HOSTILE.id, caller_number: '+74957654321', outcome: 'busy', ringing_ms: 40 }, 3 * HOUR),
-    past({ caller_number: '105', direction: 'internal', talk_ms: 42_000 }, DAY),
+    past({ caller_number: '201', callee_number: '105', direction: 'internal', talk_ms: 42_000 }, DAY),
     past({ caller_number: '+442071838750', outcome: 'rejected', ringing_ms: 3_000 }, DAY),
     past({ contact_id: COLLEAGUES[0]?.id ?? null, outcome: 'failed', ringing_ms: 100 }, 3 * DAY),
     past({ contact_id: MARIA.id, outcome: 'interrupted', talk_ms: 12_000 }, 400 * DAY),
@@ -423,4 +424,4 @@ const HISTORY: Scene[] = [
   },
 ];
 
-export const SCENES: Scene[] = [...LOGIN, ...IDLE, ...RINGING, ...TALKING, ...HISTORY];
+export const SCENES: Scene[] = [...LOGIN, ...IDLE, ...DIALLING, ...RINGING, ...TALKING, ...HISTORY];

@@ -82,6 +82,10 @@ export class Office {
   readonly missed = new Map<string, MissedItem>();
   readonly contacts: Contact[] = [...CONTACTS];
   readonly companies: Company[] = [...COMPANIES];
+  /** The calls that Anna asked for. */
+  readonly asked: Call[] = [];
+  /** Lines to choose from; with none or one there is no question. */
+  lines: { id: string; name: string }[] = [];
   readonly heard: { type: string; [field: string]: unknown }[] = [];
   onFrame: (text: string) => void = () => undefined;
 
@@ -127,6 +131,14 @@ export class Office {
     return new Call(this, number, more);
   }
 
+  /** Anna asks for a call: her own phone rings. */
+  dial(number: string): Call {
+    const digits = number.replaceAll(/[^\d+]/g, '').replace(/^8/, '+7');
+    const call = new Call(this, digits, { asked: true });
+    this.asked.push(call);
+    return call;
+  }
+
   /** An item as it is from now on, and everybody is told. */
   tellMissed(item: MissedItem): MissedItem {
     this.missed.set(item.id, item);
@@ -151,7 +163,7 @@ export class Office {
   }
 }
 
-/** One call from outside, moved on by the test. */
+/** One call, from outside or asked for, moved on by the test. */
 export class Call {
   readonly callId = id('call');
   readonly popId = id('pop');
@@ -161,13 +173,14 @@ export class Call {
   constructor(
     private readonly office: Office,
     number: string | null,
-    { display, did }: { display?: string; did?: string },
+    { display, did, asked }: { display?: string; did?: string; asked?: boolean },
   ) {
+    const direction = asked ? 'outbound' : 'inbound';
     const started_at = stamp();
     office.calls.set(this.callId, {
       call_id: this.callId,
       interaction_id: this.interactionId,
-      direction: 'inbound',
+      direction,
       state: 'created',
       user_id: ANNA.id,
       line_id: LINE,
@@ -175,16 +188,22 @@ export class Call {
       contact_id: null,
       started_at,
       answered_at: null,
-      legs: [{ leg_id: id('leg'), party: 'customer', state: 'ringing' }],
+      outcome: null,
+      legs: [
+        { leg_id: id('leg'), party: 'customer', state: asked ? 'offered' : 'ringing' },
+        { leg_id: id('leg'), party: 'agent', state: 'ringing' },
+      ],
     });
     office.interactions.set(this.interactionId, {
       ...past({}, 0),
       id: this.interactionId,
       call_id: this.callId,
+      direction,
       state: 'live',
       outcome: null,
-      caller_number: number,
-      caller_dialled: number,
+      caller_number: asked ? '+74951234501' : number,
+      caller_dialled: asked ? '+74951234501' : number,
+      callee_number: asked ? number : '+74951234501',
       started_at,
       answered_at: null,
       ended_at: null,
@@ -202,7 +221,7 @@ export class Call {
       interaction_id: this.interactionId,
       user_id: ANNA.id,
       state: 'ringing',
-      direction: 'inbound',
+      direction,
       number,
       number_dialled: number,
       display_name: display ?? null,
@@ -226,6 +245,32 @@ export class Call {
     this.change('pop.updated', { candidates, lookup });
     if (candidates.length > 0) this.office.emit('contact.matched', { call_id: this.callId, candidates });
     return this;
+  }
+
+  /** Anna has picked up her phone; the number is dialled. */
+  pickUp(): this {
+    this.legs('offered');
+    return this;
+  }
+
+  /** It rings at the other end. */
+  ringThere(): this {
+    this.legs('ringing');
+    return this;
+  }
+
+  /** The one who was called is not reached. */
+  fail(outcome: 'busy' | 'no_answer' | 'rejected' | 'failed' | 'canceled'): this {
+    this.change('pop.retracted', { state: 'ended' });
+    this.say('call.ended', { state: 'ended', outcome });
+    this.office.calls.delete(this.callId);
+    this.close({ outcome, talk_ms: 0, hold_ms: 0, ringing_ms: 6_000, hangup_by: 'callee', sip_status: 486 });
+    return this;
+  }
+
+  private legs(customer: string): void {
+    const legs = this.view.legs.map((leg) => ({ ...leg, state: leg.party === 'customer' ? customer : 'answered' }));
+    this.say('call.ringing', { state: 'ringing', legs });
   }
 
   answer(talkedMs = 0): this {

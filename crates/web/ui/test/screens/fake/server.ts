@@ -153,11 +153,22 @@ export class FakeServer {
       companies: office.companies.find(({ id }) => id === one),
       recordings: office.recordings.get(one),
     }[kind ?? ''];
+    if (kind === 'calls' && one === '' && method === 'POST') return this.dial(body);
     if (kind === 'calls' && more === 'hangup') {
       const call = office.calls.get(one);
       return call ? { status: 202, body: call } : GONE;
     }
     return found ? ok(found) : GONE;
+  }
+
+  private dial(body: Record<string, unknown>): Answer {
+    const { lines } = this.office;
+    if (lines.length > 1 && body['line_id'] === null) {
+      const asking = problem(409, 'there are several lines; choose one');
+      return { status: 409, body: { ...(asking.body as object), field: 'line_id', choices: lines } };
+    }
+    const call = this.office.dial(String(body['to']));
+    return { status: 202, body: { call_id: call.callId, interaction_id: call.interactionId } };
   }
 
   private missed(one: string, more: string | undefined, query: URLSearchParams): Answer {
