@@ -1,5 +1,6 @@
 import type { Key } from './en.ts';
 import type { Message } from './message.ts';
+import { lines } from './ru/lines.ts';
 
 export const ru: Record<Key, Message> = {
   'app.name': 'Linecard',
@@ -370,4 +371,6 @@ export const ru: Record<Key, Message> = {
   'rule.devices_absent': 'Нет ответа: ни один телефон не на связи.',
   'rule.devices_faulty': 'Сбой: все телефоны ответили ошибкой.',
   'rule.status_only': 'Итог взят из последнего ответа: других сведений нет.',
+
+  ...lines,
 };

@@ -7,6 +7,7 @@ import { followPointer, notesInPanel, someonePoints, someoneTypes } from './edit
 import { EventStream } from './events.ts';
 import type { Connection } from './events.ts';
 import { Leader } from './leader.ts';
+import { Lines } from './lines.svelte.ts';
 import { MissedCallers } from './missed.svelte.ts';
 import { Notes } from './notes.svelte.ts';
 import { EMPTY, isOver, isRecording, livePops, reduce } from './state.ts';
@@ -30,6 +31,7 @@ export interface Closing {
 export class Desk {
   readonly contacts = new Contacts();
   readonly missed = new MissedCallers();
+  readonly lines = new Lines();
   readonly notes: Notes;
   readonly introductions = new Introductions();
   readonly leader = new Leader();
@@ -121,6 +123,11 @@ export class Desk {
 
   isRecorded(callId: string): boolean {
     return isRecording(this.state, callId) || (this.recorded.has(callId) && !(callId in this.state.recordings));
+  }
+
+  /** How many calls run on a line, as far as this user may see them. */
+  callsOn(lineId: string): number {
+    return Object.values(this.state.calls).filter(({ line_id }) => line_id === lineId).length;
   }
 
   /** When it began to ring, in ms. */
@@ -232,6 +239,7 @@ export class Desk {
     } else {
       noteServerTime(Date.parse(frame.timestamp));
       if (frame.type === 'interaction.closed') this.closed(frame.data);
+      if (frame.type === 'registration.changed') this.lines.stands(frame.data);
       if (frame.type.startsWith('missed.')) this.missed.put(frame.data as MissedItem);
       if (frame.type.startsWith('pop.')) this.arrived(frame.data as Pop, arrivedAt);
     }
