@@ -42,7 +42,7 @@ enum Command {
         command: UserCommand,
     },
     /// Find out what a PBX lets Linecard do with an account, and what to change; rings nobody.
-    Doctor(doctor::Patient),
+    Doctor(doctor::Asked),
     /// Take over what another program has.
     Import {
         #[command(subcommand)]
@@ -151,7 +151,7 @@ fn execute(arguments: Arguments) -> Result<Ended, CliError> {
         match arguments.command {
             Command::Serve => serve::serve(config).await,
             Command::User { command: UserCommand::Add(new) } => user::add(&config, new).await,
-            Command::Doctor(patient) => doctor::examine(&config, patient).await,
+            Command::Doctor(asked) => doctor::examine(&config, asked).await,
             Command::Import { command: ImportCommand::Contacts(source) } => {
                 import::contacts(&config, source).await
             }

@@ -117,15 +117,15 @@ pub(crate) fn sip_line(line: &Line, expires_s: u32) -> ua::Line {
             LineTransport::Tls => linecard_sip::transport::Transport::Tls,
         }),
         expires_s,
-        contact_user: Some(contact_user(line)),
+        contact_user: Some(contact_user(line.id, &account.password)),
     }
 }
 
 /// A user part that nobody can guess without the password, and that stays the same over restarts: a binding of an
 /// earlier run is refreshed and not left beside the new one.
-fn contact_user(line: &Line) -> String {
+pub(crate) fn contact_user(line: LineId, password: &str) -> String {
     let mut digest = Sha256::new();
-    for part in ["linecard contact", &line.id.to_string(), &line.account.password] {
+    for part in ["linecard contact", &line.to_string(), password] {
         digest.update((part.len() as u64).to_be_bytes());
         digest.update(part.as_bytes());
     }
@@ -192,7 +192,10 @@ mod tests {
     #[test]
     fn a_contact_is_the_same_after_a_restart_and_another_with_another_password() {
         let (mut directory, id) = with_line();
-        let contact = |directory: &Directory| contact_user(directory.line(id).expect("the line"));
+        let contact = |directory: &Directory| {
+            let line = directory.line(id).expect("the line");
+            contact_user(line.id, &line.account.password)
+        };
         let first = contact(&directory);
         assert_eq!((first.len(), contact(&directory) == first), (24, true));
         directory.lines.get_mut(&id).expect("the line").account.password = "other".to_owned();

@@ -21,6 +21,7 @@ mod server;
 mod spool;
 mod tls;
 mod translate;
+mod trouble;
 mod wire;
 
 pub use server::{StartError, run};

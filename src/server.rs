@@ -16,7 +16,7 @@ use linecard_media::ToneTable;
 use linecard_sip::ua::{self, UserAgent, UserAgentConfig};
 use linecard_store::Store;
 use linecard_store::idempotency::KEPT_MS;
-use linecard_web::port::{Audit, Reactor as Door};
+use linecard_web::port::{Doors, Reactor as Door};
 use linecard_web::{App, WebSettings};
 use tokio::net::TcpListener;
 use tokio::sync::{mpsc, oneshot};
@@ -25,6 +25,7 @@ use crate::audit::AuditWriter;
 use crate::clock::wall_clock;
 use crate::config::{Config, ConfigError, RecordingDefault, Tls, UnknownSources};
 use crate::directory::Directory;
+use crate::doctor::Consulting;
 use crate::http::Http;
 use crate::hub::Hub;
 use crate::ledger::Ledger;
@@ -131,7 +132,8 @@ pub async fn run(
     };
     let queues = Queues { arrivals, media: media_events, notices, commands: asked };
     let (audit, audit_writer) = AuditWriter::start(store.clone(), &folder.join("spool"))?;
-    let doors = (Door::new(commands), audit);
+    let doctor = Consulting::start(config.external_address()?);
+    let doors = Doors { reactor: Door::new(commands), audit, doctor };
     let app = web_app(&config, &store, doors, epoch)?;
     let http = serve_http(&config, certificate, listener, app, started)?;
     let forgetting = tokio::spawn(forget(store.clone(), config.events.retention_days));
@@ -303,12 +305,7 @@ fn recovered_recording(
     }
 }
 
-fn web_app(
-    config: &Config,
-    store: &Store,
-    (door, audit): (Door, Audit),
-    epoch: String,
-) -> Result<App, StartError> {
+fn web_app(config: &Config, store: &Store, doors: Doors, epoch: String) -> Result<App, StartError> {
     let settings = WebSettings {
         public_url: config.public_url(),
         allowed_origins: config.server.allowed_origins.clone(),
@@ -320,7 +317,7 @@ fn web_app(
         epoch,
     };
     let ids = IdSource::new(chance::generator()?);
-    Ok(App::new(store.clone(), door, audit, settings, ids, wall_clock))
+    Ok(App::new(store.clone(), doors, settings, ids, wall_clock))
 }
 
 fn serve_http(

@@ -10,18 +10,18 @@ use linecard_crm::{CallerNumber, DialPlan, IdentityHeaders, Party, choose_identi
 use linecard_sip::dialog::DialogRecord;
 use linecard_sip::invite;
 use linecard_sip::message::{HeaderName, NameAddr, ReasonValue, Request};
-use linecard_sip::registration::{FailureReason, RegistrationState, WaitReason};
+use linecard_sip::registration::{RegistrationState, WaitReason};
 use serde::{Deserialize, Serialize};
 
 use crate::recorder;
+use crate::trouble::Trouble;
 
 /// How a line stands, apart from which line it is.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct LineStanding {
     pub(crate) state: LineState,
-    pub(crate) reason: Option<String>,
-    /// What an administrator should look at; none when nobody has to do anything.
-    pub(crate) check: Option<&'static str>,
+    /// None when nobody has to do anything.
+    pub(crate) trouble: Option<Trouble>,
     pub(crate) expires_at: Option<UtcMillis>,
     pub(crate) contacts: u32,
 }
@@ -108,52 +108,28 @@ pub(crate) fn hang_up_reason(reason: HangUpReason) -> ReasonValue {
 
 /// Returns how a registration looks to an administrator.
 pub(crate) fn standing(state: &RegistrationState, now: Instant, at: UtcMillis) -> LineStanding {
-    let (state, reason, check, expires_at, contacts) = match state {
+    let (state, trouble, expires_at, contacts) = match state {
         RegistrationState::Registered { expires_at, contacts } => {
             let left = expires_at.saturating_duration_since(now).as_millis();
             let at = at.plus_ms(i64::try_from(left).unwrap_or(i64::MAX));
-            (LineState::Registered, None, None, Some(at), *contacts)
+            (LineState::Registered, None, Some(at), *contacts)
         }
-        RegistrationState::Waiting { reason, .. } => {
-            (LineState::Trying, Some(reason.to_string()), check_of_wait(reason), None, 0)
-        }
+        RegistrationState::Waiting { reason, .. } => (LineState::Trying, Trouble::of_wait(reason), None, 0),
         RegistrationState::Failed { reason, .. } => {
-            (LineState::Failed, Some(reason.to_string()), Some(check_of_failure(reason)), None, 0)
+            (LineState::Failed, Some(Trouble::of_failure(reason)), None, 0)
         }
         RegistrationState::Idle
         | RegistrationState::Querying
         | RegistrationState::Registering
         | RegistrationState::Unregistering
-        | RegistrationState::Unregistered => (LineState::Trying, None, None, None, 0),
+        | RegistrationState::Unregistered => (LineState::Trying, None, None, 0),
     };
-    LineStanding { state, reason, check, expires_at, contacts: u32::try_from(contacts).unwrap_or(u32::MAX) }
+    LineStanding { state, trouble, expires_at, contacts: u32::try_from(contacts).unwrap_or(u32::MAX) }
 }
 
 /// Tells whether a registration waits because nobody answers at the other end.
 pub(crate) fn is_unreachable(state: &RegistrationState) -> bool {
     matches!(state, RegistrationState::Waiting { reason: WaitReason::Unreachable { .. }, .. })
-}
-
-fn check_of_wait(reason: &WaitReason) -> Option<&'static str> {
-    match reason {
-        WaitReason::Spread => None,
-        WaitReason::Unreachable { .. } => {
-            Some("check the line's server, port and transport, and that the PBX runs")
-        }
-        WaitReason::Unavailable { .. } => Some("check the PBX"),
-        WaitReason::ContactMissing { .. } => Some("check sip.external_address and how the PBX treats NAT"),
-    }
-}
-
-fn check_of_failure(reason: &FailureReason) -> &'static str {
-    match reason {
-        FailureReason::Authentication(_) => "check the line's username, auth_username and password",
-        FailureReason::Forbidden | FailureReason::UnknownUser => {
-            "check the line's username, and that the PBX lets it register"
-        }
-        FailureReason::Redirect => "check the line's server and outbound_proxy",
-        FailureReason::IntervalRefused | FailureReason::Rejected { .. } => "check the account at the PBX",
-    }
 }
 
 /// Returns what became of a recording.

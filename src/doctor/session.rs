@@ -15,7 +15,9 @@ use linecard_sip::uri::{Host, SipUri, Uri, escape_user};
 use rand_chacha::rand_core::RngCore;
 use tokio::sync::mpsc;
 
-use super::{Account, Server};
+use super::chart::Exchange;
+use super::reach::Server;
+use super::{Account, Patient};
 use crate::chance;
 use crate::config::ListenTransport;
 use crate::wire::{Arrival, Wire};
@@ -29,8 +31,8 @@ const ARRIVALS_MAX: usize = 256;
 /// A registrar's answer that lists the contacts of the account.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Listing {
-    /// Whether the doctor's own contact is among them.
-    pub(super) own: bool,
+    /// The place of our own contact among them, from 1.
+    pub(super) own_place: Option<usize>,
     /// The contacts of others.
     pub(super) others: BTreeSet<String>,
 }
@@ -42,7 +44,13 @@ pub(super) struct Session {
     arrivals: mpsc::Receiver<Arrival>,
     streams: HashMap<SocketAddr, StreamFramer>,
     flow: Flow,
+    exchange: Exchange,
+    /// The contact that the doctor registers.
     contact_user: String,
+    /// The contact of a line of ours: then nothing is registered.
+    own_contact: Option<String>,
+    /// The registrar has told what it tells, and the registration that would follow was not sent.
+    pub(super) held_back: bool,
     pub(super) state: RegistrationState,
     pub(super) listings: Vec<Listing>,
     /// What the server calls itself.
@@ -60,10 +68,12 @@ impl Session {
     /// # Errors
     /// When the system gives no sockets, or the account cannot be written into a message.
     pub(super) async fn begin(
-        account: &Account,
+        patient: &Patient,
         server: &Server,
         transport: Transport,
+        exchange: Exchange,
     ) -> anyhow::Result<Self> {
+        let account = &patient.account;
         let local = SocketAddr::new(own_address_towards(server.address)?, 0);
         let (arrived, arrivals) = mpsc::channel(ARRIVALS_MAX);
         let listeners = [(ListenTransport::Udp, local), (ListenTransport::Tcp, local)];
@@ -75,7 +85,7 @@ impl Session {
         let config = UserAgentConfig {
             user_agent_name: format!("Linecard/{} doctor", env!("CARGO_PKG_VERSION")),
             local_addresses: wire.local_addresses().to_vec(),
-            external_address: account.external_address,
+            external_address: patient.external_address,
             ..UserAgentConfig::default()
         };
         let contact_user = format!("doctor{:016x}", chance::generator()?.next_u64());
@@ -85,7 +95,10 @@ impl Session {
             arrivals,
             streams: HashMap::new(),
             flow: Flow::new(transport, own, server.address),
+            exchange,
             contact_user: contact_user.clone(),
+            own_contact: patient.own_contact.clone(),
+            held_back: false,
             state: RegistrationState::Idle,
             listings: Vec::new(),
             server_name: None,
@@ -100,7 +113,7 @@ impl Session {
             username: account.username.clone(),
             password: account.password.clone(),
             auth_username: account.auth_username.clone(),
-            outbound_proxy: None,
+            outbound_proxy: account.outbound_proxy.clone(),
             transport: Some(transport),
             expires_s: EXPIRES_S,
             contact_user: Some(contact_user),
@@ -133,10 +146,10 @@ impl Session {
     }
 
     /// Asks what the server can do; none when it does not answer.
-    pub(super) async fn ask_options(&mut self, account: &Account, server: &Server) -> Option<Response> {
-        let request = self.options_request(account, server)?;
+    pub(super) async fn ask_options(&mut self, patient: &Patient, server: &Server) -> Option<Response> {
+        let request = self.options_request(&patient.account, server)?;
         for patience in ASKED {
-            self.wire.transmit(self.flow, request.clone());
+            self.transmit(self.flow, request.clone());
             if self.until(patience, |session| session.options.is_some()).await {
                 break;
             }
@@ -150,6 +163,9 @@ impl Session {
 
     /// Takes the doctor's contact away again; tells whether the registrar has confirmed it.
     pub(super) async fn leave(&mut self) -> bool {
+        if self.own_contact.is_some() {
+            return false;
+        }
         let before = self.listings.len();
         self.agent.shut_down(Instant::now());
         self.pump();
@@ -179,6 +195,9 @@ impl Session {
         headers.push(HeaderName::CallId, token());
         headers.push(HeaderName::CSeq, format!("1 {}", Method::Options));
         headers.push(HeaderName::MaxForwards, "70");
+        if let Some(proxy) = &account.outbound_proxy {
+            headers.push(HeaderName::Route, format!("<sip:{proxy};lr>"));
+        }
         let own = format!("<sip:{}@{}>", self.contact_user, self.flow.local);
         headers.push(HeaderName::Contact, own);
         headers.push(HeaderName::Accept, "application/sdp");
@@ -190,8 +209,12 @@ impl Session {
         let now = Instant::now();
         match arrival {
             Arrival::Datagram { flow, payload } => {
-                if let Ok(Message::Response(response)) = parse_datagram(&payload) {
-                    self.heard(&response);
+                // Only what is SIP is told: the doctor is no way to read other services.
+                if let Ok(message) = parse_datagram(&payload) {
+                    self.exchange.received(&payload);
+                    if let Message::Response(response) = message {
+                        self.heard(&response);
+                    }
                 }
                 self.agent.handle_input(Input::Datagram { flow, payload: &payload }, now);
             }
@@ -220,7 +243,9 @@ impl Session {
         framer.push(payload);
         let mut responses = Vec::new();
         while let Some(frame) = framer.next() {
-            if let Ok(Frame::Message(Message::Response(response))) = frame {
+            let Ok(Frame::Message(message)) = frame else { continue };
+            self.exchange.received(&message.to_bytes());
+            if let Message::Response(response) = message {
                 responses.push(response);
             }
         }
@@ -250,18 +275,28 @@ impl Session {
 
     fn listed(&mut self, response: &Response) {
         let contacts = response.headers.contacts().unwrap_or_default();
+        let own_user = self.own_contact.as_ref().unwrap_or(&self.contact_user);
         let own = |contact: &NameAddr| {
-            contact.uri.as_sip().and_then(|uri| uri.user.as_deref()) == Some(self.contact_user.as_str())
+            contact.uri.as_sip().and_then(|uri| uri.user.as_deref()) == Some(own_user.as_str())
         };
         let others = contacts.iter().filter(|contact| !own(contact)).map(|contact| contact.uri.to_string());
-        let listing = Listing { own: contacts.iter().any(own), others: others.collect() };
-        self.listings.push(listing);
+        let own_place = contacts.iter().position(own).map(|index| index + 1);
+        self.listings.push(Listing { own_place, others: others.collect() });
+    }
+
+    fn transmit(&mut self, flow: Flow, payload: Vec<u8>) {
+        if self.own_contact.is_some() && registers_a_contact(&payload) {
+            self.held_back = true;
+            return;
+        }
+        self.exchange.sent(&payload);
+        self.wire.transmit(flow, payload);
     }
 
     fn pump(&mut self) {
         loop {
             match self.agent.poll_output() {
-                Output::Transmit { flow, payload } => self.wire.transmit(flow, payload),
+                Output::Transmit { flow, payload } => self.transmit(flow, payload),
                 Output::CloseStream { flow } => self.wire.close_stream(flow),
                 Output::Resolve { id, host, port, transport } => {
                     self.wire.resolve(id, host, port.unwrap_or_else(|| transport.default_port()));
@@ -277,6 +312,15 @@ impl Session {
                 Output::Idle => return self.wake_at = None,
             }
         }
+    }
+}
+
+fn registers_a_contact(payload: &[u8]) -> bool {
+    match parse_datagram(payload) {
+        Ok(Message::Request(request)) => {
+            request.method == Method::Register && request.headers.get(&HeaderName::Contact).is_some()
+        }
+        _ => false,
     }
 }
 

@@ -1,5 +1,6 @@
 //! How the lines stand: kept for `/lines`, told to browsers, and said in the log once for each change, with what to check.
 
+use std::collections::BTreeMap;
 use std::time::Instant;
 
 use linecard_calls::{Event, LineId, LineState, RegistrationView};
@@ -10,6 +11,7 @@ use super::Reactor;
 use crate::clock::wall_clock;
 use crate::directory::server_host;
 use crate::translate::{self, LineStanding};
+use crate::trouble::Trouble;
 
 impl Reactor {
     /// Takes in what became of a line's registration.
@@ -42,12 +44,9 @@ impl Reactor {
         let named: Vec<LineId> = named.map(|line| line.id).collect();
         for line in named {
             self.nameless.insert(line);
-            let reason = format!("the name {host} has no address");
-            let check = Some("check the line's server and the name service");
             let standing = LineStanding {
                 state: LineState::Failed,
-                reason: Some(reason),
-                check,
+                trouble: Some(Trouble::no_address(host)),
                 expires_at: None,
                 contacts: 0,
             };
@@ -58,19 +57,32 @@ impl Reactor {
     fn stands(&mut self, line_id: LineId, standing: LineStanding) {
         let known = self.parts.directory.line(line_id);
         let name = known.map(|line| line.account.name.clone()).unwrap_or_default();
-        let view = RegistrationView {
+        let before = self.standings.get(&line_id);
+        let unchanged = before.filter(|before| before.state == standing.state);
+        let mut view = RegistrationView {
             line_id,
             user_id: known.and_then(|line| line.account.user_id),
             state: standing.state,
-            reason: standing.reason,
+            since: unchanged.map_or_else(wall_clock, |before| before.since),
+            reason: None,
+            reason_key: None,
+            reason_params: BTreeMap::new(),
+            advice: None,
             expires_at: standing.expires_at,
             contacts: standing.contacts,
         };
+        if let Some(trouble) = standing.trouble {
+            let own = |(name, value): (&str, String)| (name.to_owned(), value);
+            view.reason_key = Some(trouble.key.to_owned());
+            view.reason_params = trouble.params.into_iter().map(own).collect();
+            view.reason = Some(trouble.text);
+            view.advice = Some(trouble.advice.to_owned());
+        }
         let before = self.standings.insert(line_id, view.clone());
         let before = before.as_ref();
-        match (&view.reason, standing.check) {
-            (Some(reason), Some(check)) if is_news(before, &view) => {
-                tracing::warn!(line = %line_id, "line {name:?} is not registered: {reason}; {check}");
+        match (&view.reason, &view.advice) {
+            (Some(reason), Some(advice)) if is_news(before, &view) => {
+                tracing::warn!(line = %line_id, "line {name:?} is not registered: {reason}; {advice}");
             }
             (Some(reason), _) => {
                 tracing::debug!(line = %line_id, "line {name:?} is not registered: {reason}");

@@ -26,7 +26,8 @@ const LINE: &[&str] = &[
     "registration",
     "version",
 ];
-const REGISTRATION: &[&str] = &["state", "reason", "expires_at", "contacts"];
+const REGISTRATION: &[&str] =
+    &["state", "since", "reason", "reason_key", "reason_params", "advice", "expires_at", "contacts"];
 const CONTACT: &[&str] = &[
     "id",
     "name",

@@ -8,6 +8,7 @@ mod a_session_is_a_cookie_or_a_bearer;
 mod a_slow_browser_harms_no_other;
 mod a_socket_greets_and_closes_by_its_codes;
 mod a_socket_resumes_after_its_cursor;
+mod an_account_is_checked_step_by_step;
 mod an_agent_hears_of_its_own_only;
 mod clients;
 mod companies_lend_their_number_to_their_people;

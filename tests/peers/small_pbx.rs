@@ -3,7 +3,7 @@
 
 use std::collections::HashMap;
 use std::net::{SocketAddr, UdpSocket};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU16, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 use std::time::Duration;
@@ -26,6 +26,8 @@ struct Shared {
     /// The contact of each account that is registered.
     bindings: Mutex<HashMap<String, String>>,
     answers: AtomicBool,
+    /// The status of every answer to a registration; 0 for none in particular.
+    refuses: AtomicU16,
     over: AtomicBool,
 }
 
@@ -38,6 +40,7 @@ impl SmallPbx {
             socket,
             bindings: Mutex::default(),
             answers: AtomicBool::new(false),
+            refuses: AtomicU16::new(0),
             over: AtomicBool::new(false),
         };
         let shared = Arc::new(shared);
@@ -53,6 +56,16 @@ impl SmallPbx {
     /// Lets every phone that is rung from now on answer at once.
     pub(crate) fn answers(&self) {
         self.shared.answers.store(true, Ordering::Relaxed);
+    }
+
+    /// Refuses every registration from now on.
+    pub(crate) fn refuses(&self, status: u16) {
+        self.shared.refuses.store(status, Ordering::Relaxed);
+    }
+
+    /// The contact of an account, if it is registered.
+    pub(crate) fn contact(&self, account: &str) -> Option<String> {
+        self.shared.bindings.lock().expect("no panic").get(account).cloned()
     }
 
     /// Waits until an account is registered; returns the user part under which it wants to be called.
@@ -108,6 +121,10 @@ impl Shared {
     fn register(&self, request: &Message, from: SocketAddr) {
         let account = uri(request.header("To")).trim_start_matches("sip:").split('@').next();
         let account = account.unwrap_or_default().to_owned();
+        let refused = self.refuses.load(Ordering::Relaxed);
+        if refused != 0 {
+            return self.reply(request, refused, "Server: small-pbx\r\n", "", from);
+        }
         let contact = request.header("Contact").to_owned();
         let leaves = request.header("Expires") == "0" || contact.contains("expires=0");
         let mut bindings = self.bindings.lock().expect("no panic");

@@ -1,6 +1,7 @@
 //! The stories that have to pass end to end: the real binary, a real PBX, real phones, a real browser.
 
 mod a_call_that_an_agent_asks_for;
+mod a_clumsy_administrator_is_told_what_to_change;
 mod a_database_server_that_goes_away_refuses_no_call;
 mod a_dead_call_ends_within_a_minute;
 mod a_full_disk_flags_the_recording_and_leaves_the_talk_alone;

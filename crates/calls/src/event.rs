@@ -3,6 +3,7 @@
 //! An event is not evidence and is never folded. Numbering, storing and sending are the runtime's:
 //! [`Frame`] and [`Cursor`] are only the shapes.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::str::FromStr;
 
@@ -209,8 +210,17 @@ pub struct RegistrationView {
     pub user_id: Option<UserId>,
     /// How it stands.
     pub state: LineState,
-    /// Why it failed, for people.
+    /// Since when.
+    #[serde(with = "rfc3339")]
+    pub since: UtcMillis,
+    /// Why it is not registered, for people.
     pub reason: Option<String>,
+    /// Which sentence `reason` is, for pages that have it in another language.
+    pub reason_key: Option<String>,
+    /// The values in the sentence.
+    pub reason_params: BTreeMap<String, String>,
+    /// What to change.
+    pub advice: Option<String>,
     /// When the granted binding expires.
     #[serde(with = "rfc3339::option")]
     pub expires_at: Option<UtcMillis>,

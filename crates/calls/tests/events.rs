@@ -3,6 +3,8 @@
 
 mod common;
 
+use std::collections::BTreeMap;
+
 use common::{Desk, candidate, line, named, user};
 use linecard_calls::*;
 use serde_json::{Value, json};
@@ -207,14 +209,20 @@ fn missed_registration_and_alarm_events_have_their_shape() {
         line_id: line(1),
         user_id: None,
         state: LineState::Failed,
-        reason: Some("403 Forbidden".to_owned()),
+        since: UtcMillis(1_764_000_000_007),
+        reason: Some("the registrar answered 403".to_owned()),
+        reason_key: Some("rejected".to_owned()),
+        reason_params: BTreeMap::from([("status".to_owned(), "403".to_owned())]),
+        advice: Some("look into the PBX's log".to_owned()),
         expires_at: None,
         contacts: 0,
     });
     assert_eq!(
         serde_json::to_value(&registration).unwrap(),
         json!({"type": "registration.changed", "data": {"line_id": line(1), "user_id": null, "state": "failed",
-            "reason": "403 Forbidden", "expires_at": null, "contacts": 0}})
+            "since": "2025-11-24T16:00:00.007Z", "reason": "the registrar answered 403", "reason_key": "rejected",
+            "reason_params": {"status": "403"}, "advice": "look into the PBX's log", "expires_at": null,
+            "contacts": 0}})
     );
     let alarm = Event::AlarmRaised(AlarmView {
         alarm: AlarmKind::DatabaseUnavailable,

@@ -36,6 +36,8 @@ pub enum AuditAction {
     CallDialled,
     /// A call was asked for and refused: the number is barred, or there were too many.
     CallBarred,
+    /// The doctor looked at an account of a PBX.
+    LineChecked,
 }
 
 /// A row to be added.
@@ -49,7 +51,7 @@ pub struct AuditEntry {
     pub action: AuditAction,
     /// Who; none when nobody has the log-in that was given.
     pub user_id: Option<UserId>,
-    /// To what: the id of a recording, a user, a line or an interaction.
+    /// To what: the id of a recording, a user, a line or an interaction, or an account that is no line yet.
     pub subject: Option<String>,
     /// From which address.
     pub source: IpAddr,

@@ -1,5 +1,7 @@
 //! `/lines`: SIP accounts; administrators only, and a password never comes back.
 
+use std::collections::BTreeMap;
+
 use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
@@ -54,7 +56,9 @@ const SHEET: Sheet = Sheet {
         "dial_prefix",
         "caller_id",
         "registration.state",
+        "registration.since",
         "registration.reason",
+        "registration.advice",
         "registration.expires_at",
         "registration.contacts",
         "version",
@@ -64,7 +68,12 @@ const SHEET: Sheet = Sheet {
 #[derive(Debug, Serialize)]
 struct RegistrationShape {
     state: LineState,
+    #[serde(with = "rfc3339::option")]
+    since: Option<UtcMillis>,
     reason: Option<String>,
+    reason_key: Option<String>,
+    reason_params: BTreeMap<String, String>,
+    advice: Option<String>,
     #[serde(with = "rfc3339::option")]
     expires_at: Option<UtcMillis>,
     contacts: u32,
@@ -76,13 +85,24 @@ impl LineShape {
         let registration = match known {
             Some(known) => RegistrationShape {
                 state: known.state,
+                since: Some(known.since),
                 reason: known.reason.clone(),
+                reason_key: known.reason_key.clone(),
+                reason_params: known.reason_params.clone(),
+                advice: known.advice.clone(),
                 expires_at: known.expires_at,
                 contacts: known.contacts,
             },
-            None => {
-                RegistrationShape { state: LineState::Trying, reason: None, expires_at: None, contacts: 0 }
-            }
+            None => RegistrationShape {
+                state: LineState::Trying,
+                since: None,
+                reason: None,
+                reason_key: None,
+                reason_params: BTreeMap::new(),
+                advice: None,
+                expires_at: None,
+                contacts: 0,
+            },
         };
         let account = line.account;
         Self {
@@ -245,7 +265,8 @@ async fn registrations(app: &App) -> Result<Vec<RegistrationView>, ApiError> {
     Ok(app.reactor.ask(|reply| Command::Registrations { reply }).await?)
 }
 
-fn check(draft: &LineDraft) -> Result<(), ApiError> {
+/// Refuses what cannot be a line.
+pub(crate) fn check(draft: &LineDraft) -> Result<(), ApiError> {
     check_host("server", &draft.server)?;
     check_text("username", &draft.username, 128)?;
     check_text("password", &draft.password, 256)?;

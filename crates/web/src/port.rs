@@ -14,6 +14,8 @@ use linecard_store::audit::AuditEntry;
 use linecard_store::ledger::SavedCall;
 use tokio::sync::{broadcast, mpsc, oneshot};
 
+use crate::doctor::Doctor;
+
 /// A frame with its text as it goes over every socket.
 #[derive(Debug)]
 pub struct NumberedFrame {
@@ -274,6 +276,17 @@ impl Reactor {
     pub fn tell(&self, command: Command) {
         let _ = self.commands.try_send(command);
     }
+}
+
+/// The doors of a server.
+#[derive(Debug, Clone)]
+pub struct Doors {
+    /// To the owner of calls and lines.
+    pub reactor: Reactor,
+    /// To the audit's writer.
+    pub audit: Audit,
+    /// To the doctor.
+    pub doctor: Doctor,
 }
 
 /// How long what is audited waits until its row is safe.

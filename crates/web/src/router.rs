@@ -7,7 +7,7 @@ use axum::routing::{any, delete, get, post};
 
 use crate::{
     ApiError, App, audit, calls, companies, completion, contacts, dial, headers, health, idempotency,
-    interactions, lines, metrics, missed, recordings, session, ui, users, ws,
+    interactions, line_check, lines, metrics, missed, recordings, session, ui, users, ws,
 };
 
 /// Returns the whole HTTP side of the server.
@@ -33,7 +33,9 @@ fn api(app: &App) -> Router<App> {
         .route("/users/{id}/devices", get(users::devices).post(users::add_device))
         .route("/users/{id}/devices/{device}", delete(users::delete_device))
         .route("/lines", get(lines::list).post(lines::create))
+        .route("/lines/check", post(line_check::check))
         .route("/lines/{id}", get(lines::show).patch(lines::change).delete(lines::delete))
+        .route("/lines/{id}/check", post(line_check::check_line))
         .route("/contacts", get(contacts::list).post(contacts::create))
         .route("/contacts/match", get(contacts::find))
         .route("/contacts/{id}", get(contacts::show).patch(contacts::change).delete(contacts::delete))

@@ -9,11 +9,13 @@ use linecard_store::Store;
 use linecard_store::audit::{AuditAction, AuditEntry};
 
 use crate::dial::DialRate;
+use crate::doctor::Doctor;
 use crate::idempotency::InFlight;
+use crate::line_check::Looking;
 use crate::listens::Listens;
 use crate::lockout::Lockout;
 use crate::metrics::Traffic;
-use crate::port::{Audit, Reactor};
+use crate::port::{Audit, Doors, Reactor};
 use crate::source::{Network, Source};
 
 /// What the administrator configured, as far as handlers need it.
@@ -46,11 +48,15 @@ pub struct App {
     pub reactor: Reactor,
     /// The door to the audit.
     pub audit: Audit,
+    /// The door to the doctor.
+    pub(crate) doctor: Doctor,
     /// What was configured.
     pub settings: Arc<WebSettings>,
     /// The requests with an `Idempotency-Key` that are being done.
     pub(crate) in_flight: InFlight,
     pub(crate) traffic: Arc<Traffic>,
+    /// Those for whom the doctor looks at an account.
+    pub(crate) looking: Looking,
     lockout: Arc<Mutex<Lockout>>,
     dial_rate: Arc<Mutex<DialRate>>,
     listens: Arc<Mutex<Listens>>,
@@ -63,17 +69,31 @@ impl App {
     #[must_use]
     pub fn new(
         store: Store,
-        reactor: Reactor,
-        audit: Audit,
+        doors: Doors,
         settings: WebSettings,
         ids: IdSource,
         clock: fn() -> UtcMillis,
     ) -> Self {
         let (settings, ids) = (Arc::new(settings), Arc::new(Mutex::new(ids)));
-        let in_flight = InFlight::default();
+        let (in_flight, looking) = (InFlight::default(), Looking::default());
         let (traffic, lockout, listens) = (Arc::default(), Arc::default(), Arc::default());
         let dial_rate = Arc::default();
-        Self { store, reactor, audit, settings, in_flight, traffic, lockout, dial_rate, listens, ids, clock }
+        let Doors { reactor, audit, doctor } = doors;
+        Self {
+            store,
+            reactor,
+            audit,
+            doctor,
+            settings,
+            in_flight,
+            traffic,
+            looking,
+            lockout,
+            dial_rate,
+            listens,
+            ids,
+            clock,
+        }
     }
 
     /// Makes an id of any kind.

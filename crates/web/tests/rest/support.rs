@@ -15,7 +15,8 @@ use linecard_crm::DialPlan;
 use linecard_store::Store;
 use linecard_store::ledger::{Batch, SavedCall};
 use linecard_store::users::{User, UserDraft};
-use linecard_web::port::{Audit, AuditOrder, Command, Figures, Reactor, Refusal};
+use linecard_web::doctor::Doctor;
+use linecard_web::port::{Audit, AuditOrder, Command, Doors, Figures, Reactor, Refusal};
 use linecard_web::{App, WebSettings, router};
 use rand_chacha::ChaCha12Rng;
 use rand_chacha::rand_core::SeedableRng;
@@ -127,8 +128,10 @@ impl Desk {
             recording_dir: dir.path().to_owned(),
             epoch: "e".to_owned(),
         };
-        let (reactor_door, audit) = (Reactor::new(commands), Audit::new(audit));
-        let app = App::new(store.clone(), reactor_door, audit, settings, ids(2), clock);
+        let (orders, _) = mpsc::channel(1);
+        let (reactor_door, audit, doctor) = (Reactor::new(commands), Audit::new(audit), Doctor::new(orders));
+        let doors = Doors { reactor: reactor_door, audit, doctor };
+        let app = App::new(store.clone(), doors, settings, ids(2), clock);
         Self { store, router: router(app), ids: ids(3), happenings, gates, reactor, dir }
     }
 

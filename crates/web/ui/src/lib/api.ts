@@ -6,6 +6,8 @@ import type {
   Contact,
   Explanation,
   Interaction,
+  Line,
+  LineDraft,
   Listing,
   MissedItem,
   MissedState,
@@ -44,24 +46,52 @@ export function listen(hooks: { logInNeeded: () => void; serverTime: (ms: number
   serverTime = hooks.serverTime;
 }
 
-async function ask<T>(method: string, path: string, body?: object): Promise<T> {
+interface Request {
+  body?: object | undefined;
+  /** The version that is changed or deleted. */
+  version?: number;
+  signal?: AbortSignal;
+}
+
+async function answered(method: string, path: string, { body, version, signal }: Request): Promise<Response> {
   let response: Response;
+  const headers: Record<string, string> = {};
+  if (body) headers['Content-Type'] = 'application/json';
+  if (version !== undefined) headers['If-Match'] = `"${String(version)}"`;
   try {
     response = await fetch(BASE + path, {
       method,
+      headers,
       credentials: 'same-origin',
-      signal: AbortSignal.timeout(WAIT_MS),
-      ...(body ? { body: JSON.stringify(body), headers: { 'Content-Type': 'application/json' } } : {}),
+      signal: signal ?? AbortSignal.timeout(WAIT_MS),
+      ...(body ? { body: JSON.stringify(body) } : {}),
     });
   } catch (error) {
     throw new ApiError(0, String(error));
   }
   const date = Date.parse(response.headers.get('Date') ?? '');
   if (Number.isFinite(date)) serverTime(date);
-  if (response.ok) return response.status === 204 ? (undefined as T) : ((await response.json()) as T);
+  if (response.ok) return response;
   const error = await refusal(response);
   if (response.status === 401 && path !== '/session') logInNeeded();
   throw error;
+}
+
+async function ask<T>(method: string, path: string, body?: object, version?: number): Promise<T> {
+  const response = await answered(method, path, { body, ...(version === undefined ? {} : { version }) });
+  return response.status === 204 ? (undefined as T) : ((await response.json()) as T);
+}
+
+/** The lines of JSON of an answer that takes its time, each as soon as it is there. */
+export async function* stream<T>(path: string, body: object | undefined, signal: AbortSignal): AsyncGenerator<T> {
+  const response = await answered('POST', path, { body, signal });
+  const reader = response.body?.pipeThrough(new TextDecoderStream()).getReader();
+  let rest = '';
+  for (let part = await reader?.read(); part?.value !== undefined; part = await reader?.read()) {
+    const lines = (rest + part.value).split('\n');
+    rest = lines.pop() ?? '';
+    for (const line of lines) if (line !== '') yield JSON.parse(line) as T;
+  }
 }
 
 async function refusal(response: Response): Promise<ApiError> {
@@ -118,6 +148,12 @@ export const api = {
   missed: (state: MissedState, limit: number) => ask<Listing<MissedItem>>('GET', `/missed${query({ state, limit })}`),
   claimMissed: (itemId: string) => ask<MissedItem>('POST', `/missed/${id(itemId)}/claim`),
   closeMissed: (itemId: string) => ask<MissedItem>('POST', `/missed/${id(itemId)}/close`),
+  lines: () => ask<Listing<Line>>('GET', `/lines${query({ limit: 500 })}`),
+  addLine: (line: Partial<LineDraft> & { password: string }) => ask<Line>('POST', '/lines', line),
+  changeLine: (line: Line, patch: Partial<LineDraft> & { password?: string }) =>
+    ask<Line>('PATCH', `/lines/${id(line.id)}`, patch, line.version),
+  deleteLine: (line: Line) => ask<void>('DELETE', `/lines/${id(line.id)}`, undefined, line.version),
+  users: () => ask<Listing<User>>('GET', `/users${query({ limit: 500 })}`),
   recording: (recordingId: string) => ask<Recording>('GET', `/recordings/${id(recordingId)}`),
 };
 

@@ -8,6 +8,7 @@ import { followPointer, notesInPanel, someoneDials, someonePoints, someoneTypes 
 import { EventStream } from './events.ts';
 import type { Connection } from './events.ts';
 import { Leader } from './leader.ts';
+import { Lines } from './lines.svelte.ts';
 import { MissedCallers } from './missed.svelte.ts';
 import { Notes } from './notes.svelte.ts';
 import { EMPTY, dialStepOf, isOver, isRecording, livePops, reduce } from './state.ts';
@@ -32,6 +33,7 @@ export class Desk {
   readonly contacts = new Contacts();
   readonly missed = new MissedCallers();
   readonly dialler = new Dialler();
+  readonly lines = new Lines();
   readonly notes: Notes;
   readonly introductions = new Introductions();
   readonly leader = new Leader();
@@ -127,6 +129,11 @@ export class Desk {
 
   isRecorded(callId: string): boolean {
     return isRecording(this.state, callId) || (this.recorded.has(callId) && !(callId in this.state.recordings));
+  }
+
+  /** How many calls run on a line, as far as this user may see them. */
+  callsOn(lineId: string): number {
+    return Object.values(this.state.calls).filter(({ line_id }) => line_id === lineId).length;
   }
 
   /** When it began to ring, in ms. */
@@ -248,6 +255,7 @@ export class Desk {
     } else {
       noteServerTime(Date.parse(frame.timestamp));
       if (frame.type === 'interaction.closed') this.closed(frame.data);
+      if (frame.type === 'registration.changed') this.lines.stands(frame.data);
       if (frame.type.startsWith('missed.')) this.missed.put(frame.data as MissedItem);
       if (frame.type.startsWith('pop.')) this.arrived(frame.data as Pop, arrivedAt);
     }

@@ -40,3 +40,15 @@ export function followPointer(): () => void {
 export function someonePoints(): boolean {
   return performance.now() - pointedAt < POINTING_MS;
 }
+
+/** Calls back once no button of the pointer is down any more: what comes of leaving a field must not move what is being pressed. */
+export function onceReleased(then: () => void): void {
+  if (!pressed) return then();
+  window.addEventListener('pointerup', () => setTimeout(then), { once: true });
+}
+
+let pressed = false;
+if (typeof window !== 'undefined') {
+  window.addEventListener('pointerdown', () => (pressed = true), { capture: true });
+  for (const kind of ['pointerup', 'pointercancel'] as const) window.addEventListener(kind, () => (pressed = false), { capture: true });
+}

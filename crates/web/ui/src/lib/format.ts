@@ -85,6 +85,12 @@ export function exactTime(at: number, lang: Lang): string {
   }).format(at);
 }
 
+/** The moment since when something is so: of today the time, else the date. */
+export function since(at: number, now: number, lang: Lang): string {
+  if (at >= startOfDay(now)) return clockTime(at, lang);
+  return new Intl.DateTimeFormat(lang, { day: 'numeric', month: 'long' }).format(at);
+}
+
 export function startOfDay(at: number): number {
   return new Date(at).setHours(0, 0, 0, 0);
 }

@@ -84,6 +84,7 @@ function take(state: DeskState, frame: EventFrame): DeskState {
     case 'missed.opened':
     case 'missed.claimed':
     case 'missed.closed':
+    case 'registration.changed':
     case 'interaction.closed':
       return state;
     case 'other':

@@ -167,6 +167,67 @@ export interface MissedItem {
   interaction_id: string;
 }
 
+export type Transport = 'udp' | 'tcp';
+export type DialFormat = 'plus' | 'e164' | 'national' | 'as_typed';
+export type LineStanding = 'registered' | 'trying' | 'failed';
+
+/** How a line stands; `reason_key` is the sentence in `reason`, `advice` what to change. */
+export interface Registration {
+  state: LineStanding;
+  since: string | null;
+  reason: string | null;
+  reason_key: string | null;
+  reason_params: Record<string, string>;
+  advice: string | null;
+  expires_at: string | null;
+  contacts: number;
+}
+
+export interface RegistrationView extends Registration {
+  line_id: string;
+  user_id: string | null;
+}
+
+/** What an administrator gives of a line; the password goes one way only. */
+export interface LineDraft {
+  name: string;
+  server: string;
+  username: string;
+  auth_username: string | null;
+  outbound_proxy: string | null;
+  transport: Transport | null;
+  user_id: string | null;
+  dial_format: DialFormat;
+  dial_prefix: string | null;
+  caller_id: string | null;
+}
+
+export interface Line extends LineDraft {
+  id: string;
+  registration: Registration;
+  version: number;
+}
+
+/** What the doctor tells of an account, one line of JSON each. */
+export interface CheckStep {
+  type: 'step';
+  name: string;
+  state: 'good' | 'noted' | 'bad';
+  key: string;
+  params: Record<string, string>;
+  text: string;
+  advice: string | null;
+  field: string | null;
+}
+
+export interface CheckMessage {
+  type: 'message';
+  sent: boolean;
+  text: string;
+}
+
+export type Finding = CheckStep | CheckMessage | { type: 'verdict'; healthy: boolean };
+
 export interface Sentence {
   at: string;
   source: string;
@@ -233,11 +294,12 @@ export type RecordingFrame = Numbered<
 >;
 export type AgentFrame = Numbered<'agent.state_changed', AgentView>;
 export type MissedFrame = Numbered<'missed.opened' | 'missed.claimed' | 'missed.closed', MissedItem>;
+export type RegistrationFrame = Numbered<'registration.changed', RegistrationView>;
 export type ClosedFrame = Numbered<'interaction.closed', Interaction>;
 /** A type that this page does not know yet; it only moves the cursor. */
 export type OtherFrame = Numbered<'other', unknown>;
 
-export type EventFrame = CallFrame | PopFrame | RecordingFrame | AgentFrame | MissedFrame | ClosedFrame | OtherFrame;
+export type EventFrame = CallFrame | PopFrame | RecordingFrame | AgentFrame | MissedFrame | RegistrationFrame | ClosedFrame | OtherFrame;
 export type StateFrame = SnapshotFrame | EventFrame;
 export type ServerFrame = Hello | { type: 'heartbeat' } | StateFrame;
 
@@ -260,6 +322,7 @@ const KNOWN = new Set<string>([
   'missed.opened',
   'missed.claimed',
   'missed.closed',
+  'registration.changed',
   'interaction.closed',
 ]);
 

@@ -20,7 +20,8 @@ export function faultsOfLayout(): string[] {
     if (!scrolls(element, 'overflowY') && (box.bottom > innerHeight + 1 || box.top < -1)) faults.push(`outside above or below: ${name(element)}`);
     const cut = style.textOverflow === 'ellipsis' && element.scrollWidth > element.clientWidth;
     if (cut && element.closest('[title]') === null) faults.push(`cut off without a tooltip: ${name(element)}`);
-    const clips = ['hidden', 'clip'].includes(style.overflowX) && style.textOverflow !== 'ellipsis';
+    // A field of one line scrolls what is typed.
+    const clips = ['hidden', 'clip'].includes(style.overflowX) && style.textOverflow !== 'ellipsis' && !(element instanceof HTMLInputElement);
     if (clips && element.scrollWidth > element.clientWidth + 1) faults.push(`cut off at the side: ${name(element)}`);
     // A row is opened by all of itself, not by the words of its link.
     if (element.matches('button, a:not(.who), summary') && style.display !== 'inline' && box.height < 24) faults.push(`lower than 24 px: ${name(element)}`);

@@ -8,6 +8,7 @@ import type { Key } from '../../src/i18n/en.ts';
 import { render } from '../../src/i18n/message.ts';
 import type { Lang, Message } from '../../src/i18n/message.ts';
 import { ru } from '../../src/i18n/ru.ts';
+import { STEPS } from '../../src/lib/check.svelte.ts';
 import { sentenceText, sideOf } from '../../src/lib/explain.ts';
 import { reasonOf } from '../../src/lib/who.ts';
 import { KEPT_BACK } from '../../src/lib/withheld.ts';
@@ -75,6 +76,30 @@ test('each rule has a verdict in both languages', () => {
   const keys = variants.map((name) => `rule.${name.replaceAll(/\B[A-Z]/g, (letter) => `_${letter}`).toLowerCase()}`);
   expect(keys.length).toBeGreaterThan(10);
   expect(keys.filter((key) => !isKey(key))).toEqual([]);
+});
+
+const server = (path: string): string => source(`../src/${path}`);
+
+/** The sentences of the doctor and of a line's trouble, and those of them that come with an advice. */
+function checked(): { said: string[]; advised: string[] } {
+  const files = ['doctor/said.rs', 'doctor/reach.rs', 'doctor/consulting.rs', 'trouble.rs'];
+  const rust = files.map((path) => server(path).split('#[cfg(test)]')[0] ?? '').join('\n');
+  const advised = all(rust, /(?:\bfault|Self::new)\(\s*"(\w+)"/g);
+  return { said: [...advised, ...all(rust, /(?:Said::new|\bsaid)\(\s*"(\w+)"/g)], advised };
+}
+
+test('each thing that the doctor says has words in both languages, and each advice too', () => {
+  const { said, advised } = checked();
+  expect(said.length).toBeGreaterThan(40);
+  expect(advised.length).toBeGreaterThan(20);
+  expect(said.filter((key) => !isKey(`check.${key}`))).toEqual([]);
+  expect(advised.filter((key) => !isKey(`fix.${key}`))).toEqual([]);
+});
+
+test('each step that the doctor takes has its place on the page', () => {
+  const rust = source('web/src/doctor.rs');
+  const names = all(/pub enum StepName \{([\s\S]+?)\n\}/.exec(rust)?.[1] ?? '', /^ {4}(\w+),$/gm).map((name) => name.toLowerCase());
+  expect(names).toEqual([...STEPS]);
 });
 
 test('a sentence about a leg says whose it is, unless its words do', () => {

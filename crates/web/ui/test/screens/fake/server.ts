@@ -11,6 +11,7 @@ import { fileURLToPath } from 'node:url';
 import { WebSocketServer } from 'ws';
 import type { WebSocket } from 'ws';
 import type { Interaction } from '../../../src/lib/wire.ts';
+import { FakeLines, USERS } from './lines.ts';
 import { Office, id } from './office.ts';
 import { ANNA, PASSWORD } from './people.ts';
 import { wav } from './wav.ts';
@@ -34,6 +35,9 @@ const GONE = problem(404, 'there is no such object');
 
 export class FakeServer {
   office = new Office();
+  lines = new FakeLines(this.office);
+  /** Whose cookie it is. */
+  user = ANNA;
   /** Requests whose path fits get this status; 0 breaks the connection. */
   faults: { path: RegExp; status: number; method?: string }[] = [];
   /** Requests whose path fits wait so long. */
@@ -85,6 +89,8 @@ export class FakeServer {
     this.asked = [];
     this.office.onFrame = () => undefined;
     this.office = new Office();
+    this.lines = new FakeLines(this.office);
+    this.user = ANNA;
     this.office.onFrame = (text) => this.sockets.clients.forEach((socket) => socket.send(text));
     return this.office;
   }
@@ -125,6 +131,7 @@ export class FakeServer {
     if (fault?.status === 0) return void request.socket.destroy();
     const media = /^\/recordings\/([^/]+)\/media$/.exec(path)?.[1];
     if (media !== undefined && !fault) return this.play(media, request, response);
+    if (/^\/lines(\/[^/]+)?\/check$/.test(path) && !fault) return this.lines.check(response);
     const body = await read(request);
     const answer = fault ? problem(fault.status, 'as the test wishes') : this.answer(method, path, url.searchParams, body, request, response);
     response.writeHead(answer.status, { 'Content-Type': 'application/json', 'Cache-Control': 'no-store' });
@@ -144,7 +151,9 @@ export class FakeServer {
       return { status: 204 };
     }
     const [, kind, one = '', more] = path.split('/');
-    if (kind === 'session') return ok({ user: ANNA, expires_at: new Date(Date.now() + 3_600_000).toISOString() });
+    if (kind === 'session') return ok({ user: this.user, expires_at: new Date(Date.now() + 3_600_000).toISOString() });
+    if (kind === 'lines') return this.lines.answer(method, one, body, request.headers['if-match']);
+    if (kind === 'users' && one === '') return ok({ items: USERS, total: USERS.length, next: null });
     if (kind === 'missed') return this.missed(one, more, query);
     if (kind === 'interactions') return this.interactions(method, one, more, query, body);
     if ((kind === 'contacts' || kind === 'companies') && one === '') return this.people(kind, method, query, body);
