@@ -16,7 +16,7 @@ const CONFIG: &str = include_str!("schemathesis/schemathesis.toml");
 const HOOKS: &str = include_str!("schemathesis/hooks.py");
 
 /// How long one role may be tried.
-const AT_MOST: Duration = Duration::from_secs(150);
+const AT_MOST: Duration = Duration::from_secs(170);
 
 /// An office after a day's work: a call that was recorded, two that were missed.
 fn office() -> Office {
