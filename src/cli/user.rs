@@ -69,7 +69,7 @@ fn read_password() -> Result<String, CliError> {
         CliError::Usage(format!("--password-stdin: standard input cannot be read: {error}"))
     })?;
     let password = line.trim_end_matches(['\r', '\n']).to_owned();
-    if password.len() < PASSWORD_MIN {
+    if password.chars().count() < PASSWORD_MIN {
         return Err(CliError::Usage(format!("--password-stdin: write at least {PASSWORD_MIN} characters")));
     }
     Ok(password)

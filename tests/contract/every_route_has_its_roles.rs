@@ -10,7 +10,7 @@ use crate::peers::root;
 
 /// Who gets through to the handler.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Allowed {
+pub(super) enum Allowed {
     /// Without a log-in.
     Everybody,
     /// Every log-in; what is another's is hidden by 404, which other tests show.
@@ -21,7 +21,7 @@ enum Allowed {
 
 use Allowed::{Admin, Everybody, LoggedIn};
 
-const ROWS: &[(&str, &str, Allowed)] = &[
+pub(super) const ROWS: &[(&str, &str, Allowed)] = &[
     ("GET", "/healthz", Everybody),
     ("GET", "/readyz", Everybody),
     // From this machine; who else may look: `figures_are_told_without_names`.
@@ -74,6 +74,7 @@ const ROWS: &[(&str, &str, Allowed)] = &[
     ("POST", "/api/v1/missed/{id}/close", LoggedIn),
     // A socket logs in over the socket: `a_socket_greets_and_closes_by_its_codes`. Without an upgrade it is refused.
     ("GET", "/api/v1/events", Everybody),
+    ("GET", "/api/v1/openapi.json", Everybody),
     ("ANY", "/api/v1/{*path}", Everybody),
 ];
 

@@ -26,6 +26,7 @@ mod missed_callers_are_worked_off;
 mod recordings_are_played_in_ranges;
 mod server;
 mod socket;
+mod the_document_names_every_route;
 mod the_field_to_blame_is_named;
 mod under_tls_all_is_the_same;
 mod users_and_their_devices;

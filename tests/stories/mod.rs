@@ -18,6 +18,7 @@ mod known_customer_pops_before_the_answer;
 mod server;
 mod the_demonstration_shows_the_main_job;
 mod the_doctor_says_what_it_saw;
+mod the_server_keeps_to_its_document;
 mod three_tabs_show_one_state_through_reload_and_cut;
 mod two_devices_ring_together_or_in_order;
 mod two_hundred_calls_leave_two_hundred_interactions;

@@ -8,6 +8,7 @@ use std::fmt;
 use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use crate::Error;
 use crate::id::{CallId, ContactId, InteractionId, LegId, LineId, RecordingId, UserId};
@@ -88,7 +89,8 @@ pub enum Event {
 }
 
 /// A call as `call.*`, the snapshot and `/calls` show it.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+#[schema(as = Call)]
 pub struct CallView {
     /// The call.
     pub call_id: CallId,
@@ -120,7 +122,7 @@ pub struct CallView {
 }
 
 /// How a call stands.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum CallState {
     /// Nothing rings yet.
@@ -136,7 +138,8 @@ pub enum CallState {
 }
 
 /// A leg as `call.*` shows it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[schema(as = CallLeg)]
 pub struct LegView {
     /// The leg.
     pub leg_id: LegId,
@@ -229,7 +232,7 @@ pub struct RegistrationView {
 }
 
 /// How a line's registration stands.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum LineState {
     /// The registrar has our binding.
@@ -277,7 +280,7 @@ pub struct Viewer {
 }
 
 /// A user's role.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Role {
     /// Takes calls; sees own ones.

@@ -3,13 +3,14 @@
 //! Interactions are made by the [fold](crate::fold) alone.
 
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use crate::id::{CallId, ContactId, DeviceId, InteractionId, LegId, LineId, RecordingId, UserId};
 use crate::signal::{RecordingState, Span};
 use crate::time::{UtcMillis, rfc3339};
 
 /// One interaction; every field is present, `null` when unknown.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct Interaction {
     /// Its name.
     pub id: InteractionId,
@@ -73,7 +74,7 @@ impl Interaction {
 }
 
 /// Who called whom.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Direction {
     /// A customer called.
@@ -85,7 +86,7 @@ pub enum Direction {
 }
 
 /// How an interaction went.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Outcome {
     /// Customer and agent were connected.
@@ -107,7 +108,7 @@ pub enum Outcome {
 }
 
 /// Whether an interaction is open.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum InteractionState {
     /// The customer's leg lives.
@@ -117,7 +118,7 @@ pub enum InteractionState {
 }
 
 /// Who ended an interaction.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum HangupBy {
     /// The customer who called.
@@ -133,7 +134,7 @@ pub enum HangupBy {
 }
 
 /// One party's side of the call.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct LegRecord {
     /// Its name.
     pub leg_id: LegId,
@@ -159,7 +160,7 @@ pub struct LegRecord {
 }
 
 /// Whose side of the call a leg is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Party {
     /// The customer.
@@ -169,7 +170,7 @@ pub enum Party {
 }
 
 /// How a leg stands or ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum LegState {
     /// INVITE sent or received, nothing heard.
@@ -189,7 +190,7 @@ pub enum LegState {
 }
 
 /// A recording in the shape that REST shows.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Recording {
     /// Its name.
     pub id: RecordingId,

@@ -6,6 +6,7 @@
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use utoipa::ToSchema;
 
 use crate::id::{CallId, ContactId, DeviceId, InteractionId, LegId, LineId, RecordingId, SignalId, UserId};
 use crate::opening::DialRequest;
@@ -37,7 +38,7 @@ impl Signal {
 }
 
 /// Who saw a signal.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Source {
     /// A line in anchor mode: the call runs through this server.
@@ -338,7 +339,7 @@ pub struct RoutedDevice {
 }
 
 /// Where a device is reached.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(tag = "kind", rename_all = "snake_case")]
 pub enum DeviceAddress {
     /// A phone: a SIP URI, or a bare extension of the line's PBX.
@@ -351,7 +352,7 @@ pub enum DeviceAddress {
 }
 
 /// How several devices ring.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Ring {
     /// All at once.
@@ -440,7 +441,7 @@ pub struct RecordingClosed {
 }
 
 /// How a recording stands.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum RecordingState {
     /// Being written.
@@ -456,7 +457,7 @@ pub enum RecordingState {
 }
 
 /// A marked part of a recording.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Span {
     /// What it is.
     pub kind: SpanKind,
@@ -467,7 +468,7 @@ pub struct Span {
 }
 
 /// What a marked part of a recording is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum SpanKind {
     /// A party was on hold.

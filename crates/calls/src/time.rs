@@ -9,12 +9,16 @@ use std::str::FromStr;
 use serde::{Deserialize, Serialize};
 use time::format_description::well_known::Rfc3339;
 use time::{OffsetDateTime, UtcOffset};
+use utoipa::ToSchema;
 
 use crate::Error;
 
 /// Counts milliseconds since 1970-01-01T00:00:00Z.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize, ToSchema,
+)]
 #[serde(transparent)]
+#[schema(as = Time, value_type = String, format = DateTime, examples("2026-01-31T09:00:00.000Z"))]
 pub struct UtcMillis(pub i64);
 
 /// 0000-01-01T00:00:00.000Z, the least year that RFC 3339 can print.

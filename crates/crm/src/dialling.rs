@@ -5,12 +5,13 @@
 //! are `rlibphonenumber`'s.
 
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use crate::CrmError;
 use crate::number::{DialPlan, E164_DIGITS_MAX, dialled_part};
 
 /// How a dialled number is written.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum DialFormat {
     /// `+78312123456`

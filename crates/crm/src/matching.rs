@@ -15,6 +15,7 @@ use crate::keys::sort_key;
 use crate::number::{Number, SUFFIX_DIGITS_MIN};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
+use utoipa::ToSchema;
 
 /// The most candidates that [`rank`] returns; beyond it a list tells an agent nothing.
 pub const CANDIDATES_MAX: usize = 50;
@@ -22,7 +23,7 @@ pub const CANDIDATES_MAX: usize = 50;
 pub const RECENT_TALK_MS: i64 = 30 * 24 * 3_600_000;
 
 /// The part of a contact that a screen-pop shows.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
 pub struct ContactRef {
     /// The contact's UUIDv7.
     pub id: String,
@@ -35,7 +36,7 @@ pub struct ContactRef {
 }
 
 /// How closely a candidate's number fits the caller's; the order is from best to weakest.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Level {
     /// The same E.164 number and the same extension, or none on both sides.
@@ -82,15 +83,17 @@ pub struct Signals {
 }
 
 /// A contact that the caller may be, with the reasons.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
 pub struct Candidate {
     /// The contact.
     pub contact: ContactRef,
     /// How closely the number fits.
     pub level: Level,
     /// From 0 to 1; candidates of a better level always score higher, and equal ones are indistinguishable.
+    #[schema(value_type = f64, minimum = 0, maximum = 1)]
     pub score: Score,
     /// Why it is here and why it stands where it stands.
+    #[schema(value_type = Vec<String>)]
     pub reasons: Vec<Reason>,
 }
 

@@ -16,6 +16,7 @@ pub use field::dialled_part;
 pub use plan::DialPlan;
 
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 /// The longest text kept of one number as typed, in characters.
 pub const TYPED_CHARS_MAX: usize = 128;
@@ -30,7 +31,7 @@ pub const E164_DIGITS_MAX: usize = 15;
 ///
 /// `e164` starts with `+` and has at most 15 digits. Without `e164`, an `extension` is an internal number of this telephone
 /// system; beside it, the extension behind that number.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
 pub struct Number {
     /// As typed, without control characters and direction marks, at most [`TYPED_CHARS_MAX`] characters.
     pub number: String,

@@ -4,6 +4,7 @@ use std::net::IpAddr;
 
 use linecard_calls::{AuditId, UserId, UtcMillis};
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use crate::database::{Row, sql};
 use crate::page::{List, Page, PageRequest};
@@ -13,7 +14,7 @@ use crate::users::login_key;
 use crate::{Store, StoreError};
 
 /// What is audited.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum AuditAction {
     /// Somebody logged in.
@@ -58,7 +59,7 @@ pub struct AuditEntry {
 }
 
 /// A row as it is read.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 pub struct AuditRow {
     /// Its id.
     pub id: AuditId,

@@ -3,6 +3,7 @@
 use linecard_calls::{ContactId, UserId, UtcMillis};
 use linecard_crm::Number;
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use crate::cards::Card;
 use crate::database::Row;
@@ -40,7 +41,7 @@ pub struct ContactDraft {
 }
 
 /// The fields of a contact that nothing is searched by.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct ContactFields {
     /// E-mail addresses.
     pub emails: Vec<String>,
@@ -53,6 +54,7 @@ pub struct ContactFields {
     /// Free text.
     pub notes: Option<String>,
     /// Fields of the company's own making.
+    #[schema(value_type = Object)]
     pub custom: serde_json::Map<String, serde_json::Value>,
 }
 
@@ -81,7 +83,7 @@ pub struct CompanyDraft {
 }
 
 /// The fields of a company that nothing is searched by.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct CompanyFields {
     /// The region.
     pub region: Option<String>,
@@ -90,6 +92,7 @@ pub struct CompanyFields {
     /// Free text.
     pub notes: Option<String>,
     /// Fields of the company's own making.
+    #[schema(value_type = Object)]
     pub custom: serde_json::Map<String, serde_json::Value>,
 }
 

@@ -3,6 +3,7 @@
 use linecard_calls::{LineId, UserId, UtcMillis};
 pub use linecard_crm::DialFormat;
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use crate::database::{Row, assembled};
 use crate::page::{List, Page, PageRequest};
@@ -53,7 +54,7 @@ pub struct LineDraft {
 }
 
 /// The transport of a line.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum LineTransport {
     /// Datagrams.
@@ -65,7 +66,7 @@ pub enum LineTransport {
 }
 
 /// How a line captures calls.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum LineMode {
     /// Linecard answers for the agent and bridges.

@@ -8,10 +8,10 @@ use crate::row::{id, number, text_of, word};
 use crate::statement::{Columns, Conditions, Table, Value};
 use crate::{Store, StoreError};
 
-/// The shortest password, in bytes.
+/// The shortest password, in characters.
 pub const PASSWORD_MIN: usize = 8;
 
-/// The longest password that is hashed, in bytes.
+/// The longest password, in characters.
 pub const PASSWORD_MAX: usize = 1024;
 
 /// A person who logs in. The password's hash stays in the database.

@@ -9,7 +9,7 @@ use linecard_store::page::{Cursor, Page};
 
 use crate::auth::Session;
 use crate::extract::Path;
-use crate::listing::ListRequest;
+use crate::listing::{ListRequest, Listing};
 use crate::port::Command;
 use crate::sheet::Sheet;
 use crate::{ApiError, App};
@@ -32,7 +32,8 @@ const SHEET: Sheet = Sheet {
     ],
 };
 
-/// `GET /calls`: an agent sees its own, supervisors and administrators all.
+/// Lists the live calls: an agent its own, supervisors and administrators all.
+#[utoipa::path(get, path = "/api/v1/calls", responses((status = 200, body = Listing<CallView>)))]
 pub(crate) async fn list(
     State(app): State<App>,
     session: Session,
@@ -50,7 +51,8 @@ pub(crate) async fn list(
     .await
 }
 
-/// `POST /calls/{id}/hangup`.
+/// Hangs up a call, every leg of it.
+#[utoipa::path(post, path = "/api/v1/calls/{id}/hangup", responses((status = ACCEPTED, body = CallView)))]
 pub(crate) async fn hang_up(
     State(app): State<App>,
     session: Session,

@@ -8,19 +8,23 @@ use linecard_calls::ContactId;
 use linecard_crm::Number;
 use linecard_store::contacts::{Company, CompanyDraft, CompanyFields};
 use serde::{Deserialize, Serialize};
+use utoipa::openapi::{RefOr, Schema};
+use utoipa::{PartialSchema, ToSchema};
 
 use crate::auth::Session;
 use crate::contacts::{NewNumber, SearchQuery, read_numbers};
 use crate::extract::{Path, Query};
 use crate::json::{Body, present};
-use crate::listing::ListRequest;
+use crate::listing::{ListRequest, Listing};
+use crate::openapi::{named, text_or_null};
 use crate::sheet::Sheet;
 use crate::users::check_text;
 use crate::version::IfMatch;
 use crate::{ApiError, App};
 
 /// A company as REST shows it.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Company)]
 pub(crate) struct CompanyShape {
     id: String,
     name: String,
@@ -42,10 +46,12 @@ impl CompanyShape {
     }
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct CompanyPatch {
+    #[schema(schema_with = text_or_null::<300>)]
     name: Option<String>,
+    #[schema(max_items = 50)]
     numbers: Option<Vec<NewNumber>>,
     #[serde(default, deserialize_with = "present")]
     region: Option<Option<String>>,
@@ -53,8 +59,20 @@ pub(crate) struct CompanyPatch {
     industry: Option<Option<String>>,
     #[serde(default, deserialize_with = "present")]
     notes: Option<Option<String>>,
+    #[schema(value_type = Option<Object>)]
     custom: Option<serde_json::Map<String, serde_json::Value>>,
 }
+
+/// In the document: what a company is made of.
+pub(crate) struct NewCompany;
+
+impl PartialSchema for NewCompany {
+    fn schema() -> RefOr<Schema> {
+        named::<CompanyPatch>()
+    }
+}
+
+impl ToSchema for NewCompany {}
 
 impl CompanyPatch {
     fn onto(self, app: &App, old: CompanyDraft) -> Result<CompanyDraft, ApiError> {
@@ -74,7 +92,12 @@ impl CompanyPatch {
     }
 }
 
-/// `GET /companies`.
+/// Lists the companies, or those whose name or number `q` finds.
+#[utoipa::path(
+    get, path = "/api/v1/companies",
+    params(SearchQuery),
+    responses((status = 200, body = Listing<CompanyShape>)),
+)]
 pub(crate) async fn list(
     State(app): State<App>,
     _: Session,
@@ -89,7 +112,12 @@ pub(crate) async fn list(
     .await
 }
 
-/// `POST /companies`.
+/// Adds a company.
+#[utoipa::path(
+    post, path = "/api/v1/companies",
+    request_body = NewCompany,
+    responses((status = CREATED, body = CompanyShape)),
+)]
 pub(crate) async fn create(
     State(app): State<App>,
     _: Session,
@@ -102,7 +130,8 @@ pub(crate) async fn create(
     Ok((StatusCode::CREATED, Json(CompanyShape::of(company))))
 }
 
-/// `GET /companies/{id}`.
+/// Shows a company.
+#[utoipa::path(get, path = "/api/v1/companies/{id}", responses((status = 200, body = CompanyShape)))]
 pub(crate) async fn show(
     State(app): State<App>,
     _: Session,
@@ -112,7 +141,13 @@ pub(crate) async fn show(
     Ok(Json(CompanyShape::of(company)))
 }
 
-/// `PATCH /companies/{id}`.
+/// Changes the given fields of a company.
+#[utoipa::path(
+    patch, path = "/api/v1/companies/{id}",
+    params(IfMatch),
+    request_body = CompanyPatch,
+    responses((status = 200, body = CompanyShape)),
+)]
 pub(crate) async fn change(
     State(app): State<App>,
     _: Session,
@@ -125,7 +160,8 @@ pub(crate) async fn change(
     Ok(Json(CompanyShape::of(app.store.change_company(&id, &draft, version).await?)))
 }
 
-/// `DELETE /companies/{id}`.
+/// Deletes a company.
+#[utoipa::path(delete, path = "/api/v1/companies/{id}", params(IfMatch), responses((status = NO_CONTENT)))]
 pub(crate) async fn delete(
     State(app): State<App>,
     _: Session,

@@ -8,11 +8,15 @@ use linecard_calls::{Candidate, ContactId, UserId};
 use linecard_crm::Number;
 use linecard_store::contacts::{Contact, ContactDraft, ContactFields};
 use serde::{Deserialize, Serialize};
+use utoipa::openapi::schema::{ArrayBuilder, SchemaType, Type};
+use utoipa::openapi::{RefOr, Schema};
+use utoipa::{IntoParams, PartialSchema, ToSchema};
 
 use crate::auth::Session;
 use crate::extract::{Path, Query};
 use crate::json::{Body, present};
-use crate::listing::ListRequest;
+use crate::listing::{ListRequest, Listing};
+use crate::openapi::{named, text, text_or_null};
 use crate::sheet::Sheet;
 use crate::users::check_text;
 use crate::version::IfMatch;
@@ -22,7 +26,8 @@ use crate::{ApiError, App};
 const NUMBERS_MAX: usize = 50;
 
 /// A contact as REST shows it.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Contact)]
 pub(crate) struct ContactShape {
     id: ContactId,
     name: String,
@@ -61,22 +66,27 @@ impl ContactShape {
 }
 
 /// A number as it is typed.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct NewNumber {
+    #[schema(schema_with = text::<200>)]
     number: String,
     label: Option<String>,
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct ContactPatch {
+    #[schema(schema_with = text_or_null::<300>)]
     name: Option<String>,
     #[serde(default, deserialize_with = "present")]
+    #[schema(value_type = Option<ContactId>)]
     company_id: Option<Option<String>>,
     #[serde(default, deserialize_with = "present")]
     responsible_id: Option<Option<UserId>>,
+    #[schema(max_items = 50)]
     numbers: Option<Vec<NewNumber>>,
+    #[schema(schema_with = emails)]
     emails: Option<Vec<String>>,
     #[serde(default, deserialize_with = "present")]
     source: Option<Option<String>>,
@@ -86,8 +96,20 @@ pub(crate) struct ContactPatch {
     industry: Option<Option<String>>,
     #[serde(default, deserialize_with = "present")]
     notes: Option<Option<String>>,
+    #[schema(value_type = Option<Object>)]
     custom: Option<serde_json::Map<String, serde_json::Value>>,
 }
+
+/// In the document: what a contact is made of.
+pub(crate) struct NewContact;
+
+impl PartialSchema for NewContact {
+    fn schema() -> RefOr<Schema> {
+        named::<ContactPatch>()
+    }
+}
+
+impl ToSchema for NewContact {}
 
 impl ContactPatch {
     fn onto(self, app: &App, old: ContactDraft) -> Result<ContactDraft, ApiError> {
@@ -114,8 +136,15 @@ impl ContactPatch {
     }
 }
 
+/// Addresses, as the document describes them.
+fn emails() -> Schema {
+    let kind = SchemaType::from_iter([Type::Array, Type::Null]);
+    ArrayBuilder::new().schema_type(kind).items(text::<254>()).build().into()
+}
+
 /// What a list is searched for.
-#[derive(Deserialize)]
+#[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
 pub(crate) struct SearchQuery {
     q: Option<String>,
 }
@@ -127,17 +156,23 @@ impl SearchQuery {
     }
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
 pub(crate) struct MatchQuery {
     number: String,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 pub(crate) struct Matches {
     candidates: Vec<Candidate>,
 }
 
-/// `GET /contacts`.
+/// Lists the contacts, or those whose name or number `q` finds.
+#[utoipa::path(
+    get, path = "/api/v1/contacts",
+    params(SearchQuery),
+    responses((status = 200, body = Listing<ContactShape>)),
+)]
 pub(crate) async fn list(
     State(app): State<App>,
     _: Session,
@@ -152,7 +187,12 @@ pub(crate) async fn list(
     .await
 }
 
-/// `GET /contacts/match`: who a number may be, best first, with reasons.
+/// Says who a number may be, best first, with reasons.
+#[utoipa::path(
+    get, path = "/api/v1/contacts/match",
+    params(MatchQuery),
+    responses((status = 200, body = Matches)),
+)]
 pub(crate) async fn find(
     State(app): State<App>,
     session: Session,
@@ -163,7 +203,12 @@ pub(crate) async fn find(
     Ok(Json(Matches { candidates }))
 }
 
-/// `POST /contacts`.
+/// Adds a contact.
+#[utoipa::path(
+    post, path = "/api/v1/contacts",
+    request_body = NewContact,
+    responses((status = CREATED, body = ContactShape)),
+)]
 pub(crate) async fn create(
     State(app): State<App>,
     _: Session,
@@ -181,7 +226,8 @@ pub(crate) async fn create(
     Ok((StatusCode::CREATED, Json(ContactShape::of(contact))))
 }
 
-/// `GET /contacts/{id}`.
+/// Shows a contact.
+#[utoipa::path(get, path = "/api/v1/contacts/{id}", responses((status = 200, body = ContactShape)))]
 pub(crate) async fn show(
     State(app): State<App>,
     _: Session,
@@ -191,7 +237,13 @@ pub(crate) async fn show(
     Ok(Json(ContactShape::of(contact)))
 }
 
-/// `PATCH /contacts/{id}`.
+/// Changes the given fields of a contact.
+#[utoipa::path(
+    patch, path = "/api/v1/contacts/{id}",
+    params(IfMatch),
+    request_body = ContactPatch,
+    responses((status = 200, body = ContactShape)),
+)]
 pub(crate) async fn change(
     State(app): State<App>,
     _: Session,
@@ -204,7 +256,8 @@ pub(crate) async fn change(
     Ok(Json(ContactShape::of(app.store.change_contact(id, &draft, version).await?)))
 }
 
-/// `DELETE /contacts/{id}`.
+/// Deletes a contact.
+#[utoipa::path(delete, path = "/api/v1/contacts/{id}", params(IfMatch), responses((status = NO_CONTENT)))]
 pub(crate) async fn delete(
     State(app): State<App>,
     _: Session,

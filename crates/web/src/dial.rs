@@ -16,6 +16,7 @@ use linecard_store::interactions::InteractionFilter;
 use linecard_store::lines::Line;
 use linecard_store::page::PageRequest;
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use crate::auth::Session;
 use crate::json::Body;
@@ -23,7 +24,7 @@ use crate::port::{Command, DialOrder};
 use crate::source::Source;
 use crate::{ApiError, App};
 
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct NewCall {
     to: String,
@@ -31,13 +32,26 @@ pub(crate) struct NewCall {
     contact_id: Option<ContactId>,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 pub(crate) struct Dialled {
     call_id: CallId,
     interaction_id: InteractionId,
 }
 
-/// `POST /calls`: 202 with the call; the same call for a second click.
+/// Asks for a call: the user's own phone rings first; the same call for a second click.
+///
+/// The line is the given one, else the user's own, else the contact's last, else the only one; else the answer is 409 with
+/// the `choices`. An emergency number, an internal one and a code are never barred.
+#[utoipa::path(
+    post, path = "/api/v1/calls",
+    request_body = NewCall,
+    responses(
+        (status = ACCEPTED, body = Dialled),
+        (status = FORBIDDEN, description = "The number is barred, or the page's origin is not allowed."),
+        (status = CONFLICT, description = "Which line it should be is open, or the user is in a call or has no phone."),
+        (status = TOO_MANY_REQUESTS, description = "Too many calls within a minute.", headers(("Retry-After" = u32))),
+    ),
+)]
 pub(crate) async fn dial(
     State(app): State<App>,
     source: Source,

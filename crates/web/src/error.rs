@@ -5,6 +5,7 @@ use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use linecard_store::StoreError;
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use crate::port::Refusal;
 
@@ -18,14 +19,14 @@ pub struct ApiError {
 }
 
 /// One of several that may stand in the field to blame.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 struct Alternative {
     id: String,
     name: String,
 }
 
-#[derive(Serialize)]
-struct Problem<'a> {
+#[derive(Serialize, ToSchema)]
+pub(crate) struct Problem<'a> {
     r#type: &'static str,
     title: &'static str,
     status: u16,

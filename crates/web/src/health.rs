@@ -8,6 +8,7 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use serde::Serialize;
 use tokio::time::timeout;
+use utoipa::ToSchema;
 
 use crate::App;
 use crate::port::Command;
@@ -16,7 +17,7 @@ use crate::port::Command;
 const ANSWER_WITHIN: Duration = Duration::from_secs(1);
 
 /// Which parts are ready.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 pub(crate) struct Readiness {
     ready: bool,
     database: Part,
@@ -24,7 +25,7 @@ pub(crate) struct Readiness {
 }
 
 /// How a part stands.
-#[derive(Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 enum Part {
     Ready,
@@ -35,6 +36,11 @@ enum Part {
 }
 
 /// Answers 200 when the reactor answers.
+#[utoipa::path(
+    get, path = "/healthz",
+    responses((status = 200, body = str), (status = SERVICE_UNAVAILABLE, body = str)),
+    security(()),
+)]
 pub(crate) async fn healthz(State(app): State<App>) -> (StatusCode, &'static str) {
     match app.reactor.ask(|reply| Command::Registrations { reply }).await {
         Ok(_) => (StatusCode::OK, "ok\n"),
@@ -43,6 +49,11 @@ pub(crate) async fn healthz(State(app): State<App>) -> (StatusCode, &'static str
 }
 
 /// Answers 200 when every part answers within a second, else 503; the body says which one does not.
+#[utoipa::path(
+    get, path = "/readyz",
+    responses((status = 200, body = Readiness), (status = SERVICE_UNAVAILABLE, body = Readiness)),
+    security(()),
+)]
 pub(crate) async fn readyz(State(app): State<App>) -> (StatusCode, Json<Readiness>) {
     let reactor = app.reactor.ask(|reply| Command::Registrations { reply });
     let (database, reactor) = tokio::join!(part(app.store.probe()), part(reactor));

@@ -7,16 +7,18 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::Response;
 use linecard_calls::{
-    ContactId, Direction, Edit, Interaction, InteractionId, Outcome, Recording, Role, UserId, Viewer,
+    ContactId, Direction, Edit, Explanation, Interaction, InteractionId, Outcome, Recording, Role, UserId,
+    Viewer,
 };
 use linecard_store::interactions::{InteractionFilter, place_of};
 use linecard_store::page::{Page, PageRequest};
 use serde::Deserialize;
+use utoipa::{IntoParams, ToSchema};
 
 use crate::auth::Session;
 use crate::extract::{Path, Query, time};
 use crate::json::{Body, present};
-use crate::listing::ListRequest;
+use crate::listing::{ListRequest, Listing};
 use crate::port::Command;
 use crate::sheet::Sheet;
 use crate::{ApiError, App};
@@ -30,9 +32,12 @@ const DISPOSITION_MAX: usize = 200;
 /// How long a change of an ended call may take before its author is told that it shows later.
 const AMENDED_WITHIN: Duration = Duration::from_secs(5);
 
-#[derive(Deserialize)]
+#[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
 pub(crate) struct InteractionQuery {
+    #[param(format = DateTime)]
     from: Option<String>,
+    #[param(format = DateTime)]
     until: Option<String>,
     direction: Option<Direction>,
     outcome: Option<Outcome>,
@@ -71,17 +76,24 @@ const SHEET: Sheet = Sheet {
     ],
 };
 
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct InteractionPatch {
+    #[schema(max_length = 20_000)]
     notes: Option<String>,
     #[serde(default, deserialize_with = "present")]
+    #[schema(max_length = 200)]
     disposition: Option<Option<String>>,
     #[serde(default, deserialize_with = "present")]
     contact_id: Option<Option<ContactId>>,
 }
 
-/// `GET /interactions`.
+/// Lists what calls left behind, live ones too; an agent finds its own.
+#[utoipa::path(
+    get, path = "/api/v1/interactions",
+    params(InteractionQuery),
+    responses((status = 200, body = Listing<Interaction>)),
+)]
 pub(crate) async fn list(
     State(app): State<App>,
     session: Session,
@@ -115,7 +127,8 @@ async fn page_of(
     Ok(stored.with(live, request, place_of))
 }
 
-/// `GET /interactions/{id}`.
+/// Shows an interaction.
+#[utoipa::path(get, path = "/api/v1/interactions/{id}", responses((status = 200, body = Interaction)))]
 pub(crate) async fn show(
     State(app): State<App>,
     session: Session,
@@ -124,12 +137,16 @@ pub(crate) async fn show(
     Ok(Json(visible(&app, &session, id).await?))
 }
 
-/// `GET /interactions/{id}/explain`: why it is what it is, from the ledger.
+/// Says why an interaction is what it is: the evidence in order, and the rule that decided.
+#[utoipa::path(
+    get, path = "/api/v1/interactions/{id}/explain",
+    responses((status = 200, body = Explanation)),
+)]
 pub(crate) async fn explain(
     State(app): State<App>,
     session: Session,
     Path(id): Path<InteractionId>,
-) -> Result<Json<linecard_calls::Explanation>, ApiError> {
+) -> Result<Json<Explanation>, ApiError> {
     let call = visible(&app, &session, id).await?.call_id;
     let live = app.reactor.ask(|reply| Command::LiveSignals { interaction: id, reply }).await?;
     let signals = match live {
@@ -141,7 +158,12 @@ pub(crate) async fn explain(
         .ok_or_else(|| ApiError::not_found("evidence for this interaction"))
 }
 
-/// `PATCH /interactions/{id}`: notes, disposition, contact; each becomes a signal.
+/// Writes notes and disposition, or names the contact; each becomes a signal.
+#[utoipa::path(
+    patch, path = "/api/v1/interactions/{id}",
+    request_body = InteractionPatch,
+    responses((status = 200, body = Interaction)),
+)]
 pub(crate) async fn change(
     State(app): State<App>,
     session: Session,

@@ -25,6 +25,7 @@ mod listing;
 mod lockout;
 mod metrics;
 mod missed;
+mod openapi;
 pub mod port;
 mod recordings;
 mod router;

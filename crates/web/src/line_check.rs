@@ -17,25 +17,33 @@ use linecard_store::audit::AuditAction;
 use linecard_store::lines::{DialFormat, LineDraft, LineMode, LineTransport};
 use serde::Deserialize;
 use tokio::sync::mpsc;
+use utoipa::ToSchema;
 
 use crate::auth::Admin;
 use crate::doctor::{Account, Finding};
 use crate::extract::Path;
 use crate::json::Body;
 use crate::lines;
+use crate::openapi::{text, text_or_null};
 use crate::{ApiError, App};
 
 /// Keeps a proxy from collecting the lines until all are there.
 const UNBUFFERED: HeaderName = HeaderName::from_static("x-accel-buffering");
 
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct AskedAccount {
+    #[schema(min_length = 1, max_length = 255, pattern = r"^[A-Za-z0-9._:\[\]-]+$")]
     server: String,
+    #[schema(schema_with = text::<128>)]
     username: String,
+    #[schema(schema_with = text::<256>)]
     password: String,
+    #[schema(schema_with = text_or_null::<128>)]
     auth_username: Option<String>,
+    #[schema(min_length = 1, max_length = 255, pattern = r"^[A-Za-z0-9._:\[\]-]+$")]
     outbound_proxy: Option<String>,
+    #[schema(schema_with = lines::transports)]
     transport: Option<LineTransport>,
 }
 
@@ -62,7 +70,16 @@ impl Drop for Turn {
     }
 }
 
-/// `POST /lines/check`: an account that is no line yet; it is registered for a moment.
+/// Looks at an account that is no line yet; it is registered for a moment.
+#[utoipa::path(
+    post, path = "/api/v1/lines/check",
+    request_body = AskedAccount,
+    responses((
+        status = 200, body = String, content_type = "application/x-ndjson",
+        description = "A JSON object a line: `step`, `message`, at the end `verdict`.",
+    )),
+    security(("admin" = [])),
+)]
 pub(crate) async fn check(
     State(app): State<App>,
     admin: Admin,
@@ -81,7 +98,15 @@ pub(crate) async fn check(
     look(&app, &admin, account_of(draft, None), subject).await
 }
 
-/// `POST /lines/{id}/check`: the account of a line, which goes on undisturbed.
+/// Looks at the account of a line, which goes on undisturbed.
+#[utoipa::path(
+    post, path = "/api/v1/lines/{id}/check",
+    responses((
+        status = 200, body = String, content_type = "application/x-ndjson",
+        description = "A JSON object a line: `step`, `message`, at the end `verdict`.",
+    )),
+    security(("admin" = [])),
+)]
 pub(crate) async fn check_line(
     State(app): State<App>,
     admin: Admin,

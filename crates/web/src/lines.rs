@@ -10,11 +10,14 @@ use linecard_calls::{LineId, LineState, RegistrationView, UserId, UtcMillis, tim
 use linecard_store::audit::AuditAction;
 use linecard_store::lines::{DialFormat, Line, LineDraft, LineMode, LineTransport};
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+use utoipa::openapi::Object;
 
 use crate::auth::Admin;
 use crate::extract::Path;
 use crate::json::{Body, present};
-use crate::listing::ListRequest;
+use crate::listing::{ListRequest, Listing};
+use crate::openapi::{text, text_or_null, words_or_null};
 use crate::port::Command;
 use crate::sheet::Sheet;
 use crate::users::check_text;
@@ -22,7 +25,8 @@ use crate::version::IfMatch;
 use crate::{ApiError, App};
 
 /// A line as REST shows it.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Line)]
 pub(crate) struct LineShape {
     id: LineId,
     name: String,
@@ -65,7 +69,8 @@ const SHEET: Sheet = Sheet {
     ],
 };
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Registration)]
 struct RegistrationShape {
     state: LineState,
     #[serde(with = "rfc3339::option")]
@@ -124,47 +129,72 @@ impl LineShape {
     }
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct NewLine {
+    #[schema(schema_with = text_or_null::<200>)]
     name: Option<String>,
+    #[schema(min_length = 1, max_length = 255, pattern = r"^[A-Za-z0-9._:\[\]-]+$")]
     server: String,
+    #[schema(schema_with = text::<128>)]
     username: String,
+    #[schema(schema_with = text::<256>)]
     password: String,
+    #[schema(schema_with = text_or_null::<128>)]
     auth_username: Option<String>,
+    #[schema(min_length = 1, max_length = 255, pattern = r"^[A-Za-z0-9._:\[\]-]+$")]
     outbound_proxy: Option<String>,
+    #[schema(schema_with = transports)]
     transport: Option<LineTransport>,
+    #[schema(schema_with = modes)]
     mode: Option<LineMode>,
     user_id: Option<UserId>,
     dial_format: Option<DialFormat>,
+    #[schema(max_length = 16, pattern = "^[0-9*#+]*$")]
     dial_prefix: Option<String>,
+    #[schema(schema_with = text_or_null::<128>)]
     caller_id: Option<String>,
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct LinePatch {
+    #[schema(schema_with = text_or_null::<200>)]
     name: Option<String>,
+    #[schema(min_length = 1, max_length = 255, pattern = r"^[A-Za-z0-9._:\[\]-]+$")]
     server: Option<String>,
+    #[schema(schema_with = text_or_null::<128>)]
     username: Option<String>,
+    #[schema(schema_with = text_or_null::<256>)]
     password: Option<String>,
     #[serde(default, deserialize_with = "present")]
+    #[schema(schema_with = text_or_null::<128>)]
     auth_username: Option<Option<String>>,
     #[serde(default, deserialize_with = "present")]
+    #[schema(min_length = 1, max_length = 255, pattern = r"^[A-Za-z0-9._:\[\]-]+$")]
     outbound_proxy: Option<Option<String>>,
     #[serde(default, deserialize_with = "present")]
+    #[schema(schema_with = transports)]
     transport: Option<Option<LineTransport>>,
+    #[schema(schema_with = modes)]
     mode: Option<LineMode>,
     #[serde(default, deserialize_with = "present")]
     user_id: Option<Option<UserId>>,
     dial_format: Option<DialFormat>,
     #[serde(default, deserialize_with = "present")]
+    #[schema(max_length = 16, pattern = "^[0-9*#+]*$")]
     dial_prefix: Option<Option<String>>,
     #[serde(default, deserialize_with = "present")]
+    #[schema(schema_with = text_or_null::<128>)]
     caller_id: Option<Option<String>>,
 }
 
-/// `GET /lines`.
+/// Lists the lines, each with its registration.
+#[utoipa::path(
+    get, path = "/api/v1/lines",
+    responses((status = 200, body = Listing<LineShape>)),
+    security(("admin" = [])),
+)]
 pub(crate) async fn list(State(app): State<App>, _: Admin, list: ListRequest) -> Result<Response, ApiError> {
     list.answer(&SHEET, move |page| {
         let app = app.clone();
@@ -177,7 +207,13 @@ pub(crate) async fn list(State(app): State<App>, _: Admin, list: ListRequest) ->
     .await
 }
 
-/// `POST /lines`.
+/// Adds a line and registers it.
+#[utoipa::path(
+    post, path = "/api/v1/lines",
+    request_body = NewLine,
+    responses((status = CREATED, body = LineShape)),
+    security(("admin" = [])),
+)]
 pub(crate) async fn create(
     State(app): State<App>,
     admin: Admin,
@@ -203,7 +239,12 @@ pub(crate) async fn create(
     Ok((StatusCode::CREATED, Json(LineShape::of(line, &registrations(&app).await?))))
 }
 
-/// `GET /lines/{id}`.
+/// Shows a line.
+#[utoipa::path(
+    get, path = "/api/v1/lines/{id}",
+    responses((status = 200, body = LineShape)),
+    security(("admin" = [])),
+)]
 pub(crate) async fn show(
     State(app): State<App>,
     _: Admin,
@@ -213,7 +254,14 @@ pub(crate) async fn show(
     Ok(Json(LineShape::of(line, &registrations(&app).await?)))
 }
 
-/// `PATCH /lines/{id}`.
+/// Changes the given fields of a line.
+#[utoipa::path(
+    patch, path = "/api/v1/lines/{id}",
+    params(IfMatch),
+    request_body = LinePatch,
+    responses((status = 200, body = LineShape)),
+    security(("admin" = [])),
+)]
 pub(crate) async fn change(
     State(app): State<App>,
     admin: Admin,
@@ -242,7 +290,13 @@ pub(crate) async fn change(
     Ok(Json(LineShape::of(line, &registrations(&app).await?)))
 }
 
-/// `DELETE /lines/{id}`.
+/// Deletes a line and unregisters it.
+#[utoipa::path(
+    delete, path = "/api/v1/lines/{id}",
+    params(IfMatch),
+    responses((status = NO_CONTENT)),
+    security(("admin" = [])),
+)]
 pub(crate) async fn delete(
     State(app): State<App>,
     admin: Admin,
@@ -263,6 +317,16 @@ async fn changed(app: &App, by: &Admin, line: LineId) -> Result<(), ApiError> {
 
 async fn registrations(app: &App) -> Result<Vec<RegistrationView>, ApiError> {
     Ok(app.reactor.ask(|reply| Command::Registrations { reply }).await?)
+}
+
+/// The transports that this version speaks.
+pub(crate) fn transports() -> Object {
+    words_or_null(&["udp", "tcp"])
+}
+
+/// The modes in which this version captures.
+fn modes() -> Object {
+    words_or_null(&["anchor"])
 }
 
 /// Refuses what cannot be a line.

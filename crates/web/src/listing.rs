@@ -8,6 +8,7 @@ use axum::http::request::Parts;
 use axum::response::{IntoResponse, Response};
 use linecard_store::page::{MAX_LIMIT, Page, PageRequest};
 use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
 
 use crate::ApiError;
 use crate::extract::Query;
@@ -16,11 +17,17 @@ use crate::sheet::{self, Sheet};
 /// Rows of a page when nobody says how many.
 const LIMIT: u32 = 50;
 
-#[derive(Deserialize)]
-struct ListQuery {
+#[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub(crate) struct ListQuery {
+    #[param(minimum = 1, maximum = 500)]
     limit: Option<u32>,
+    /// The `next` of an earlier answer.
+    #[param(pattern = "^-?[0-9]{1,18}:[A-Za-z0-9-]{0,64}$")]
     cursor: Option<String>,
-    format: Option<String>,
+    /// `csv` answers with the file of all pages from the cursor on; of one page when a limit is given.
+    #[param(inline)]
+    format: Option<Form>,
 }
 
 /// How much of a list is wanted, from where, and in which form.
@@ -30,7 +37,11 @@ pub(crate) struct ListRequest {
     form: Form,
 }
 
+/// In which form a list is answered.
+#[derive(Clone, Copy, Default, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
 enum Form {
+    #[default]
     Json,
     Csv,
 }
@@ -43,19 +54,18 @@ impl<S: Send + Sync> FromRequestParts<S> for ListRequest {
         if limit.is_some_and(|limit| limit == 0 || limit > MAX_LIMIT) {
             return Err(ApiError::field("limit", format!("write a number from 1 to {MAX_LIMIT}")));
         }
-        let form = match format.as_deref() {
-            None | Some("json") => Form::Json,
-            Some("csv") => Form::Csv,
-            Some(_) => return Err(ApiError::field("format", "write csv, or leave it out for JSON")),
-        };
         let cursor = cursor.as_deref().map(str::parse).transpose()?;
-        Ok(Self { limit, page: PageRequest { limit: limit.unwrap_or(LIMIT), cursor, counted: true }, form })
+        Ok(Self {
+            limit,
+            page: PageRequest { limit: limit.unwrap_or(LIMIT), cursor, counted: true },
+            form: format.unwrap_or_default(),
+        })
     }
 }
 
 /// An answer to a list.
-#[derive(Serialize)]
-struct Listing<T> {
+#[derive(Serialize, ToSchema)]
+pub(crate) struct Listing<T> {
     items: Vec<T>,
     total: i64,
     next: Option<String>,

@@ -78,7 +78,10 @@ impl FromRequestParts<App> for Scraper {
     }
 }
 
-/// `GET /metrics`.
+/// Tells figures for Prometheus, without names or numbers.
+///
+/// Requests of this machine, or of a trusted proxy itself, need no log-in.
+#[utoipa::path(get, path = "/metrics", responses((status = 200, body = str)), security((), ("admin" = [])))]
 pub(crate) async fn metrics(State(app): State<App>, _: Scraper) -> Result<Response, ApiError> {
     let asked = app.reactor.ask(|reply| Command::Figures { reply });
     let silent =

@@ -8,10 +8,11 @@ use linecard_calls::{Deed, MissedId, MissedItem, MissedState, Role, Viewer};
 use linecard_store::missed::{MissedFilter, place_of};
 use linecard_store::page::{Page, PageRequest};
 use serde::Deserialize;
+use utoipa::IntoParams;
 
 use crate::auth::Session;
 use crate::extract::{Path, Query};
-use crate::listing::ListRequest;
+use crate::listing::{ListRequest, Listing};
 use crate::port::{Command, Refusal};
 use crate::sheet::Sheet;
 use crate::{ApiError, App};
@@ -36,12 +37,19 @@ const SHEET: Sheet = Sheet {
     ],
 };
 
-#[derive(Deserialize)]
+#[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
 pub(crate) struct MissedQuery {
     state: Option<MissedState>,
 }
 
-/// `GET /missed`: an agent sees those who called its lines, supervisors and administrators all.
+/// Lists the callers whom nobody answered: an agent those who called its lines, supervisors and
+/// administrators all.
+#[utoipa::path(
+    get, path = "/api/v1/missed",
+    params(MissedQuery),
+    responses((status = 200, body = Listing<MissedItem>)),
+)]
 pub(crate) async fn list(
     State(app): State<App>,
     session: Session,
@@ -77,7 +85,8 @@ async fn page_of(
     Ok(stored.with(unsaved, request, place_of))
 }
 
-/// `GET /missed/{id}`.
+/// Shows a missed-call item.
+#[utoipa::path(get, path = "/api/v1/missed/{id}", responses((status = 200, body = MissedItem)))]
 pub(crate) async fn show(
     State(app): State<App>,
     session: Session,
@@ -90,7 +99,11 @@ pub(crate) async fn show(
     }
 }
 
-/// `POST /missed/{id}/claim`.
+/// Claims an item.
+#[utoipa::path(
+    post, path = "/api/v1/missed/{id}/claim",
+    responses((status = 200, body = MissedItem), (status = CONFLICT, description = "Another has it, or it is closed.")),
+)]
 pub(crate) async fn claim(
     State(app): State<App>,
     session: Session,
@@ -99,7 +112,8 @@ pub(crate) async fn claim(
     act(&app, session.viewer(), item, Deed::Claim).await
 }
 
-/// `POST /missed/{id}/close`.
+/// Closes an item.
+#[utoipa::path(post, path = "/api/v1/missed/{id}/close", responses((status = 200, body = MissedItem)))]
 pub(crate) async fn close(
     State(app): State<App>,
     session: Session,

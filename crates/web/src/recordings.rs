@@ -14,11 +14,12 @@ use serde::Deserialize;
 use tokio::fs::File;
 use tokio::io::{AsyncReadExt, AsyncSeekExt};
 use tokio_util::io::ReaderStream;
+use utoipa::IntoParams;
 
 use crate::auth::Session;
 use crate::extract::{Path, Query};
 use crate::interactions::visible_call;
-use crate::listing::ListRequest;
+use crate::listing::{ListRequest, Listing};
 use crate::sheet::Sheet;
 use crate::source::Source;
 use crate::{ApiError, App};
@@ -37,7 +38,8 @@ const SHEET: Sheet = Sheet {
     ],
 };
 
-/// `GET /recordings`.
+/// Lists the recordings: an agent its own, supervisors and administrators all.
+#[utoipa::path(get, path = "/api/v1/recordings", responses((status = 200, body = Listing<Recording>)))]
 pub(crate) async fn list(
     State(app): State<App>,
     session: Session,
@@ -54,7 +56,8 @@ pub(crate) async fn list(
     .await
 }
 
-/// `GET /recordings/{id}`.
+/// Shows a recording.
+#[utoipa::path(get, path = "/api/v1/recordings/{id}", responses((status = 200, body = Recording)))]
 pub(crate) async fn show(
     State(app): State<App>,
     session: Session,
@@ -63,13 +66,26 @@ pub(crate) async fn show(
     Ok(Json(allowed(&app, &session, id).await?))
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
 pub(crate) struct MediaQuery {
     download: Option<bool>,
 }
 
-/// `GET /recordings/{id}/media`: the WAV, whole or the one range asked for (RFC 9110 section 14); with `?download=true`
-/// as a file to be saved. Each listen and each export is audited, once ([`crate::listens`]).
+/// Sends the WAV, whole or the one range asked for (RFC 9110 section 14); with `download` as a file to be saved.
+///
+/// Each listen and each export is audited, once (`listens`).
+#[utoipa::path(
+    get, path = "/api/v1/recordings/{id}/media",
+    params(MediaQuery),
+    responses(
+        (status = 200, description = "The whole file.", content_type = "audio/wav", body = Vec<u8>),
+        (status = 206, description = "The range asked for.", content_type = "audio/wav", body = Vec<u8>,
+            headers(("Content-Range" = String))),
+        (status = CONFLICT, description = "The recording is still being written."),
+        (status = 416, description = "The file has no such bytes.", headers(("Content-Range" = String))),
+    ),
+)]
 pub(crate) async fn media(
     State(app): State<App>,
     (session, source): (Session, Source),

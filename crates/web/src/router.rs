@@ -7,7 +7,7 @@ use axum::routing::{any, delete, get, post};
 
 use crate::{
     ApiError, App, audit, calls, companies, completion, contacts, dial, headers, health, idempotency,
-    interactions, line_check, lines, metrics, missed, recordings, session, ui, users, ws,
+    interactions, line_check, lines, metrics, missed, openapi, recordings, session, ui, users, ws,
 };
 
 /// Returns the whole HTTP side of the server.
@@ -55,6 +55,7 @@ fn api(app: &App) -> Router<App> {
         .route("/missed/{id}/claim", post(missed::claim))
         .route("/missed/{id}/close", post(missed::close))
         .route("/events", get(ws::events))
+        .route("/openapi.json", get(openapi::document))
         .route_layer(from_fn_with_state(app.clone(), idempotency::once))
         .route_layer(from_fn(completion::complete))
         // A route and not a fallback: that would lose to the page's own catch-all.

@@ -6,6 +6,7 @@ use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use linecard_store::audit::AuditAction;
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use crate::auth::{COOKIE, SESSION_MS, Session, Token, check_origin};
 use crate::json::Body;
@@ -14,28 +15,41 @@ use crate::source::Source;
 use crate::users::UserShape;
 use crate::{ApiError, App};
 
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct LogIn {
     login: String,
     password: String,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 struct LoggedIn {
     token: String,
     user: UserShape,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 pub(crate) struct WhoAmI {
     user: UserShape,
     #[serde(with = "linecard_calls::time::rfc3339")]
     expires_at: linecard_calls::UtcMillis,
 }
 
-/// `POST /session`: the same answer and the same time for an unknown log-in and a wrong password; who has failed too
-/// often waits ([`crate::lockout`]).
+/// Logs in: the same answer and the same time for an unknown log-in and a wrong password.
+///
+/// Who has failed too often waits (`lockout`). Sets the cookie `linecard_session`, and answers with the token for other
+/// clients.
+#[utoipa::path(
+    post, path = "/api/v1/session",
+    request_body = LogIn,
+    responses(
+        (status = CREATED, body = LoggedIn, headers(("Set-Cookie" = String))),
+        (status = UNAUTHORIZED, description = "Log-in or password is wrong."),
+        (status = FORBIDDEN, description = "The page's origin is not allowed."),
+        (status = TOO_MANY_REQUESTS, description = "Too many failed log-ins.", headers(("Retry-After" = u32))),
+    ),
+    security(()),
+)]
 pub(crate) async fn log_in(
     State(app): State<App>,
     source: Source,
@@ -74,13 +88,18 @@ pub(crate) async fn log_in(
     Ok((StatusCode::CREATED, [(header::SET_COOKIE, cookie)], Json(answer)).into_response())
 }
 
-/// `GET /session`.
+/// Says who is logged in, and until when.
+#[utoipa::path(get, path = "/api/v1/session", responses((status = 200, body = WhoAmI)))]
 pub(crate) async fn who_am_i(State(app): State<App>, session: Session) -> Result<Json<WhoAmI>, ApiError> {
     let devices = app.store.devices(session.user.id).await?;
     Ok(Json(WhoAmI { user: UserShape::of(session.user, &devices), expires_at: session.expires_at }))
 }
 
-/// `DELETE /session`.
+/// Logs out.
+#[utoipa::path(
+    delete, path = "/api/v1/session",
+    responses((status = NO_CONTENT, headers(("Set-Cookie" = String)))),
+)]
 pub(crate) async fn log_out(
     State(app): State<App>,
     source: Source,

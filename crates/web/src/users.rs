@@ -9,18 +9,21 @@ use linecard_store::audit::AuditAction;
 use linecard_store::page::{Cursor, Page};
 use linecard_store::users::{Device, PASSWORD_MAX, PASSWORD_MIN, User, UserDraft};
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use crate::auth::Admin;
 use crate::extract::Path;
 use crate::json::{Body, present};
-use crate::listing::ListRequest;
+use crate::listing::{ListRequest, Listing};
+use crate::openapi::{text, text_or_null};
 use crate::port::Command;
 use crate::sheet::Sheet;
 use crate::version::IfMatch;
 use crate::{ApiError, App};
 
 /// A user as REST shows it.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = User)]
 pub(crate) struct UserShape {
     id: UserId,
     login: String,
@@ -35,7 +38,8 @@ pub(crate) struct UserShape {
 }
 
 /// A device as REST shows it.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Device)]
 pub(crate) struct DeviceShape {
     id: DeviceId,
     #[serde(flatten)]
@@ -84,41 +88,59 @@ impl DeviceShape {
     }
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct NewUser {
+    #[schema(schema_with = text::<64>)]
     login: String,
+    #[schema(schema_with = text_or_null::<200>)]
     name: Option<String>,
     role: Role,
+    #[schema(min_length = 8, max_length = 1024)]
     password: String,
+    #[schema(max_length = 16, pattern = "^[0-9]+$")]
     extension: Option<String>,
     ring: Option<Ring>,
+    #[schema(minimum = 1_000, maximum = 600_000)]
     ring_timeout_ms: Option<u32>,
     allow_call_waiting: Option<bool>,
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct UserPatch {
+    #[schema(schema_with = text_or_null::<64>)]
     login: Option<String>,
+    #[schema(schema_with = text_or_null::<200>)]
     name: Option<String>,
     role: Option<Role>,
+    #[schema(min_length = 8, max_length = 1024)]
     password: Option<String>,
     #[serde(default, deserialize_with = "present")]
+    #[schema(max_length = 16, pattern = "^[0-9]+$")]
     extension: Option<Option<String>>,
     ring: Option<Ring>,
+    #[schema(minimum = 1_000, maximum = 600_000)]
     ring_timeout_ms: Option<u32>,
     allow_call_waiting: Option<bool>,
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema)]
 #[serde(tag = "kind", rename_all = "snake_case", deny_unknown_fields)]
 pub(crate) enum NewDevice {
-    Sip { uri: String },
+    Sip {
+        #[schema(max_length = 256, pattern = "^([0-9*#]+|[sS][iI][pP][sS]?:[!#-;=?-~]+)$")]
+        uri: String,
+    },
     Browser {},
 }
 
-/// `GET /users`.
+/// Lists the users with their devices.
+#[utoipa::path(
+    get, path = "/api/v1/users",
+    responses((status = 200, body = Listing<UserShape>)),
+    security(("admin" = [])),
+)]
 pub(crate) async fn list(State(app): State<App>, _: Admin, list: ListRequest) -> Result<Response, ApiError> {
     list.answer(&SHEET, move |page| {
         let app = app.clone();
@@ -131,7 +153,13 @@ pub(crate) async fn list(State(app): State<App>, _: Admin, list: ListRequest) ->
     .await
 }
 
-/// `POST /users`.
+/// Adds a user.
+#[utoipa::path(
+    post, path = "/api/v1/users",
+    request_body = NewUser,
+    responses((status = CREATED, body = UserShape)),
+    security(("admin" = [])),
+)]
 pub(crate) async fn create(
     State(app): State<App>,
     admin: Admin,
@@ -153,7 +181,12 @@ pub(crate) async fn create(
     Ok((StatusCode::CREATED, Json(UserShape::of(user, &[]))))
 }
 
-/// `GET /users/{id}`.
+/// Shows a user.
+#[utoipa::path(
+    get, path = "/api/v1/users/{id}",
+    responses((status = 200, body = UserShape)),
+    security(("admin" = [])),
+)]
 pub(crate) async fn show(
     State(app): State<App>,
     _: Admin,
@@ -163,7 +196,14 @@ pub(crate) async fn show(
     Ok(Json(UserShape::of(user, &app.store.devices(id).await?)))
 }
 
-/// `PATCH /users/{id}`.
+/// Changes the given fields of a user.
+#[utoipa::path(
+    patch, path = "/api/v1/users/{id}",
+    params(IfMatch),
+    request_body = UserPatch,
+    responses((status = 200, body = UserShape)),
+    security(("admin" = [])),
+)]
 pub(crate) async fn change(
     State(app): State<App>,
     admin: Admin,
@@ -188,7 +228,13 @@ pub(crate) async fn change(
     Ok(Json(UserShape::of(user, &app.store.devices(id).await?)))
 }
 
-/// `DELETE /users/{id}`.
+/// Deletes a user.
+#[utoipa::path(
+    delete, path = "/api/v1/users/{id}",
+    params(IfMatch),
+    responses((status = NO_CONTENT)),
+    security(("admin" = [])),
+)]
 pub(crate) async fn delete(
     State(app): State<App>,
     admin: Admin,
@@ -201,7 +247,12 @@ pub(crate) async fn delete(
     Ok(StatusCode::NO_CONTENT)
 }
 
-/// `GET /users/{id}/devices`: in the order in which they ring.
+/// Lists the devices of a user, in the order in which they ring.
+#[utoipa::path(
+    get, path = "/api/v1/users/{id}/devices",
+    responses((status = 200, body = Listing<DeviceShape>)),
+    security(("admin" = [])),
+)]
 pub(crate) async fn devices(
     State(app): State<App>,
     _: Admin,
@@ -222,7 +273,13 @@ pub(crate) async fn devices(
     .await
 }
 
-/// `POST /users/{id}/devices`.
+/// Adds a device, which rings after those that are there.
+#[utoipa::path(
+    post, path = "/api/v1/users/{id}/devices",
+    request_body = NewDevice,
+    responses((status = CREATED, body = DeviceShape)),
+    security(("admin" = [])),
+)]
 pub(crate) async fn add_device(
     State(app): State<App>,
     admin: Admin,
@@ -240,7 +297,12 @@ pub(crate) async fn add_device(
     Ok((StatusCode::CREATED, Json(DeviceShape::of(&device))))
 }
 
-/// `DELETE /users/{id}/devices/{device}`.
+/// Deletes a device.
+#[utoipa::path(
+    delete, path = "/api/v1/users/{id}/devices/{device}",
+    responses((status = NO_CONTENT)),
+    security(("admin" = [])),
+)]
 pub(crate) async fn delete_device(
     State(app): State<App>,
     admin: Admin,
@@ -263,9 +325,12 @@ fn check(draft: &UserDraft) -> Result<(), ApiError> {
     check_text("login", &draft.login, 64)?;
     check_text("name", &draft.name, 200)?;
     if let Some(password) = &draft.password
-        && !(PASSWORD_MIN..=PASSWORD_MAX).contains(&password.len())
+        && !(PASSWORD_MIN..=PASSWORD_MAX).contains(&password.chars().count())
     {
-        return Err(ApiError::field("password", format!("write at least {PASSWORD_MIN} characters")));
+        return Err(ApiError::field(
+            "password",
+            format!("write {PASSWORD_MIN} to {PASSWORD_MAX} characters"),
+        ));
     }
     if let Some(extension) = &draft.extension
         && (extension.is_empty() || extension.len() > 16 || !extension.bytes().all(|b| b.is_ascii_digit()))

@@ -15,6 +15,7 @@ use linecard_store::frames::FrameRow;
 use serde::{Deserialize, Serialize};
 use tokio::sync::broadcast::error::RecvError;
 use tokio::time::{Instant, timeout, timeout_at};
+use utoipa::IntoParams;
 
 use crate::auth::{Session, Token, cookie_token};
 use crate::extract::Query;
@@ -63,7 +64,8 @@ impl Close {
     }
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
 pub(crate) struct EventsQuery {
     cursor: Option<String>,
 }
@@ -89,7 +91,20 @@ enum FromServer<'a> {
     Heartbeat {},
 }
 
-/// Upgrades a request to the events WebSocket.
+/// Upgrades to the events WebSocket: `hello`, then a snapshot or the frames after `cursor`, then the stream.
+///
+/// Without the cookie the first frame is `auth` with a token, within 5 s.
+#[utoipa::path(
+    get, path = "/api/v1/events",
+    params(EventsQuery),
+    responses(
+        (status = SWITCHING_PROTOCOLS, description = "The socket is open."),
+        (status = BAD_REQUEST, description = "No WebSocket handshake (RFC 6455 section 4)."),
+        (status = FORBIDDEN, description = "The page's origin is not allowed."),
+        (status = UPGRADE_REQUIRED, description = "The connection cannot be upgraded."),
+    ),
+    security(()),
+)]
 pub(crate) async fn events(
     State(app): State<App>,
     Query(query): Query<EventsQuery>,

@@ -5,6 +5,8 @@ use std::process::{Command, Stdio};
 
 use anyhow::{Context, Result, bail, ensure};
 
+use super::root;
+
 /// Something a package brings, and the package.
 #[derive(Clone, Copy, Debug)]
 pub struct Tool {
@@ -38,6 +40,10 @@ pub const TO_TEST: [Tool; 4] = [
     tool("/usr/share/fonts/truetype/dejavu/DejaVuSans.ttf", "fonts-dejavu-core"),
 ];
 
+/// What the document of the interface is tried with, each with its version (PyPI).
+const SCHEMATHESIS: &str = include_str!("../schemathesis.txt");
+const PYTHON: [u32; 2] = [3, 10];
+
 const RUST: [u32; 2] = [1, 95];
 const NODE: [u32; 2] = [20, 19];
 
@@ -57,6 +63,7 @@ pub enum Runner {
 pub fn everything() -> Result<Runner> {
     compilers()?;
     packages(&[&TO_BUILD[..], &TO_SHOW, &TO_TEST].concat())?;
+    schemathesis()?;
     Ok(nextest())
 }
 
@@ -131,9 +138,7 @@ pub fn packages(tools: &[Tool]) -> Result<()> {
 fn run_apt(arguments: &[&str]) -> Result<()> {
     let mut command = Command::new("apt-get");
     command.args(arguments).env("DEBIAN_FRONTEND", "noninteractive").stdout(Stdio::null());
-    let status = command.status().context("apt-get")?;
-    ensure!(status.success(), "apt-get {} ended with {status}", arguments.join(" "));
-    Ok(())
+    run(command, &format!("apt-get {}", arguments.join(" ")))
 }
 
 /// Whether a program is on the path, or a file is where it should be.
@@ -176,6 +181,50 @@ impl Drop for NoServices {
             let _ = std::fs::remove_file(POLICY);
         }
     }
+}
+
+/// Where [`everything`] installs schemathesis.
+#[must_use]
+pub fn schemathesis_folder() -> PathBuf {
+    root().join("target/schemathesis")
+}
+
+/// Installs schemathesis into a virtual environment of its own, unless these very versions are there.
+fn schemathesis() -> Result<()> {
+    if !has_venv() {
+        packages(&[tool("python3", "python3"), tool("/usr/lib/*/ensurepip/__init__.py", "python3-venv")])?;
+    }
+    at_least("python3", PYTHON, "install it with the package python3-venv")?;
+    let folder = schemathesis_folder();
+    let installed = folder.join("installed.txt");
+    if std::fs::read_to_string(&installed).is_ok_and(|versions| versions == SCHEMATHESIS) {
+        println!("  schemathesis is there");
+        return Ok(());
+    }
+    println!("  installing schemathesis into {}", folder.display());
+    let mut venv = Command::new("python3");
+    venv.args(["-m", "venv", "--clear"]).arg(&folder);
+    run(venv, "python3 -m venv")?;
+    let wanted = folder.join("wanted.txt");
+    std::fs::write(&wanted, SCHEMATHESIS).with_context(|| wanted.display().to_string())?;
+    let mut pip = Command::new(folder.join("bin/pip"));
+    pip.args(["install", "--quiet", "--disable-pip-version-check", "--no-deps", "--requirement"])
+        .arg(&wanted);
+    run(pip, "pip install (schemathesis is fetched from https://pypi.org)")?;
+    std::fs::rename(&wanted, &installed).with_context(|| installed.display().to_string())
+}
+
+/// Whether Python can make virtual environments, which Debian splits off.
+fn has_venv() -> bool {
+    let mut python = Command::new("python3");
+    python.args(["-c", "import ensurepip, venv"]).stdout(Stdio::null()).stderr(Stdio::null());
+    python.status().is_ok_and(|status| status.success())
+}
+
+fn run(mut command: Command, name: &str) -> Result<()> {
+    let status = command.status().with_context(|| name.to_owned())?;
+    ensure!(status.success(), "{name} ended with {status}");
+    Ok(())
 }
 
 fn nextest() -> Runner {

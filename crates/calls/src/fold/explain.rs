@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use super::facts::{gather, in_order};
 use super::verdict::{Rule, judge};
@@ -15,7 +16,7 @@ use crate::signal::{
 use crate::time::{UtcMillis, rfc3339};
 
 /// Why an interaction is what it is.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Explanation {
     /// The interaction.
     pub interaction_id: InteractionId,
@@ -32,7 +33,7 @@ pub struct Explanation {
 }
 
 /// One dated sentence; a reader in another language translates `key` with `params`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Sentence {
     /// When it was seen.
     #[serde(with = "rfc3339")]

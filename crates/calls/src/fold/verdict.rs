@@ -1,6 +1,7 @@
 //! Decides how a call went, and names the rule that decided.
 
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use super::facts::{Facts, LegFacts};
 use crate::interaction::{HangupBy, Outcome};
@@ -10,7 +11,7 @@ use crate::signal::{CancelCause, EndCause, MediaFault};
 use crate::time::UtcMillis;
 
 /// The rule that decided an outcome.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Rule {
     /// The customer's leg lives: no verdict yet.

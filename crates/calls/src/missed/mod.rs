@@ -9,6 +9,7 @@ mod evidence;
 mod items;
 
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 pub use book::{Book, KeptItem, MissedChange, RINGS_AT_MOST_MS};
 pub use evidence::{Act, Answer, CallerEvidence, CallerKey, Callers, MissedCall};
@@ -19,7 +20,7 @@ use crate::id::{ContactId, InteractionId, MissedId, UserId};
 use crate::time::{UtcMillis, rfc3339};
 
 /// One item in the shape that REST shows; every field is present, `null` when unknown.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct MissedItem {
     /// Its name: that of the interaction which opened it.
     pub id: MissedId,
@@ -55,7 +56,7 @@ pub struct MissedItem {
 }
 
 /// How an item stands.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum MissedState {
     /// Nobody has taken it.
