@@ -1,4 +1,5 @@
 import type { Key } from './en.ts';
+import { contacts } from './ru/contacts.ts';
 import type { Message } from './message.ts';
 import { dial } from './ru/dial.ts';
 
@@ -372,4 +373,6 @@ export const ru: Record<Key, Message> = {
   'rule.devices_absent': 'Нет ответа: ни один телефон не на связи.',
   'rule.devices_faulty': 'Сбой: все телефоны ответили ошибкой.',
   'rule.status_only': 'Итог взят из последнего ответа: других сведений нет.',
+
+  ...contacts,
 };

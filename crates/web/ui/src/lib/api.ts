@@ -44,14 +44,19 @@ export function listen(hooks: { logInNeeded: () => void; serverTime: (ms: number
   serverTime = hooks.serverTime;
 }
 
-async function ask<T>(method: string, path: string, body?: object): Promise<T> {
+/** Asks the server; `version` is the one that was read of what is changed. */
+export async function ask<T>(method: string, path: string, body?: object, version?: number): Promise<T> {
   let response: Response;
   try {
     response = await fetch(BASE + path, {
       method,
       credentials: 'same-origin',
       signal: AbortSignal.timeout(WAIT_MS),
-      ...(body ? { body: JSON.stringify(body), headers: { 'Content-Type': 'application/json' } } : {}),
+      headers: {
+        ...(body ? { 'Content-Type': 'application/json' } : {}),
+        ...(version === undefined ? {} : { 'If-Match': `"${String(version)}"` }),
+      },
+      ...(body ? { body: JSON.stringify(body) } : {}),
     });
   } catch (error) {
     throw new ApiError(0, String(error));
@@ -74,7 +79,7 @@ async function refusal(response: Response): Promise<ApiError> {
   }
 }
 
-function query(params: Record<string, string | number | boolean | null | undefined>): string {
+export function query(params: Record<string, string | number | boolean | null | undefined>): string {
   const search = new URLSearchParams();
   for (const [name, value] of Object.entries(params)) {
     if (value !== null && value !== undefined && value !== '') search.set(name, String(value));
@@ -89,6 +94,7 @@ export interface InteractionFilter {
   recorded?: boolean | null;
   user_id?: string | null;
   contact_id?: string | null;
+  company_id?: string | null;
   number?: string | null;
   limit?: number;
   cursor?: string | null;

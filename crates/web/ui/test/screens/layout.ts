@@ -20,14 +20,15 @@ export function faultsOfLayout(): string[] {
     if (!scrolls(element, 'overflowY') && (box.bottom > innerHeight + 1 || box.top < -1)) faults.push(`outside above or below: ${name(element)}`);
     const cut = style.textOverflow === 'ellipsis' && element.scrollWidth > element.clientWidth;
     if (cut && element.closest('[title]') === null) faults.push(`cut off without a tooltip: ${name(element)}`);
-    const clips = ['hidden', 'clip'].includes(style.overflowX) && style.textOverflow !== 'ellipsis';
+    // A field moves its own text along.
+    const clips = !(element instanceof HTMLInputElement) && ['hidden', 'clip'].includes(style.overflowX) && style.textOverflow !== 'ellipsis';
     if (clips && element.scrollWidth > element.clientWidth + 1) faults.push(`cut off at the side: ${name(element)}`);
     // A row is opened by all of itself, not by the words of its link.
     if (element.matches('button, a:not(.who), summary') && style.display !== 'inline' && box.height < 24) faults.push(`lower than 24 px: ${name(element)}`);
     // A placeholder is enough for axe; it is gone with the first letter.
     const field = element instanceof HTMLInputElement || element instanceof HTMLTextAreaElement;
     if (field && element.labels?.length === 0 && !element.hasAttribute('aria-label')) faults.push(`a field without a label: ${name(element)}`);
-    if (element.matches('[data-testid=history-row]') && box.height !== 36) faults.push(`a row of ${String(box.height)} px`);
+    if (element.matches('[data-testid=history-row], [data-testid=card-row]') && box.height !== 36) faults.push(`a row of ${String(box.height)} px`);
   }
   const moving = document.getAnimations().filter((one) => one.effect?.getComputedTiming().iterations === Infinity);
   for (const one of moving) {

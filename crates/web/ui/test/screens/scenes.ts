@@ -4,6 +4,7 @@ import type { Call, Office } from './fake/office.ts';
 import { past, waiting } from './fake/office.ts';
 import { ANNA, COLLEAGUES, HOSTILE, KNOWN, LONG, LONG_KNOWN, MARIA, PASSWORD, SWITCHBOARD, candidateOf } from './fake/people.ts';
 import { DIALLING } from './dialling.ts';
+import { CONTACT_SCENES } from './scenes_contacts.ts';
 import type { Tab } from './stage.ts';
 
 const MINUTE = 60_000;
@@ -424,4 +425,4 @@ const HISTORY: Scene[] = [
   },
 ];
 
-export const SCENES: Scene[] = [...LOGIN, ...IDLE, ...DIALLING, ...RINGING, ...TALKING, ...HISTORY];
+export const SCENES: Scene[] = [...LOGIN, ...IDLE, ...DIALLING, ...RINGING, ...TALKING, ...HISTORY, ...CONTACT_SCENES];
