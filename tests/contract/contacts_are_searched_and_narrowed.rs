@@ -66,7 +66,12 @@ fn a_list_is_narrowed_and_ordered() {
     assert_eq!(refused.status, 422, "{}", refused.text());
     let people = agent.items("/contacts?sort=name");
     assert_eq!((&people[0]["company_name"], &people[3]["company_name"]), (&Value::Null, &json!("Ромашка")));
-    assert_eq!(agent.show(&format!("/companies/{company}"))["contact_count"], 2);
+    let company = agent.show(&format!("/companies/{company}"));
+    assert_eq!(company["contact_count"], 2);
+    for card in people.iter().chain([&company]) {
+        let made = card["created_at"].as_str().unwrap_or_default();
+        assert!(made.starts_with("20") && made.ends_with('Z'), "a time for people: {card}");
+    }
 }
 
 #[test]

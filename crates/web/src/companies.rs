@@ -28,6 +28,7 @@ pub(crate) struct CompanyShape {
     #[serde(flatten)]
     fields: CompanyFields,
     contact_count: i64,
+    #[serde(with = "linecard_calls::time::rfc3339")]
     created_at: UtcMillis,
     version: i64,
 }

@@ -32,6 +32,7 @@ pub(crate) struct ContactShape {
     numbers: Vec<Number>,
     #[serde(flatten)]
     fields: ContactFields,
+    #[serde(with = "linecard_calls::time::rfc3339")]
     created_at: UtcMillis,
     version: i64,
 }
