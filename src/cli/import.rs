@@ -7,7 +7,7 @@ use linecard_calls::{ContactId, IdSource};
 use linecard_crm::import::{Imported, read};
 use linecard_crm::{DialPlan, Level, sort_key};
 use linecard_store::Store;
-use linecard_store::contacts::{CompanyDraft, CompanyFields, ContactDraft, ContactFields};
+use linecard_store::contacts::{CardSearch, CompanyDraft, CompanyFields, ContactDraft, ContactFields};
 use linecard_store::page::{MAX_LIMIT, PageRequest};
 
 use super::{CliError, Ended, open_or_make};
@@ -144,7 +144,11 @@ impl Importer {
             return Ok(known.clone());
         }
         let page = PageRequest::uncounted(MAX_LIMIT);
-        let found = self.store.companies(Some(name), &page).await?.items;
+        let found = self
+            .store
+            .companies(&CardSearch { words: Some(name.to_owned()), ..CardSearch::default() }, &page)
+            .await?
+            .items;
         let same =
             found.into_iter().find(|company| sort_key(&company.card.name) == key).map(|company| company.id);
         let id = match same {

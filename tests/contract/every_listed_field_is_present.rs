@@ -32,6 +32,7 @@ const CONTACT: &[&str] = &[
     "id",
     "name",
     "company_id",
+    "company_name",
     "responsible_id",
     "numbers",
     "emails",
@@ -40,9 +41,10 @@ const CONTACT: &[&str] = &[
     "industry",
     "notes",
     "custom",
+    "created_at",
     "version",
 ];
-const COMPANY: &[&str] = &["id", "name", "numbers", "version"];
+const COMPANY: &[&str] = &["id", "name", "numbers", "contact_count", "created_at", "version"];
 const NUMBER: &[&str] = &["number", "e164", "extension", "label"];
 const CALL: &[&str] = &[
     "call_id",

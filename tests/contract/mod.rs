@@ -13,6 +13,7 @@ mod an_agent_hears_of_its_own_only;
 mod clients;
 mod companies_lend_their_number_to_their_people;
 mod contacts_are_found_by_name_and_number;
+mod contacts_are_searched_and_narrowed;
 mod desk;
 mod errors_say_what_to_write;
 mod every_listed_field_is_present;

@@ -15,7 +15,9 @@ pub use dialling::{Barred, Barring, Destination, DialFormat, NoDestination};
 pub use identity::{Identity, IdentityHeaders, IdentitySource, Party, choose_identity};
 pub use keys::sort_key;
 pub use matching::{Candidate, ContactRef, Found, Level, NumberOwner, Reason, Score, Signals, rank};
-pub use number::{CallerNumber, DialPlan, Number, SuffixProbes, Withheld, dialled_part, suffix_key};
+pub use number::{
+    CallerNumber, DialPlan, Number, NumberSearch, SuffixProbes, Withheld, dialled_part, suffix_key,
+};
 
 /// What is wrong with a given dial plan or stored value.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

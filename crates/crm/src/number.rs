@@ -10,10 +10,12 @@ mod clean;
 mod field;
 mod plan;
 mod read;
+mod search;
 mod uri;
 
 pub use field::dialled_part;
 pub use plan::DialPlan;
+pub use search::NumberSearch;
 
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;

@@ -3,14 +3,35 @@
 use std::collections::HashMap;
 
 use linecard_calls::UtcMillis;
-use linecard_crm::{Number, sort_key};
+use linecard_crm::{Number, NumberSearch, sort_key};
 
 use crate::database::{Row, Tx, assembled, sql};
-use crate::page::{List, Page, PageRequest};
+use crate::page::{List, Order, Page, PageRequest};
 use crate::statement::{Columns, Conditions, Table, Value};
 use crate::{Store, StoreError};
 
-/// A row with a name and numbers.
+/// What a list of contacts or companies is searched for, and its order.
+#[derive(Debug, Clone, Default)]
+pub struct CardSearch {
+    /// The name begins with it, or has a word that does; where `number` is given too, the name alone.
+    pub words: Option<String>,
+    /// One of the numbers fits it.
+    pub number: Option<NumberSearch>,
+    /// The order of the list.
+    pub order: CardOrder,
+}
+
+/// The order of a list of contacts or companies.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum CardOrder {
+    /// Newest first.
+    #[default]
+    Newest,
+    /// By the name, as the key of the search has it.
+    Name,
+}
+
+/// A row with a name and numbers, `c` in its list.
 pub(crate) trait Card: Sized {
     /// What a user writes of it.
     type Draft;
@@ -20,6 +41,8 @@ pub(crate) trait Card: Sized {
     const LIST: List;
     /// The column of `numbers` that names the owner.
     const OWNER: &'static str;
+    /// The columns of the list that name an owner of numbers that are found.
+    const FOUND_BY: &'static [(&'static str, &'static str)];
 
     /// Returns the columns, without those of the search.
     fn columns(draft: &Self::Draft) -> Result<Columns, StoreError>;
@@ -70,14 +93,22 @@ impl Store {
 
     pub(crate) async fn cards<C: Card>(
         &self,
-        search: Option<&str>,
+        search: &CardSearch,
+        mut conditions: Conditions,
         page: &PageRequest,
     ) -> Result<Page<C>, StoreError> {
-        let mut conditions = Conditions::default();
-        if let Some(search) = search {
-            conditions.and("' ' || search_key LIKE ? ESCAPE '!'", Value::text(name_pattern(search)));
+        match (&search.words, &search.number) {
+            (Some(words), None) => {
+                conditions.and("' ' || c.search_key LIKE ? ESCAPE '!'", Value::text(name_pattern(words)));
+            }
+            (words, Some(number)) => fits_number::<C>(&mut conditions, words.as_deref(), number),
+            (None, None) => {}
         }
-        let mut found = self.page(&C::LIST, conditions, page, C::of).await?;
+        let order = match search.order {
+            CardOrder::Newest => Order::Newest,
+            CardOrder::Name => Order::Up("c.search_key"),
+        };
+        let mut found = self.page_in(order, &C::LIST, conditions, page, C::of).await?;
         self.add_numbers(&mut found.items).await?;
         Ok(found)
     }
@@ -146,6 +177,40 @@ async fn write_numbers(
         assembled(text, &values).execute(&mut *tx).await?;
     }
     Ok(())
+}
+
+/// Past every letter that a name can go on with; names sort by bytes.
+const PAST_ALL: char = '\u{10ffff}';
+
+/// Adds that a number fits, or that the name begins with the same digits. Every part has an index.
+fn fits_number<C: Card>(conditions: &mut Conditions, words: Option<&str>, number: &NumberSearch) {
+    let mut named = Vec::new();
+    if let Some(words) = words {
+        let key = sort_key(words);
+        let past = conditions.place(Value::text(format!("{key}{PAST_ALL}")));
+        let key = conditions.place(Value::text(key));
+        named.push(format!("(c.search_key >= {key} AND c.search_key < {past})"));
+    }
+    let mut fits = Vec::new();
+    if let Some(e164) = &number.e164 {
+        fits.push(format!("e164 = {}", conditions.place(Value::text(e164))));
+    }
+    if let Some(extension) = &number.extension {
+        fits.push(format!("extension = {}", conditions.place(Value::text(extension))));
+    }
+    let mut within = |column: &str, beginning: &String| {
+        let from = conditions.place(Value::text(beginning));
+        // `:` follows `9`.
+        let below = conditions.place(Value::text(format!("{beginning}:")));
+        fits.push(format!("({column} >= {from} AND {column} < {below})"));
+    };
+    number.beginnings.iter().for_each(|beginning| within("e164", beginning));
+    number.ending.iter().for_each(|ending| within("suffix_key", ending));
+    let fits = fits.join(" OR ");
+    named.extend(C::FOUND_BY.iter().map(|(column, owner)| {
+        format!("{column} IN (SELECT {owner} FROM numbers WHERE {owner} IS NOT NULL AND ({fits}))")
+    }));
+    conditions.push(format!("({})", named.join(" OR ")));
 }
 
 /// A pattern for `' ' || search_key`: the words typed begin a word of the name.

@@ -6,10 +6,11 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use crate::cards::Card;
+pub use crate::cards::{CardOrder, CardSearch};
 use crate::database::Row;
 use crate::page::{List, Page, PageRequest};
 use crate::row::{id, id_opt, json, json_of};
-use crate::statement::{Columns, Table, Value};
+use crate::statement::{Columns, Conditions, Table, Value};
 use crate::{Store, StoreError};
 
 /// A person in the CRM.
@@ -21,8 +22,21 @@ pub struct Contact {
     pub version: i64,
     /// When it was made.
     pub created_at: UtcMillis,
+    /// The name of the company.
+    pub company_name: Option<String>,
     /// Everything else.
     pub card: ContactDraft,
+}
+
+/// Which contacts are wanted; every part left out says nothing.
+#[derive(Debug, Clone, Default)]
+pub struct ContactFilter {
+    /// What is searched, and the order.
+    pub search: CardSearch,
+    /// The company they belong to.
+    pub company_id: Option<String>,
+    /// Who is responsible for them.
+    pub responsible_id: Option<UserId>,
 }
 
 /// What a user writes of a contact.
@@ -67,6 +81,8 @@ pub struct Company {
     pub version: i64,
     /// When it was made.
     pub created_at: UtcMillis,
+    /// How many contacts belong to it.
+    pub contact_count: i64,
     /// Everything else.
     pub card: CompanyDraft,
 }
@@ -100,12 +116,15 @@ impl Card for Contact {
     type Draft = ContactDraft;
     const TABLE: Table = Table { name: "contacts", unique: "id", reference: "responsible_id" };
     const LIST: List = List {
-        columns: "id, name, company_id, responsible_id, fields, version, created_at",
-        from: "contacts",
-        key: "created_at",
-        id: "id",
+        columns: "c.id, c.name, c.company_id, k.name AS company_name, c.responsible_id, c.fields, c.version, c.created_at",
+        from: "contacts c LEFT JOIN companies k ON k.id = c.company_id",
+        key: "c.created_at",
+        id: "c.id",
     };
     const OWNER: &'static str = "contact_id";
+    /// Who is reached by a company's number too.
+    const FOUND_BY: &'static [(&'static str, &'static str)] =
+        &[("c.id", "contact_id"), ("c.company_id", "company_id")];
 
     fn columns(draft: &ContactDraft) -> Result<Columns, StoreError> {
         Ok(vec![
@@ -132,6 +151,7 @@ impl Card for Contact {
             id: id(row, "contacts", "id")?,
             version: row.try_get("version")?,
             created_at: UtcMillis(row.try_get("created_at")?),
+            company_name: row.try_get("company_name")?,
             card: ContactDraft {
                 name: row.try_get("name")?,
                 company_id: row.try_get("company_id")?,
@@ -151,12 +171,14 @@ impl Card for Company {
     type Draft = CompanyDraft;
     const TABLE: Table = Table { name: "companies", unique: "id", reference: "id" };
     const LIST: List = List {
-        columns: "id, name, fields, version, created_at",
-        from: "companies",
-        key: "created_at",
-        id: "id",
+        columns: "c.id, c.name, c.fields, c.version, c.created_at, \
+             (SELECT COUNT(*) FROM contacts p WHERE p.company_id = c.id) AS contact_count",
+        from: "companies c",
+        key: "c.created_at",
+        id: "c.id",
     };
     const OWNER: &'static str = "company_id";
+    const FOUND_BY: &'static [(&'static str, &'static str)] = &[("c.id", "company_id")];
 
     fn columns(draft: &CompanyDraft) -> Result<Columns, StoreError> {
         Ok(vec![("fields", Value::text(json_of(&draft.fields)?))])
@@ -180,6 +202,7 @@ impl Card for Company {
             id: row.try_get("id")?,
             version: row.try_get("version")?,
             created_at: UtcMillis(row.try_get("created_at")?),
+            contact_count: row.try_get("contact_count")?,
             card: CompanyDraft { name: row.try_get("name")?, numbers: Vec::new(), fields },
         })
     }
@@ -232,16 +255,23 @@ impl Store {
         self.card(&id.to_string()).await
     }
 
-    /// Lists contacts, newest first; with `search`, those whose name begins with it or has a word that does.
+    /// Lists contacts.
     ///
     /// # Errors
     /// When the database fails.
     pub async fn contacts(
         &self,
-        search: Option<&str>,
+        filter: &ContactFilter,
         page: &PageRequest,
     ) -> Result<Page<Contact>, StoreError> {
-        self.cards(search, page).await
+        let mut conditions = Conditions::default();
+        if let Some(company) = &filter.company_id {
+            conditions.and("c.company_id = ?", Value::text(company));
+        }
+        if let Some(user) = filter.responsible_id {
+            conditions.and("c.responsible_id = ?", Value::text(user.to_string()));
+        }
+        self.cards(&filter.search, conditions, page).await
     }
 
     /// Adds a company.
@@ -286,15 +316,15 @@ impl Store {
         self.card(id).await
     }
 
-    /// Lists companies, newest first; with `search`, those whose name begins with it or has a word that does.
+    /// Lists companies.
     ///
     /// # Errors
     /// When the database fails.
     pub async fn companies(
         &self,
-        search: Option<&str>,
+        search: &CardSearch,
         page: &PageRequest,
     ) -> Result<Page<Company>, StoreError> {
-        self.cards(search, page).await
+        self.cards(search, Conditions::default(), page).await
     }
 }

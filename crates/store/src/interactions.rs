@@ -1,8 +1,10 @@
 //! Interactions: what the fold made of the ledger, to be found and shown.
 
+use std::collections::BTreeSet;
+
 use linecard_calls::{CallId, Direction, Interaction, InteractionId, Outcome};
 
-use crate::database::{Row, sql};
+use crate::database::{Row, assembled, sql};
 use crate::page::{Cursor, List, Page, PageRequest};
 use crate::row::{json, text_of};
 use crate::statement::{Conditions, Value};
@@ -23,6 +25,8 @@ pub struct InteractionFilter {
     pub user_id: Option<String>,
     /// With which contact.
     pub contact_id: Option<String>,
+    /// With whose people, or without a contact by its numbers; `fits` leaves this to [`Store::of_company`].
+    pub company_id: Option<String>,
     /// The other party's number, E.164 or digits, whoever called.
     pub number: Option<String>,
     /// Whether it has a recording.
@@ -56,7 +60,7 @@ impl InteractionFilter {
 /// Where an interaction stands in the list.
 #[must_use]
 pub fn place_of(it: &Interaction) -> Cursor {
-    Cursor { key: it.started_at.0, id: it.id.to_string() }
+    Cursor { key: it.started_at.0.into(), id: it.id.to_string() }
 }
 
 const LIST: List = List { columns: "interaction", from: "interactions", key: "started_at", id: "id" };
@@ -93,6 +97,48 @@ impl Store {
     ) -> Result<Page<Interaction>, StoreError> {
         self.page(&LIST, conditions_of(filter)?, page, interaction_of).await
     }
+
+    /// Leaves of `calls`, which the database may not have, those that the filter by a company would find.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn of_company(
+        &self,
+        company: &str,
+        mut calls: Vec<Interaction>,
+    ) -> Result<Vec<Interaction>, StoreError> {
+        if calls.is_empty() {
+            return Ok(calls);
+        }
+        let contacts: BTreeSet<String> =
+            calls.iter().filter_map(|it| it.contact_id).map(|id| id.to_string()).collect();
+        let people = if contacts.is_empty() {
+            BTreeSet::new()
+        } else {
+            let mut people = Conditions::default();
+            people.and("company_id = ?", Value::text(company));
+            people.and_among("id", false, contacts);
+            let text = format!("SELECT id FROM contacts{}", people.clause());
+            texts_of(&assembled(text, &people.values).fetch_all(&self.pool).await?, "id")?
+        };
+        let numbers = sql("SELECT COALESCE(e164, extension) AS number FROM numbers \
+             WHERE company_id = $1 AND COALESCE(e164, extension) IS NOT NULL")
+        .bind(company)
+        .fetch_all(&self.pool)
+        .await?;
+        let numbers = texts_of(&numbers, "number")?;
+        calls.retain(|it| match it.contact_id {
+            Some(contact) => people.contains(&contact.to_string()),
+            None => {
+                [&it.caller_number, &it.callee_number].into_iter().flatten().any(|it| numbers.contains(it))
+            }
+        });
+        Ok(calls)
+    }
+}
+
+fn texts_of(rows: &[Row], column: &str) -> Result<BTreeSet<String>, StoreError> {
+    rows.iter().map(|row| Ok(row.try_get(column)?)).collect()
 }
 
 fn conditions_of(filter: &InteractionFilter) -> Result<Conditions, StoreError> {
@@ -114,6 +160,16 @@ fn conditions_of(filter: &InteractionFilter) -> Result<Conditions, StoreError> {
     }
     if let Some(contact) = &filter.contact_id {
         conditions.and("contact_id = ?", Value::text(contact));
+    }
+    if let Some(company) = &filter.company_id {
+        conditions.and(
+            "(contact_id IN (SELECT id FROM contacts WHERE company_id = ?) \
+             OR (contact_id IS NULL AND caller_number IN \
+             (SELECT COALESCE(e164, extension) FROM numbers WHERE company_id = ?)) \
+             OR (contact_id IS NULL AND callee_number IN \
+             (SELECT COALESCE(e164, extension) FROM numbers WHERE company_id = ?)))",
+            Value::text(company),
+        );
     }
     if let Some(number) = &filter.number {
         conditions.and("(caller_number = ? OR callee_number = ?)", Value::text(number));

@@ -36,7 +36,7 @@ impl MissedFilter {
 /// Where an item stands in the list: the caller heard of last comes first.
 #[must_use]
 pub fn place_of(item: &MissedItem) -> Cursor {
-    Cursor { key: item.last_at.0, id: item.id.to_string() }
+    Cursor { key: item.last_at.0.into(), id: item.id.to_string() }
 }
 
 const ITEMS: &str = "missed_items";

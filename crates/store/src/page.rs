@@ -36,18 +36,39 @@ impl PageRequest {
 
 /// The sort key and the id of the last row of a page; text outside, `key:id`.
 ///
-/// Cursors are ordered as the rows are by SQL: by the number, then by the id.
+/// Cursors are ordered as the rows are by SQL: by the key, then by the id.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Cursor {
-    /// The number the list is sorted by, such as a time in UTC milliseconds.
-    pub key: i64,
+    /// What the list is sorted by.
+    pub key: Key,
     /// The row's id, which makes the order total.
     pub id: String,
 }
 
+/// What a list is sorted by.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Key {
+    /// A number, such as a time in UTC milliseconds.
+    Number(i64),
+    /// A text, such as the key of a name.
+    Text(String),
+}
+
+impl From<i64> for Key {
+    fn from(number: i64) -> Self {
+        Self::Number(number)
+    }
+}
+
+/// Before the key of a cursor that is a text.
+const TEXT_MARK: char = '~';
+
 impl std::fmt::Display for Cursor {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{}:{}", self.key, self.id)
+        match &self.key {
+            Key::Number(number) => write!(f, "{number}:{}", self.id),
+            Key::Text(text) => write!(f, "{TEXT_MARK}{text}:{}", self.id),
+        }
     }
 }
 
@@ -55,12 +76,13 @@ impl std::str::FromStr for Cursor {
     type Err = StoreError;
 
     fn from_str(text: &str) -> Result<Self, StoreError> {
-        let (key, id) = text.split_once(':').ok_or(StoreError::Cursor)?;
+        let (key, id) = text.rsplit_once(':').ok_or(StoreError::Cursor)?;
         let sane = id.len() <= 64 && id.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-');
-        match key.parse() {
-            Ok(key) if sane => Ok(Self { key, id: id.to_owned() }),
-            _ => Err(StoreError::Cursor),
-        }
+        let key = match key.strip_prefix(TEXT_MARK) {
+            Some(text) => Some(Key::Text(text.to_owned())),
+            None => key.parse().ok().map(Key::Number),
+        };
+        key.filter(|_| sane).map(|key| Self { key, id: id.to_owned() }).ok_or(StoreError::Cursor)
     }
 }
 
@@ -105,7 +127,7 @@ impl<T> Page<T> {
     }
 }
 
-/// A list that is sorted downwards by a number and the id.
+/// A list that is sorted downwards by a number and the id, unless it is asked for in another order.
 #[derive(Debug)]
 pub(crate) struct List {
     /// What is read of each row.
@@ -116,6 +138,15 @@ pub(crate) struct List {
     pub(crate) key: &'static str,
     /// The column of the id.
     pub(crate) id: &'static str,
+}
+
+/// The order of a list that is asked for; the id decides between rows that are alike.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Order {
+    /// Downwards by the list's own number.
+    Newest,
+    /// Upwards by a column of text.
+    Up(&'static str),
 }
 
 impl Store {
@@ -135,11 +166,27 @@ impl Store {
     pub(crate) async fn page<T>(
         &self,
         list: &List,
+        conditions: Conditions,
+        page: &PageRequest,
+        read: impl Fn(&Row) -> Result<T, StoreError>,
+    ) -> Result<Page<T>, StoreError> {
+        self.page_in(Order::Newest, list, conditions, page, read).await
+    }
+
+    /// Reads one page in an order of its own.
+    pub(crate) async fn page_in<T>(
+        &self,
+        order: Order,
+        list: &List,
         mut conditions: Conditions,
         page: &PageRequest,
         read: impl Fn(&Row) -> Result<T, StoreError>,
     ) -> Result<Page<T>, StoreError> {
-        let List { columns, from, key, id } = list;
+        let List { columns, from, id, .. } = list;
+        let (key, way, follows) = match order {
+            Order::Newest => (list.key, "DESC", "<"),
+            Order::Up(column) => (column, "ASC", ">"),
+        };
         let total = if page.counted {
             let text = format!("SELECT COUNT(*) AS total FROM {from}{}", conditions.clause());
             assembled(text, &conditions.values).fetch_one(&self.pool).await?.try_get("total")?
@@ -147,13 +194,18 @@ impl Store {
             0
         };
         if let Some(Cursor { key: after, id: after_id }) = &page.cursor {
+            let after = match (order, after) {
+                (Order::Newest, Key::Number(number)) => Value::from(*number),
+                (Order::Up(_), Key::Text(text)) => Value::text(text),
+                _ => return Err(StoreError::Cursor),
+            };
             let place = conditions.values.len() + 1;
-            conditions.values.extend([Value::from(*after), Value::text(after_id)]);
-            conditions.push(format!("({key} < ${place} OR ({key} = ${place} AND {id} < ${}))", place + 1));
+            conditions.values.extend([after, Value::text(after_id)]);
+            conditions.push(format!("({key}, {id}) {follows} (${place}, ${})", place + 1));
         }
         let text = format!(
             "SELECT {key} AS page_key, {id} AS page_id, {columns} FROM {from}{} \
-             ORDER BY {key} DESC, {id} DESC LIMIT {}",
+             ORDER BY {key} {way}, {id} {way} LIMIT {}",
             conditions.clause(),
             i64::from(page.limit) + 1
         );
@@ -163,7 +215,11 @@ impl Store {
         rows.truncate(limit);
         let next = match rows.last() {
             Some(last) if more => {
-                Some(Cursor { key: last.try_get("page_key")?, id: last.try_get("page_id")? })
+                let key = match order {
+                    Order::Newest => Key::Number(last.try_get("page_key")?),
+                    Order::Up(_) => Key::Text(last.try_get("page_key")?),
+                };
+                Some(Cursor { key, id: last.try_get("page_id")? })
             }
             _ => None,
         };
@@ -178,13 +234,15 @@ mod tests {
 
     #[test]
     fn a_cursor_survives_its_text() {
-        let cursor = Cursor { key: 17, id: "0190-ab".into() };
-        assert_eq!(cursor.to_string().parse::<Cursor>().unwrap(), cursor);
+        for key in [Key::Number(17), Key::Text("ооо «а: б» ~".into()), Key::Text(String::new())] {
+            let cursor = Cursor { key, id: "0190-ab".into() };
+            assert_eq!(cursor.to_string().parse::<Cursor>().unwrap(), cursor);
+        }
     }
 
     #[test]
     fn a_list_in_memory_is_cut_into_pages_without_gaps_or_repeats() {
-        let place = |row: &(i64, &str)| Cursor { key: row.0, id: row.1.to_owned() };
+        let place = |row: &(i64, &str)| Cursor { key: row.0.into(), id: row.1.to_owned() };
         let rows = vec![(1, "a"), (3, "a"), (2, "b"), (2, "a"), (1, "b")];
         for limit in 1..=6 {
             let mut request = PageRequest { limit, ..PageRequest::default() };

@@ -10,12 +10,13 @@ use linecard_calls::{DeviceAddress, Direction, Interaction, MissedChange, Outcom
 use xtask::postgres::Database;
 
 use crate::audit::{AuditAction, AuditEntry, AuditFilter};
+use crate::contacts::{CardOrder, CardSearch, ContactFilter};
 use crate::frames::{FrameRow, Numbering};
 use crate::idempotency::KeptAnswer;
 use crate::interactions::InteractionFilter;
 use crate::ledger::{Batch, SavedCall};
 use crate::missed::MissedFilter;
-use crate::page::{Cursor, PageRequest};
+use crate::page::{Cursor, Key, PageRequest};
 use crate::users::Device;
 use crate::{Store, dialect};
 
@@ -109,7 +110,7 @@ async fn audit(store: &Store, ids: &mut Ids) {
 }
 
 fn pages() -> [PageRequest; 2] {
-    let cursor = Some(Cursor { key: NOW.0, id: "z".to_owned() });
+    let cursor = Some(Cursor { key: NOW.0.into(), id: "z".to_owned() });
     [PageRequest::default(), PageRequest { cursor, ..PageRequest::default() }]
 }
 
@@ -149,14 +150,33 @@ async fn cards(store: &Store, ids: &mut Ids) {
     for number in [public("+79030000001"), internal("105"), local("212-34-56"), public("+78312123456")] {
         store.candidates(&number, Some(ids.make()), NOW).await.unwrap();
     }
-    for page in pages() {
-        for search in [None, Some("п")] {
-            store.contacts(search, &page).await.unwrap();
-            store.companies(search, &page).await.unwrap();
+    let by_name = Some(Cursor { key: Key::Text("а".to_owned()), id: "z".to_owned() });
+    for page in pages().into_iter().chain([PageRequest { cursor: by_name, ..PageRequest::default() }]) {
+        for search in searches(&page) {
+            store.companies(&search, &page).await.unwrap();
+            let (company_id, responsible_id) = (Some(company.clone()), Some(ids.make()));
+            let filter = ContactFilter { search, company_id, responsible_id };
+            store.contacts(&filter, &page).await.unwrap();
         }
     }
     store.delete_contact(contact.id, contact.version).await.unwrap();
     store.delete_company(&company, 2).await.unwrap();
+}
+
+/// Searches of each kind, in the order that the page's cursor is of.
+fn searches(page: &PageRequest) -> Vec<CardSearch> {
+    let order = match page.cursor.as_ref().map(|cursor| &cursor.key) {
+        Some(Key::Text(_)) => CardOrder::Name,
+        _ => CardOrder::Newest,
+    };
+    let plan = linecard_crm::DialPlan::default();
+    let typed = [None, Some("п"), Some("8312"), Some("+78312123456"), Some("доб 12")];
+    let search = |typed: Option<&str>| CardSearch {
+        words: typed.map(str::to_owned),
+        number: typed.and_then(|typed| plan.search(typed)),
+        order,
+    };
+    typed.into_iter().map(search).collect()
 }
 
 async fn calls(store: &Store, ids: &mut Ids) {
@@ -186,10 +206,13 @@ async fn calls(store: &Store, ids: &mut Ids) {
         outcome: Some(Outcome::Answered),
         user_id: it.user_id.map(|id| id.to_string()),
         contact_id: Some("c".to_owned()),
+        company_id: Some("k".to_owned()),
         number: Some("105".to_owned()),
         recorded: Some(true),
         without: vec![it.id],
     };
+    let live = vec![Interaction { contact_id: Some(ids.make()), ..it.clone() }];
+    store.of_company("k", live).await.unwrap();
     for page in pages() {
         store.interactions(&filter, &page).await.unwrap();
         for owner in [None, Some("anna")] {

@@ -40,7 +40,7 @@ pub(crate) async fn list(
     list: ListRequest,
 ) -> Result<Response, ApiError> {
     let viewer = session.viewer();
-    let place = |call: &CallView| Cursor { key: call.started_at.0, id: call.call_id.to_string() };
+    let place = |call: &CallView| Cursor { key: call.started_at.0.into(), id: call.call_id.to_string() };
     list.answer(&SHEET, move |page| {
         let app = app.clone();
         async move {

@@ -4,7 +4,7 @@ use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::Response;
-use linecard_calls::ContactId;
+use linecard_calls::{ContactId, UtcMillis};
 use linecard_crm::Number;
 use linecard_store::contacts::{Company, CompanyDraft, CompanyFields};
 use serde::{Deserialize, Serialize};
@@ -31,18 +31,33 @@ pub(crate) struct CompanyShape {
     numbers: Vec<Number>,
     #[serde(flatten)]
     fields: CompanyFields,
+    contact_count: i64,
+    #[serde(with = "linecard_calls::time::rfc3339")]
+    created_at: UtcMillis,
     version: i64,
 }
 
 const SHEET: Sheet = Sheet {
     name: "companies",
-    columns: &["id", "name", "numbers", "region", "industry", "notes", "custom", "version"],
+    columns: &[
+        "id",
+        "name",
+        "numbers",
+        "region",
+        "industry",
+        "notes",
+        "custom",
+        "contact_count",
+        "created_at",
+        "version",
+    ],
 };
 
 impl CompanyShape {
     fn of(company: Company) -> Self {
         let CompanyDraft { name, numbers, fields } = company.card;
-        Self { id: company.id, name, numbers, fields, version: company.version }
+        let Company { id, contact_count, created_at, version, .. } = company;
+        Self { id, name, numbers, fields, contact_count, created_at, version }
     }
 }
 
@@ -101,13 +116,13 @@ impl CompanyPatch {
 pub(crate) async fn list(
     State(app): State<App>,
     _: Session,
-    Query(query): Query<SearchQuery>,
+    Query(search): Query<SearchQuery>,
     list: ListRequest,
 ) -> Result<Response, ApiError> {
-    let words = query.words();
+    let search = search.read(&app);
     list.answer(&SHEET, move |page| {
-        let (app, words) = (app.clone(), words.clone());
-        async move { Ok(app.store.companies(words.as_deref(), &page).await?.map(CompanyShape::of)) }
+        let (app, search) = (app.clone(), search.clone());
+        async move { Ok(app.store.companies(&search, &page).await?.map(CompanyShape::of)) }
     })
     .await
 }

@@ -4,9 +4,9 @@ use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::Response;
-use linecard_calls::{Candidate, ContactId, UserId};
+use linecard_calls::{Candidate, ContactId, UserId, UtcMillis};
 use linecard_crm::Number;
-use linecard_store::contacts::{Contact, ContactDraft, ContactFields};
+use linecard_store::contacts::{CardOrder, CardSearch, Contact, ContactDraft, ContactFields, ContactFilter};
 use serde::{Deserialize, Serialize};
 use utoipa::openapi::schema::{ArrayBuilder, SchemaType, Type};
 use utoipa::openapi::{RefOr, Schema};
@@ -32,10 +32,13 @@ pub(crate) struct ContactShape {
     id: ContactId,
     name: String,
     company_id: Option<String>,
+    company_name: Option<String>,
     responsible_id: Option<UserId>,
     numbers: Vec<Number>,
     #[serde(flatten)]
     fields: ContactFields,
+    #[serde(with = "linecard_calls::time::rfc3339")]
+    created_at: UtcMillis,
     version: i64,
 }
 
@@ -45,6 +48,7 @@ const SHEET: Sheet = Sheet {
         "id",
         "name",
         "company_id",
+        "company_name",
         "responsible_id",
         "numbers",
         "emails",
@@ -53,6 +57,7 @@ const SHEET: Sheet = Sheet {
         "industry",
         "notes",
         "custom",
+        "created_at",
         "version",
     ],
 };
@@ -60,8 +65,8 @@ const SHEET: Sheet = Sheet {
 impl ContactShape {
     fn of(contact: Contact) -> Self {
         let ContactDraft { name, company_id, responsible_id, numbers, fields } = contact.card;
-        let (id, version) = (contact.id, contact.version);
-        Self { id, name, company_id, responsible_id, numbers, fields, version }
+        let Contact { id, company_name, created_at, version, .. } = contact;
+        Self { id, name, company_id, company_name, responsible_id, numbers, fields, created_at, version }
     }
 }
 
@@ -142,18 +147,43 @@ fn emails() -> Schema {
     ArrayBuilder::new().schema_type(kind).items(text::<254>()).build().into()
 }
 
-/// What a list is searched for.
+/// What a list of contacts or companies is searched for, and its order.
 #[derive(Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 pub(crate) struct SearchQuery {
     q: Option<String>,
+    #[serde(default)]
+    sort: Sort,
+}
+
+/// The orders of such a list.
+#[derive(Clone, Copy, Default, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+enum Sort {
+    #[default]
+    Newest,
+    Name,
 }
 
 impl SearchQuery {
-    /// Returns the words that are searched; none when only blanks were typed.
-    pub(crate) fn words(self) -> Option<String> {
-        self.q.filter(|q| !q.trim().is_empty())
+    /// Reads the words, a number among them in any spelling; none when only blanks were typed.
+    pub(crate) fn read(self, app: &App) -> CardSearch {
+        let words = self.q.filter(|q| !q.trim().is_empty());
+        let number = words.as_deref().and_then(|words| app.settings.dial_plan.search(words));
+        let order = match self.sort {
+            Sort::Newest => CardOrder::Newest,
+            Sort::Name => CardOrder::Name,
+        };
+        CardSearch { words, number, order }
     }
+}
+
+/// Whose contacts are wanted.
+#[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub(crate) struct OwnerQuery {
+    company_id: Option<String>,
+    responsible_id: Option<UserId>,
 }
 
 #[derive(Deserialize, IntoParams)]
@@ -170,19 +200,20 @@ pub(crate) struct Matches {
 /// Lists the contacts, or those whose name or number `q` finds.
 #[utoipa::path(
     get, path = "/api/v1/contacts",
-    params(SearchQuery),
+    params(SearchQuery, OwnerQuery),
     responses((status = 200, body = Listing<ContactShape>)),
 )]
 pub(crate) async fn list(
     State(app): State<App>,
     _: Session,
-    Query(query): Query<SearchQuery>,
+    Query(search): Query<SearchQuery>,
+    Query(OwnerQuery { company_id, responsible_id }): Query<OwnerQuery>,
     list: ListRequest,
 ) -> Result<Response, ApiError> {
-    let words = query.words();
+    let filter = ContactFilter { search: search.read(&app), company_id, responsible_id };
     list.answer(&SHEET, move |page| {
-        let (app, words) = (app.clone(), words.clone());
-        async move { Ok(app.store.contacts(words.as_deref(), &page).await?.map(ContactShape::of)) }
+        let (app, filter) = (app.clone(), filter.clone());
+        async move { Ok(app.store.contacts(&filter, &page).await?.map(ContactShape::of)) }
     })
     .await
 }

@@ -43,6 +43,7 @@ pub(crate) struct InteractionQuery {
     outcome: Option<Outcome>,
     user_id: Option<UserId>,
     contact_id: Option<ContactId>,
+    company_id: Option<String>,
     number: Option<String>,
     recorded: Option<bool>,
 }
@@ -122,6 +123,9 @@ async fn page_of(
     let mut live = app.reactor.ask(|reply| Command::LiveInteractions { viewer, reply }).await?;
     let ids = live.iter().map(|it| it.id).collect();
     live.retain(|it| filter.fits(it));
+    if let Some(company) = &filter.company_id {
+        live = app.store.of_company(company, live).await?;
+    }
     filter.without = ids;
     let stored = app.store.interactions(&filter, request).await?;
     Ok(stored.with(live, request, place_of))
@@ -238,6 +242,7 @@ fn filter_of(app: &App, session: &Session, query: InteractionQuery) -> Result<In
         outcome: query.outcome,
         user_id: user_id.map(|id| id.to_string()),
         contact_id: query.contact_id.map(|id| id.to_string()),
+        company_id: query.company_id,
         number,
         recorded: query.recorded,
         without: Vec::new(),

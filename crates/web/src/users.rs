@@ -265,8 +265,10 @@ pub(crate) async fn devices(
         async move {
             let devices = app.store.devices(id).await?;
             let placed = (0_i64..).zip(&devices).map(|(place, device)| (-place, DeviceShape::of(device)));
-            let place =
-                |(place, device): &(i64, DeviceShape)| Cursor { key: *place, id: device.id.to_string() };
+            let place = |(place, device): &(i64, DeviceShape)| Cursor {
+                key: (*place).into(),
+                id: device.id.to_string(),
+            };
             Ok(Page::cut(placed.collect(), &page, place).map(|(_, device)| device))
         }
     })

@@ -108,6 +108,21 @@ impl DialPlan {
         self.national(dialled).or_else(|| self.bare_country_code(dialled))
     }
 
+    /// What the E.164 form of a number may begin with that is typed only so far: digits, perhaps after `+`.
+    pub(super) fn beginnings(&self, dialled: &str) -> Vec<String> {
+        if dialled.starts_with('+') {
+            return vec![dialled.to_owned()];
+        }
+        let home = PHONE_NUMBER_UTIL.get_country_code_for_region(self.region);
+        let at_home = |digits: &str| home.map(|code| format!("+{code}{digits}"));
+        let behind =
+            |prefix: &str| dialled.strip_prefix(prefix).filter(|rest| !prefix.is_empty() && !rest.is_empty());
+        let abroad = behind(&self.international_prefix).map(|digits| format!("+{digits}"));
+        let behind_trunk = behind(&self.trunk_prefix).and_then(at_home);
+        let bare = Some(format!("+{dialled}"));
+        [abroad, behind_trunk, at_home(dialled), bare].into_iter().flatten().collect()
+    }
+
     fn national(&self, dialled: &str) -> Option<String> {
         let parsed = PHONE_NUMBER_UTIL.parse(dialled, Some(self.region)).ok();
         if let Some(number) = parsed.filter(|number| number.is_valid()) {

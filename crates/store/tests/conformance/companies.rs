@@ -1,16 +1,17 @@
 //! Companies with their numbers, and the search by name.
 
 use linecard_calls::{CallId, UtcMillis};
-use linecard_store::contacts::{CompanyDraft, CompanyFields, ContactDraft};
+use linecard_store::contacts::{CardSearch, CompanyDraft, CompanyFields, ContactDraft};
 use linecard_store::page::PageRequest;
 use linecard_store::{Store, StoreError};
 
 use super::support::{
     Ids, NOW, add_company, add_contact, company_draft, contact_draft, fresh_store, internal, public, walk,
+    words,
 };
 
 async fn named(store: &Store, search: &str) -> Vec<String> {
-    let page = store.companies(Some(search), &PageRequest::default()).await.expect("a search");
+    let page = store.companies(&words(search), &PageRequest::default()).await.expect("a search");
     assert_eq!(page.total, i64::try_from(page.items.len()).expect("few"), "total of {search:?}");
     let mut names: Vec<_> = page.items.into_iter().map(|company| company.card.name).collect();
     names.sort();
@@ -34,7 +35,10 @@ async fn a_company_reads_back_as_written_with_its_numbers_in_order() {
     let added = store.add_company(&id, &card, NOW).await.unwrap();
     assert_eq!((&added.card, added.created_at), (&card, NOW));
     assert_eq!(store.company(&id).await.unwrap(), Some(added.clone()));
-    assert_eq!(store.companies(None, &PageRequest::default()).await.unwrap().items, vec![added.clone()]);
+    assert_eq!(
+        store.companies(&CardSearch::default(), &PageRequest::default()).await.unwrap().items,
+        vec![added.clone()]
+    );
     let mut card = company_draft("Сосна", &card.numbers);
     card.numbers.reverse();
     let changed = store.change_company(&id, &card, added.version).await.unwrap();
@@ -100,9 +104,10 @@ async fn companies_are_listed_newest_first_without_gaps_or_repeats() {
     }
     expected.reverse();
     for limit in [1, 2, 5, 6] {
-        let all = walk(limit, async |page| store.companies(None, page).await.unwrap()).await;
+        let all =
+            walk(limit, async |page| store.companies(&CardSearch::default(), page).await.unwrap()).await;
         assert_eq!(all, expected, "pages of {limit}");
-        let woods = walk(limit, async |page| store.companies(Some("ЛЕС"), page).await.unwrap()).await;
+        let woods = walk(limit, async |page| store.companies(&words("ЛЕС"), page).await.unwrap()).await;
         let wanted: Vec<_> = expected.iter().filter(|it| it.card.name != "Сад").cloned().collect();
         assert_eq!(woods, wanted, "pages of {limit}");
     }

@@ -2,16 +2,21 @@
 
 use linecard_calls::{ContactId, UserId, UtcMillis};
 use linecard_crm::Number;
-use linecard_store::contacts::{ContactDraft, ContactFields};
+use linecard_store::contacts::{ContactDraft, ContactFields, ContactFilter};
 use linecard_store::page::PageRequest;
 use linecard_store::{Store, StoreError};
 
 use super::support::{
     Ids, NOW, add_company, add_contact, add_user, contact_draft, fresh_store, internal, local, public, walk,
+    words,
 };
 
+fn called(name: &str) -> ContactFilter {
+    ContactFilter { search: words(name), ..ContactFilter::default() }
+}
+
 async fn named(store: &Store, search: &str) -> Vec<String> {
-    let page = store.contacts(Some(search), &PageRequest::default()).await.expect("a search");
+    let page = store.contacts(&called(search), &PageRequest::default()).await.expect("a search");
     assert_eq!(page.total, i64::try_from(page.items.len()).expect("few"), "total of {search:?}");
     let mut names: Vec<_> = page.items.into_iter().map(|contact| contact.card.name).collect();
     names.sort();
@@ -54,7 +59,7 @@ async fn a_contact_reads_back_as_written_with_its_numbers_in_order() {
     let added = add_contact(&store, &mut ids, &card).await;
     assert_eq!((&added.card, added.created_at), (&card, NOW));
     assert_eq!(store.contact(added.id).await.unwrap(), Some(added.clone()));
-    let page = store.contacts(None, &PageRequest::default()).await.unwrap();
+    let page = store.contacts(&ContactFilter::default(), &PageRequest::default()).await.unwrap();
     assert_eq!(page.items, [added]);
     assert_eq!(store.contact(ids.make()).await.unwrap(), None);
 }
@@ -160,10 +165,11 @@ async fn contacts_are_listed_newest_first_without_gaps_or_repeats() {
     expected.reverse();
     let anna = expected[3];
     for limit in [1, 2, 5, 6] {
-        let all = walk(limit, async |page| store.contacts(None, page).await.unwrap()).await;
+        let all =
+            walk(limit, async |page| store.contacts(&ContactFilter::default(), page).await.unwrap()).await;
         assert_eq!(all.iter().map(|it| it.id).collect::<Vec<_>>(), expected, "pages of {limit}");
         assert!(all.iter().all(|contact| contact.card.numbers == unsorted_numbers()));
-        let peters = walk(limit, async |page| store.contacts(Some("петр"), page).await.unwrap()).await;
+        let peters = walk(limit, async |page| store.contacts(&called("петр"), page).await.unwrap()).await;
         let wanted: Vec<_> = expected.iter().copied().filter(|id| *id != anna).collect();
         assert_eq!(peters.iter().map(|it| it.id).collect::<Vec<_>>(), wanted, "pages of {limit}");
     }
@@ -180,6 +186,10 @@ async fn a_nul_in_a_text_becomes_the_mark_of_an_unreadable_sign() {
     assert_eq!(contact.card.numbers[0].label.as_deref(), Some("\u{fffd}"));
     assert_eq!(contact.card.fields.notes, card.fields.notes, "JSON has a way to write it");
     assert_eq!(store.contact(contact.id).await.unwrap(), Some(contact));
-    assert_eq!(store.contacts(Some("\0"), &PageRequest::default()).await.unwrap().total, 1, "as without it");
+    assert_eq!(
+        store.contacts(&called("\0"), &PageRequest::default()).await.unwrap().total,
+        1,
+        "as without it"
+    );
     assert_eq!(store.log_in("an\0na", "right").await.unwrap(), None);
 }

@@ -6,7 +6,9 @@ use linecard_calls::{
 };
 use linecard_crm::Number;
 use linecard_store::Store;
-use linecard_store::contacts::{CompanyDraft, CompanyFields, Contact, ContactDraft, ContactFields};
+use linecard_store::contacts::{
+    CardSearch, CompanyDraft, CompanyFields, Contact, ContactDraft, ContactFields,
+};
 use linecard_store::ledger::{Batch, LedgerEntry, SavedCall};
 use linecard_store::lines::{DialFormat, LineDraft, LineMode, LineTransport};
 use linecard_store::page::{Page, PageRequest};
@@ -127,6 +129,11 @@ pub(crate) async fn add_contact(store: &Store, ids: &mut Ids, card: &ContactDraf
 
 pub(crate) fn company_draft(name: &str, numbers: &[Number]) -> CompanyDraft {
     CompanyDraft { name: name.to_owned(), numbers: numbers.to_vec(), fields: CompanyFields::default() }
+}
+
+/// A search for a name.
+pub(crate) fn words(words: &str) -> CardSearch {
+    CardSearch { words: Some(words.to_owned()), ..CardSearch::default() }
 }
 
 /// Adds a company and yields its id.

@@ -5,7 +5,10 @@ use linecard_store::Store;
 use linecard_store::interactions::{InteractionFilter, place_of};
 use linecard_store::page::PageRequest;
 
-use super::support::{Ids, NOW, fresh_store, interaction, record, save, saved, walk};
+use super::support::{
+    Ids, NOW, add_company, add_contact, contact_draft, fresh_store, interaction, internal, public, record,
+    save, saved, walk,
+};
 
 async fn found(store: &Store, filter: &InteractionFilter) -> Vec<Interaction> {
     let page = store.interactions(filter, &PageRequest::default()).await.expect("a list");
@@ -52,6 +55,7 @@ async fn saving_again_replaces_the_whole_interaction_and_its_searched_columns() 
         outcome: Some(Outcome::Answered),
         user_id: ended.user_id.map(|id| id.to_string()),
         contact_id: ended.contact_id.map(|id| id.to_string()),
+        company_id: None,
         number: ended.caller_number.clone(),
         recorded: Some(true),
         without: Vec::new(),
@@ -176,4 +180,36 @@ async fn what_starts_while_a_list_is_read_shifts_no_page() {
         store.interactions(&any, &PageRequest { limit: 2, cursor: page.next, counted: true }).await.unwrap();
     assert_eq!(page.items, [old[1].clone(), old[0].clone()]);
     assert_eq!((page.total, page.next), (5, None));
+}
+
+#[tokio::test]
+async fn calls_of_a_company_are_those_of_its_people_and_of_its_number_while_nobody_is_named() {
+    let (store, mut ids) = (fresh_store().await, Ids::new());
+    let company = add_company(&store, &mut ids, "Волга", &[public("+78312123456"), internal("700")]).await;
+    let mut card = contact_draft("Пётр", &[public("+79030000001")]);
+    let stranger = add_contact(&store, &mut ids, &card).await.id;
+    card.company_id = Some(company.clone());
+    let person = add_contact(&store, &mut ids, &card).await.id;
+    let mut call = |after_ms: i64, contact_id, caller: Option<&str>, callee: Option<&str>| Interaction {
+        contact_id,
+        caller_number: caller.map(str::to_owned),
+        callee_number: callee.map(str::to_owned),
+        ..interaction(&mut ids, NOW.plus_ms(after_ms))
+    };
+    let with_person = call(6, Some(person), Some("+79990000000"), None);
+    let from_switchboard = call(5, None, Some("+78312123456"), Some("105"));
+    let from_inside = call(4, None, Some("700"), None);
+    let to_switchboard = call(3, None, Some("105"), Some("+78312123456"));
+    let of_another = call(2, Some(stranger), Some("+78312123456"), None);
+    let withheld = call(1, None, None, None);
+    let theirs = [with_person, from_switchboard, from_inside, to_switchboard];
+    let calls: Vec<Interaction> = theirs.iter().cloned().chain([of_another, withheld]).collect();
+    let filter = InteractionFilter { company_id: Some(company.clone()), ..InteractionFilter::default() };
+    assert_eq!(found(&store, &filter).await, []);
+    assert_eq!(store.of_company(&company, calls.clone()).await.unwrap(), theirs, "before they are saved");
+    save(&store, calls.iter().map(|it| saved(it, &[])).collect()).await;
+    assert_eq!(found(&store, &filter).await, theirs);
+    let nobody = InteractionFilter { company_id: Some("nobody".to_owned()), ..InteractionFilter::default() };
+    assert_eq!(found(&store, &nobody).await, []);
+    assert_eq!(store.of_company("nobody", calls).await.unwrap(), []);
 }

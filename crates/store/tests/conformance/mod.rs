@@ -18,6 +18,7 @@ mod lookup;
 mod missed;
 mod opening;
 mod recordings;
+mod search;
 mod sessions;
 pub(crate) mod support;
 mod users;

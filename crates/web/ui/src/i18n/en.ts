@@ -1,5 +1,6 @@
 import { dial } from './en/dial.ts';
 import { lines } from './en/lines.ts';
+import { contacts } from './en/contacts.ts';
 import type { Message } from './message.ts';
 
 export const en = {
@@ -319,6 +320,7 @@ export const en = {
   'rule.status_only': 'Judged by the final status alone: nothing else was seen.',
 
   ...lines,
+  ...contacts,
 } as const satisfies Record<string, Message>;
 
 export type Key = keyof typeof en;

@@ -1,4 +1,5 @@
 import type { Key } from './en.ts';
+import { contacts } from './ru/contacts.ts';
 import type { Message } from './message.ts';
 import { dial } from './ru/dial.ts';
 import { lines } from './ru/lines.ts';
@@ -375,4 +376,5 @@ export const ru: Record<Key, Message> = {
   'rule.status_only': 'Итог взят из последнего ответа: других сведений нет.',
 
   ...lines,
+  ...contacts,
 };

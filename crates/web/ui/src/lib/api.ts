@@ -77,7 +77,8 @@ async function answered(method: string, path: string, { body, version, signal }:
   throw error;
 }
 
-async function ask<T>(method: string, path: string, body?: object, version?: number): Promise<T> {
+/** Asks the server; `version` is the one that was read of what is changed. */
+export async function ask<T>(method: string, path: string, body?: object, version?: number): Promise<T> {
   const response = await answered(method, path, { body, ...(version === undefined ? {} : { version }) });
   return response.status === 204 ? (undefined as T) : ((await response.json()) as T);
 }
@@ -104,7 +105,7 @@ async function refusal(response: Response): Promise<ApiError> {
   }
 }
 
-function query(params: Record<string, string | number | boolean | null | undefined>): string {
+export function query(params: Record<string, string | number | boolean | null | undefined>): string {
   const search = new URLSearchParams();
   for (const [name, value] of Object.entries(params)) {
     if (value !== null && value !== undefined && value !== '') search.set(name, String(value));
@@ -119,6 +120,7 @@ export interface InteractionFilter {
   recorded?: boolean | null;
   user_id?: string | null;
   contact_id?: string | null;
+  company_id?: string | null;
   number?: string | null;
   limit?: number;
   cursor?: string | null;

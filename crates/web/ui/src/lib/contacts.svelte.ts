@@ -63,6 +63,12 @@ export class Contacts {
     this.known.set(contact.id, contact);
   }
 
+  /** It is deleted. */
+  forget(id: string): void {
+    this.known.set(id, null);
+    this.refs.delete(id);
+  }
+
   private work(): void {
     while (this.running < AT_ONCE) {
       const id = this.queue.shift();

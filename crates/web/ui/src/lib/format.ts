@@ -75,6 +75,11 @@ export function exact(at: number, lang: Lang): string {
   }).format(at);
 }
 
+/** The day alone, for what happened once and long ago. */
+export function day(at: number, lang: Lang): string {
+  return new Intl.DateTimeFormat(lang, { dateStyle: 'long' }).format(at);
+}
+
 /** `14:05:09`, for lists of one day's steps. */
 export function exactTime(at: number, lang: Lang): string {
   return new Intl.DateTimeFormat(lang, {

@@ -1,10 +1,14 @@
 // Where in the desk the page is; the address is the whole truth of it.
 
+import { parseCardRoute } from './card_route.ts';
+import type { CardRoute } from './card_route.ts';
+
 export type Route =
   | { name: 'desk' }
   | { name: 'history'; q: string; outcome: string | null; recorded: boolean }
   | { name: 'detail'; id: string }
-  | { name: 'settings'; part: SettingsPart; id: string | null };
+  | { name: 'settings'; part: SettingsPart; id: string | null }
+  | CardRoute;
 
 /** What can be set; all but `own` is an administrator's. */
 export type SettingsPart = 'own' | 'lines';
@@ -13,13 +17,15 @@ const isPart = (text: string | undefined): text is SettingsPart => text !== unde
 
 export function parseRoute(path: string, search: string): Route {
   const parts = path.split('/').filter((part) => part !== '');
+  const params = new URLSearchParams(search);
+  const cards = parseCardRoute(parts, params);
+  if (cards) return cards;
   if (parts[0] === 'settings') {
     const id = parts[2] === undefined ? null : decodeURIComponent(parts[2]);
     return isPart(parts[1]) ? { name: 'settings', part: parts[1], id } : { name: 'settings', part: 'own', id: null };
   }
   if (parts[0] !== 'history') return { name: 'desk' };
   if (parts[1] !== undefined) return { name: 'detail', id: decodeURIComponent(parts[1]) };
-  const params = new URLSearchParams(search);
   return {
     name: 'history',
     q: params.get('q') ?? '',
@@ -37,18 +43,32 @@ export function historyPath(filter: { q: string; outcome: string | null; recorde
   return text === '' ? '/history' : `/history?${text}`;
 }
 
+type List = 'history' | 'contacts' | 'companies';
+const isList = (name: string): name is List => name === 'history' || name === 'contacts' || name === 'companies';
+
 const read = (): Route => parseRoute(window.location.pathname, window.location.search);
 
 let current = $state.raw<Route>(read());
-/** The list that a detail was opened from, to go back to. */
-let listPath = '/history';
+/** The lists as they were last seen, to go back to from what was opened there. */
+const lists: Record<List, string> = { history: '/history', contacts: '/contacts', companies: '/companies' };
 
 export function route(): Route {
   return current;
 }
 
-export function lastListPath(): string {
-  return listPath;
+export function lastListPath(list: List = 'history'): string {
+  return lists[list];
+}
+
+/** Where Escape leads from a place; null where it stays. A form is left by its own buttons alone. */
+export function upFrom(place: Route): string | null {
+  if (place.name === 'detail') return lists.history;
+  if (place.name === 'contact') return lists.contacts;
+  return place.name === 'company' ? lists.companies : null;
+}
+
+function noteList(): void {
+  if (isList(current.name)) lists[current.name] = window.location.pathname + window.location.search;
 }
 
 export function go(path: string, how: 'push' | 'replace' = 'push'): void {
@@ -57,22 +77,23 @@ export function go(path: string, how: 'push' | 'replace' = 'push'): void {
     else history.replaceState(null, '', path);
   }
   current = read();
-  if (current.name === 'history') listPath = path;
+  noteList();
 }
 
 /** Follows the browser's buttons and turns clicks on links of this page into steps without loading. */
 export function followLinks(): () => void {
   const back = (): void => {
     current = read();
+    noteList();
   };
   const click = (event: MouseEvent): void => {
     if (event.defaultPrevented || event.button !== 0 || event.metaKey || event.ctrlKey || event.shiftKey) return;
     const link = event.target instanceof Element ? event.target.closest('a') : null;
-    if (!link || link.origin !== window.location.origin || link.target !== '' || link.hash !== '') return;
+    if (!link || link.origin !== window.location.origin || link.target !== '' || link.hash !== '' || link.hasAttribute('download')) return;
     event.preventDefault();
     go(link.pathname + link.search);
   };
-  if (current.name === 'history') listPath = window.location.pathname + window.location.search;
+  noteList();
   window.addEventListener('popstate', back);
   document.addEventListener('click', click);
   return () => {

@@ -121,6 +121,7 @@ export interface Contact {
   id: string;
   name: string;
   company_id: string | null;
+  company_name: string | null;
   responsible_id: string | null;
   numbers: PhoneNumber[];
   emails: string[];
@@ -129,6 +130,7 @@ export interface Contact {
   industry: string | null;
   notes: string | null;
   custom: Record<string, unknown>;
+  created_at: string;
   version: number;
 }
 
@@ -139,6 +141,9 @@ export interface Company {
   region: string | null;
   industry: string | null;
   notes: string | null;
+  custom: Record<string, unknown>;
+  contact_count: number;
+  created_at: string;
   version: number;
 }
 

@@ -15,8 +15,8 @@ export function faultsOfLayout(): string[] {
     const style = getComputedStyle(element);
     const box = element.getBoundingClientRect();
     if (box.width <= 1 || box.height <= 1 || style.clipPath !== 'none') continue;
-    const chips = element.closest('.chips') !== null;
-    if (!chips && (box.right > innerWidth + 1 || box.left < -1)) faults.push(`outside at the side: ${name(element)}`);
+    const strip = element.closest('.chips, .rail') !== null;
+    if (!strip && (box.right > innerWidth + 1 || box.left < -1)) faults.push(`outside at the side: ${name(element)}`);
     if (!scrolls(element, 'overflowY') && (box.bottom > innerHeight + 1 || box.top < -1)) faults.push(`outside above or below: ${name(element)}`);
     const cut = style.textOverflow === 'ellipsis' && element.scrollWidth > element.clientWidth;
     if (cut && element.closest('[title]') === null) faults.push(`cut off without a tooltip: ${name(element)}`);
@@ -28,7 +28,7 @@ export function faultsOfLayout(): string[] {
     // A placeholder is enough for axe; it is gone with the first letter.
     const field = element instanceof HTMLInputElement || element instanceof HTMLTextAreaElement;
     if (field && element.labels?.length === 0 && !element.hasAttribute('aria-label')) faults.push(`a field without a label: ${name(element)}`);
-    if (element.matches('[data-testid=history-row]') && box.height !== 36) faults.push(`a row of ${String(box.height)} px`);
+    if (element.matches('[data-testid=history-row], [data-testid=card-row]') && box.height !== 36) faults.push(`a row of ${String(box.height)} px`);
   }
   const moving = document.getAnimations().filter((one) => one.effect?.getComputedTiming().iterations === Infinity);
   for (const one of moving) {

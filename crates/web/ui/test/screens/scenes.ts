@@ -5,6 +5,7 @@ import { past, waiting } from './fake/office.ts';
 import { ANNA, COLLEAGUES, HOSTILE, KNOWN, LONG, LONG_KNOWN, MARIA, PASSWORD, SWITCHBOARD, candidateOf } from './fake/people.ts';
 import { DIALLING } from './dialling.ts';
 import { ADMIN } from './scenes_admin.ts';
+import { CONTACT_SCENES } from './scenes_contacts.ts';
 import type { Tab } from './stage.ts';
 
 const MINUTE = 60_000;
@@ -425,4 +426,4 @@ const HISTORY: Scene[] = [
   },
 ];
 
-export const SCENES: Scene[] = [...LOGIN, ...IDLE, ...DIALLING, ...RINGING, ...TALKING, ...HISTORY, ...ADMIN];
+export const SCENES: Scene[] = [...LOGIN, ...IDLE, ...DIALLING, ...RINGING, ...TALKING, ...HISTORY, ...ADMIN, ...CONTACT_SCENES];

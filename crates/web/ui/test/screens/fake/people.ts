@@ -5,10 +5,17 @@ import type { Candidate, Company, Contact, Level, PhoneNumber, User } from '../.
 export const ANNA: User = { id: 'user-anna', login: 'anna', name: 'Анна Соколова', role: 'agent', extension: '201' };
 export const PASSWORD = 'a long password';
 
+/** Everybody who works here, as colleagues see them. */
+export const PEOPLE = [
+  { id: ANNA.id, name: ANNA.name },
+  { id: 'user-olga', name: 'Ольга Никитина' },
+  { id: 'user-long', name: 'Вениамин-Аристарх Преображенский-Заболоцкий' },
+];
+
 const number = (e164: string, label: string | null = null): PhoneNumber => ({ number: e164, e164, extension: null, label });
 
 function company(id: string, name: string, more: Partial<Company> = {}): Company {
-  return { id, name, numbers: [], region: null, industry: null, notes: null, version: 1, ...more };
+  return { id, name, numbers: [], region: null, industry: null, notes: null, custom: {}, contact_count: 0, created_at: '2026-03-02T08:00:00.000Z', version: 1, ...more };
 }
 
 export const COMPANIES: Company[] = [
@@ -23,6 +30,7 @@ function contact(id: string, name: string, numbers: PhoneNumber[], more: Partial
     id,
     name,
     company_id: null,
+    company_name: null,
     responsible_id: null,
     numbers,
     emails: [],
@@ -31,6 +39,7 @@ function contact(id: string, name: string, numbers: PhoneNumber[], more: Partial
     industry: null,
     notes: null,
     custom: {},
+    created_at: '2026-05-12T09:30:00.000Z',
     version: 1,
     ...more,
   };

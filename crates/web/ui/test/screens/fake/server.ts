@@ -11,9 +11,11 @@ import { fileURLToPath } from 'node:url';
 import { WebSocketServer } from 'ws';
 import type { WebSocket } from 'ws';
 import type { Interaction } from '../../../src/lib/wire.ts';
+import { answerCards, problem } from './crm.ts';
+import type { Answer } from './crm.ts';
 import { FakeLines, USERS } from './lines.ts';
-import { Office, id } from './office.ts';
-import { ANNA, PASSWORD } from './people.ts';
+import { Office } from './office.ts';
+import { ANNA, PASSWORD, PEOPLE } from './people.ts';
 import { wav } from './wav.ts';
 
 const DIST = fileURLToPath(new URL('../../../dist/', import.meta.url));
@@ -28,9 +30,7 @@ function policy(): string {
   return found.replaceAll(/\\\n\s*/g, '');
 }
 
-type Answer = { status: number; body?: unknown };
 const ok = (body: unknown): Answer => ({ status: 200, body });
-const problem = (status: number, detail: string): Answer => ({ status, body: { type: 'about:blank', title: detail, status, detail } });
 const GONE = problem(404, 'there is no such object');
 
 export class FakeServer {
@@ -156,13 +156,13 @@ export class FakeServer {
     if (kind === 'users' && one === '') return ok({ items: USERS, total: USERS.length, next: null });
     if (kind === 'missed') return this.missed(one, more, query);
     if (kind === 'interactions') return this.interactions(method, one, more, query, body);
-    if ((kind === 'contacts' || kind === 'companies') && one === '') return this.people(kind, method, query, body);
-    const found = {
-      contacts: office.contacts.find(({ id }) => id === one),
-      companies: office.companies.find(({ id }) => id === one),
-      recordings: office.recordings.get(one),
-    }[kind ?? ''];
     if (kind === 'calls' && one === '' && method === 'POST') return this.dial(body);
+    if (kind === 'people') return ok({ items: PEOPLE, total: PEOPLE.length, next: null });
+    if (kind === 'contacts' || kind === 'companies') {
+      const version = /"(\d+)"/.exec(request.headers['if-match'] ?? '')?.[1];
+      return answerCards(office, kind, method, one, query, body, version === undefined ? null : Number(version));
+    }
+    const found = kind === 'recordings' ? office.recordings.get(one) : undefined;
     if (kind === 'calls' && more === 'hangup') {
       const call = office.calls.get(one);
       return call ? { status: 202, body: call } : GONE;
@@ -195,30 +195,9 @@ export class FakeServer {
     return ok(office.tellMissed({ ...item, state: 'closed', closed_by: ANNA.id }));
   }
 
-  private people(kind: 'contacts' | 'companies', method: string, query: URLSearchParams, body: Record<string, unknown>): Answer {
-    const { contacts, companies } = this.office;
-    if (method === 'GET') {
-      const q = (query.get('q') ?? '').toLowerCase();
-      const items = (kind === 'contacts' ? contacts : companies).filter(({ name }) => name.toLowerCase().includes(q));
-      return ok({ items, total: items.length, next: null });
-    }
-    const name = String(body['name'] ?? '');
-    if (name.trim() === '') return problem(422, 'write a name');
-    const shared = { numbers: [], region: null, industry: null, notes: null, version: 1, name };
-    if (kind === 'companies') {
-      const company = { ...shared, id: id('company') };
-      companies.push(company);
-      return { status: 201, body: company };
-    }
-    const numbers = (body['numbers'] as { number: string; label: string | null }[]).map(({ number, label }) => ({ number, e164: number, extension: null, label }));
-    const contact = { ...shared, id: id('contact'), numbers, company_id: (body['company_id'] ?? null) as string | null, responsible_id: null, emails: [], source: null, custom: {} };
-    contacts.push(contact);
-    return { status: 201, body: contact };
-  }
-
   private interactions(method: string, one: string, more: string | undefined, query: URLSearchParams, body: Record<string, unknown>): Answer {
     const { office } = this;
-    if (one === '') return ok(list([...office.interactions.values()], query));
+    if (one === '') return ok(list([...office.interactions.values()], query, (it, company) => office.contacts.some(({ id, company_id }) => id === it.contact_id && company_id === company)));
     const interaction = office.interactions.get(one);
     if (!interaction) return GONE;
     if (method === 'PATCH') return ok(office.amend(one, body as Partial<Interaction>));
@@ -261,11 +240,12 @@ async function read(request: IncomingMessage): Promise<Record<string, unknown>> 
   return text === '' ? {} : (JSON.parse(text) as Record<string, unknown>);
 }
 
-function list(all: Interaction[], query: URLSearchParams): { items: Interaction[]; total: number; next: string | null } {
+function list(all: Interaction[], query: URLSearchParams, isOf: (one: Interaction, company: string) => boolean): { items: Interaction[]; total: number; next: string | null } {
   const number = query.get('number');
   const fits = all
     .filter((one) => query.get('outcome') === null || one.outcome === query.get('outcome'))
     .filter((one) => query.get('contact_id') === null || one.contact_id === query.get('contact_id'))
+    .filter((one) => query.get('company_id') === null || isOf(one, query.get('company_id') ?? ''))
     .filter((one) => query.get('from') === null || one.started_at >= (query.get('from') ?? ''))
     .filter((one) => query.get('recorded') !== 'true' || one.recording_ids.length > 0)
     .filter((one) => number === null || one.caller_number === number)
