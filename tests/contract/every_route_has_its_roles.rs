@@ -39,6 +39,7 @@ const ROWS: &[(&str, &str, Allowed)] = &[
     ("GET", "/api/v1/users/{id}/devices", Admin),
     ("POST", "/api/v1/users/{id}/devices", Admin),
     ("DELETE", "/api/v1/users/{id}/devices/{device}", Admin),
+    ("GET", "/api/v1/people", LoggedIn),
     ("GET", "/api/v1/lines", Admin),
     ("POST", "/api/v1/lines", Admin),
     ("GET", "/api/v1/lines/{id}", Admin),

@@ -10,6 +10,7 @@ mod a_socket_greets_and_closes_by_its_codes;
 mod a_socket_resumes_after_its_cursor;
 mod an_agent_hears_of_its_own_only;
 mod clients;
+mod colleagues_are_known_by_name;
 mod companies_lend_their_number_to_their_people;
 mod contacts_are_found_by_name_and_number;
 mod desk;

@@ -23,6 +23,7 @@ mod listing;
 mod lockout;
 mod metrics;
 mod missed;
+mod people;
 pub mod port;
 mod recordings;
 mod router;

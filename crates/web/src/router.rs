@@ -7,7 +7,7 @@ use axum::routing::{any, delete, get, post};
 
 use crate::{
     ApiError, App, audit, calls, companies, completion, contacts, dial, headers, health, idempotency,
-    interactions, lines, metrics, missed, recordings, session, ui, users, ws,
+    interactions, lines, metrics, missed, people, recordings, session, ui, users, ws,
 };
 
 /// Returns the whole HTTP side of the server.
@@ -32,6 +32,7 @@ fn api(app: &App) -> Router<App> {
         .route("/users/{id}", get(users::show).patch(users::change).delete(users::delete))
         .route("/users/{id}/devices", get(users::devices).post(users::add_device))
         .route("/users/{id}/devices/{device}", delete(users::delete_device))
+        .route("/people", get(people::list))
         .route("/lines", get(lines::list).post(lines::create))
         .route("/lines/{id}", get(lines::show).patch(lines::change).delete(lines::delete))
         .route("/contacts", get(contacts::list).post(contacts::create))

@@ -1,4 +1,5 @@
 import { dial } from './en/dial.ts';
+import { people } from './en/people.ts';
 import type { Message } from './message.ts';
 
 export const en = {
@@ -316,6 +317,7 @@ export const en = {
   'rule.devices_absent': 'No answer: no phone could be reached.',
   'rule.devices_faulty': 'Failed: every phone answered with a fault.',
   'rule.status_only': 'Judged by the final status alone: nothing else was seen.',
+  ...people,
 } as const satisfies Record<string, Message>;
 
 export type Key = keyof typeof en;

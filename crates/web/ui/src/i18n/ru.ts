@@ -1,6 +1,7 @@
 import type { Key } from './en.ts';
 import type { Message } from './message.ts';
 import { dial } from './ru/dial.ts';
+import { people } from './ru/people.ts';
 
 export const ru: Record<Key, Message> = {
   ...dial,
@@ -372,4 +373,5 @@ export const ru: Record<Key, Message> = {
   'rule.devices_absent': 'Нет ответа: ни один телефон не на связи.',
   'rule.devices_faulty': 'Сбой: все телефоны ответили ошибкой.',
   'rule.status_only': 'Итог взят из последнего ответа: других сведений нет.',
+  ...people,
 };

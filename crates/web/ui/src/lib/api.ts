@@ -9,6 +9,7 @@ import type {
   Listing,
   MissedItem,
   MissedState,
+  Person,
   Recording,
   User,
 } from './wire.ts';
@@ -118,6 +119,7 @@ export const api = {
   missed: (state: MissedState, limit: number) => ask<Listing<MissedItem>>('GET', `/missed${query({ state, limit })}`),
   claimMissed: (itemId: string) => ask<MissedItem>('POST', `/missed/${id(itemId)}/claim`),
   closeMissed: (itemId: string) => ask<MissedItem>('POST', `/missed/${id(itemId)}/close`),
+  people: (limit: number, cursor: string | null) => ask<Listing<Person>>('GET', `/people${query({ limit, cursor })}`),
   recording: (recordingId: string) => ask<Recording>('GET', `/recordings/${id(recordingId)}`),
 };
 

@@ -10,6 +10,7 @@ import type { Connection } from './events.ts';
 import { Leader } from './leader.ts';
 import { MissedCallers } from './missed.svelte.ts';
 import { Notes } from './notes.svelte.ts';
+import { People } from './people.svelte.ts';
 import { EMPTY, dialStepOf, isOver, isRecording, livePops, reduce } from './state.ts';
 import type { DeskState, DialStep } from './state.ts';
 import { Introductions } from './introductions.ts';
@@ -32,6 +33,7 @@ export class Desk {
   readonly contacts = new Contacts();
   readonly missed = new MissedCallers();
   readonly dialler = new Dialler();
+  readonly people = new People();
   readonly notes: Notes;
   readonly introductions = new Introductions();
   readonly leader = new Leader();
@@ -244,6 +246,7 @@ export class Desk {
     if (frame.type === 'snapshot') {
       this.refreshes += 1;
       void this.missed.read();
+      void this.people.read();
       for (const pop of frame.data.pops) this.arrived(pop, arrivedAt);
     } else {
       noteServerTime(Date.parse(frame.timestamp));

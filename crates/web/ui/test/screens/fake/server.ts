@@ -12,7 +12,7 @@ import { WebSocketServer } from 'ws';
 import type { WebSocket } from 'ws';
 import type { Interaction } from '../../../src/lib/wire.ts';
 import { Office, id } from './office.ts';
-import { ANNA, PASSWORD } from './people.ts';
+import { ANNA, PASSWORD, STAFF } from './people.ts';
 import { wav } from './wav.ts';
 
 const DIST = fileURLToPath(new URL('../../../dist/', import.meta.url));
@@ -145,6 +145,7 @@ export class FakeServer {
     }
     const [, kind, one = '', more] = path.split('/');
     if (kind === 'session') return ok({ user: ANNA, expires_at: new Date(Date.now() + 3_600_000).toISOString() });
+    if (kind === 'people') return ok({ items: STAFF, total: STAFF.length, next: null });
     if (kind === 'missed') return this.missed(one, more, query);
     if (kind === 'interactions') return this.interactions(method, one, more, query, body);
     if ((kind === 'contacts' || kind === 'companies') && one === '') return this.people(kind, method, query, body);
