@@ -15,11 +15,13 @@ enum Allowed {
     Everybody,
     /// Every log-in; what is another's is hidden by 404, which other tests show.
     LoggedIn,
+    /// Supervisors and administrators.
+    Supervisor,
     /// Administrators.
     Admin,
 }
 
-use Allowed::{Admin, Everybody, LoggedIn};
+use Allowed::{Admin, Everybody, LoggedIn, Supervisor};
 
 const ROWS: &[(&str, &str, Allowed)] = &[
     ("GET", "/healthz", Everybody),
@@ -66,6 +68,7 @@ const ROWS: &[(&str, &str, Allowed)] = &[
     ("GET", "/api/v1/recordings", LoggedIn),
     ("GET", "/api/v1/recordings/{id}", LoggedIn),
     ("GET", "/api/v1/recordings/{id}/media", LoggedIn),
+    ("GET", "/api/v1/reports/load", Supervisor),
     ("GET", "/api/v1/audit", Admin),
     ("GET", "/api/v1/missed", LoggedIn),
     ("GET", "/api/v1/missed/{id}", LoggedIn),
@@ -137,7 +140,7 @@ fn each_route_lets_through_those_whom_its_row_names() {
         }
         let roles: [(&str, Option<&Client>, bool); 4] = [
             ("nobody", None, *allowed == Everybody),
-            ("agent", Some(&agent), *allowed != Admin),
+            ("agent", Some(&agent), !matches!(*allowed, Admin | Supervisor)),
             ("supervisor", Some(&supervisor), *allowed != Admin),
             ("admin", Some(&admin), true),
         ];

@@ -27,6 +27,7 @@ mod recordings_are_played_in_ranges;
 mod server;
 mod socket;
 mod the_field_to_blame_is_named;
+mod the_load_report_opens_its_calls;
 mod under_tls_all_is_the_same;
 mod users_and_their_devices;
 mod who_did_what_is_audited;

@@ -157,6 +157,12 @@ impl Conditions {
         self.texts.push(condition.replace('?', &format!("${}", self.values.len())));
     }
 
+    /// Takes a value and yields its placeholder.
+    pub(crate) fn place(&mut self, value: Value) -> String {
+        self.values.push(value);
+        format!("${}", self.values.len())
+    }
+
     /// Adds a condition whose placeholders are in place.
     pub(crate) fn push(&mut self, condition: String) {
         self.texts.push(condition);

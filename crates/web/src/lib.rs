@@ -26,6 +26,7 @@ mod missed;
 mod people;
 pub mod port;
 mod recordings;
+mod reports;
 mod router;
 mod session;
 mod sheet;
@@ -35,6 +36,7 @@ mod ui;
 mod users;
 mod version;
 mod ws;
+mod zone;
 
 pub use error::ApiError;
 pub use router::router;

@@ -7,7 +7,7 @@ use axum::routing::{any, delete, get, post};
 
 use crate::{
     ApiError, App, audit, calls, companies, completion, contacts, dial, headers, health, idempotency,
-    interactions, lines, metrics, missed, people, recordings, session, ui, users, ws,
+    interactions, lines, metrics, missed, people, recordings, reports, session, ui, users, ws,
 };
 
 /// Returns the whole HTTP side of the server.
@@ -48,6 +48,7 @@ fn api(app: &App) -> Router<App> {
         .route("/recordings", get(recordings::list))
         .route("/recordings/{id}", get(recordings::show))
         .route("/recordings/{id}/media", get(recordings::media))
+        .route("/reports/load", get(reports::load))
         .route("/audit", get(audit::list))
         .route("/missed", get(missed::list))
         .route("/missed/{id}", get(missed::show))
