@@ -25,7 +25,8 @@ fn unanswered() -> impl Strategy<Value = Outcome> {
 prop_compose! {
     /// Any call that may have been, live ones and phantoms of ring groups among them.
     fn call()(
-        direction in direction(), start in 0..40 * HOUR_MS, ringing in 0..40_000_i64,
+        direction in direction(), start in 0..40 * HOUR_MS,
+        ringing in prop_oneof![3 => 0..40_000_i64, 1 => Just(1_000), 1 => Just(20_000)],
         talk in prop::option::of(0..900_000_i64), live in prop::bool::weighted(0.1), refused in unanswered(),
         missed in prop::option::weighted(0.9, prop::sample::select(vec![Missed::Waiting, Missed::Settled])),
         (of_line, of_user) in (1..4_u16, prop::option::of(1..4_u16)),
