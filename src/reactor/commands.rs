@@ -2,9 +2,9 @@
 
 use std::time::Instant;
 
-use linecard_calls::{Input, LineId, Signal, fold, fold_recordings};
+use linecard_calls::{Input, LineId, Signal, Viewer, fold, fold_recordings};
 use linecard_store::ledger::SavedCall;
-use linecard_web::port::{Command, Refusal};
+use linecard_web::port::{Command, LiveInteraction, Refusal};
 
 use super::{Answer, Reactor};
 use crate::directory::{Directory, sip_line};
@@ -33,11 +33,7 @@ impl Reactor {
             }
             Command::Edit { call, edits, reply } => self.edit(call, edits, reply),
             Command::LiveInteractions { viewer, reply } => {
-                let unsaved = self.unsaved.values().map(|call| &call.interaction);
-                let unsaved = unsaved.filter(|it| viewer.sees(it.user_id)).cloned();
-                let mut interactions = self.parts.engine.live_interactions(&viewer);
-                interactions.extend(unsaved);
-                let _ = reply.send(interactions);
+                let _ = reply.send(self.live_interactions(&viewer));
             }
             Command::LiveInteraction { interaction, reply } => {
                 let live = self.parts.engine.live_signals(interaction).and_then(folded);
@@ -78,6 +74,15 @@ impl Reactor {
                 });
             }
         }
+    }
+
+    fn live_interactions(&self, viewer: &Viewer) -> Vec<LiveInteraction> {
+        let engine = &self.parts.engine;
+        let unsaved = self.unsaved.values().map(|call| call.interaction.clone());
+        let unsaved = unsaved.filter(|it| viewer.sees(it.user_id));
+        let interactions = engine.live_interactions(viewer).into_iter().chain(unsaved);
+        let live = |interaction| LiveInteraction { missed: engine.missed_stands(&interaction), interaction };
+        interactions.map(live).collect()
     }
 
     /// Takes in what a task brought back.

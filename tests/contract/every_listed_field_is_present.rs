@@ -95,6 +95,7 @@ const POP: &[&str] = &[
     "interaction_id",
     "user_id",
     "state",
+    "taken_by",
     "direction",
     "number",
     "number_dialled",

@@ -15,11 +15,13 @@ pub(super) enum Allowed {
     Everybody,
     /// Every log-in; what is another's is hidden by 404, which other tests show.
     LoggedIn,
+    /// Supervisors and administrators.
+    Supervisor,
     /// Administrators.
     Admin,
 }
 
-use Allowed::{Admin, Everybody, LoggedIn};
+use Allowed::{Admin, Everybody, LoggedIn, Supervisor};
 
 pub(super) const ROWS: &[(&str, &str, Allowed)] = &[
     ("GET", "/healthz", Everybody),
@@ -39,6 +41,7 @@ pub(super) const ROWS: &[(&str, &str, Allowed)] = &[
     ("GET", "/api/v1/users/{id}/devices", Admin),
     ("POST", "/api/v1/users/{id}/devices", Admin),
     ("DELETE", "/api/v1/users/{id}/devices/{device}", Admin),
+    ("GET", "/api/v1/people", LoggedIn),
     ("GET", "/api/v1/lines", Admin),
     ("POST", "/api/v1/lines", Admin),
     ("POST", "/api/v1/lines/check", Admin),
@@ -67,6 +70,7 @@ pub(super) const ROWS: &[(&str, &str, Allowed)] = &[
     ("GET", "/api/v1/recordings", LoggedIn),
     ("GET", "/api/v1/recordings/{id}", LoggedIn),
     ("GET", "/api/v1/recordings/{id}/media", LoggedIn),
+    ("GET", "/api/v1/reports/load", Supervisor),
     ("GET", "/api/v1/audit", Admin),
     ("GET", "/api/v1/missed", LoggedIn),
     ("GET", "/api/v1/missed/{id}", LoggedIn),
@@ -139,7 +143,7 @@ fn each_route_lets_through_those_whom_its_row_names() {
         }
         let roles: [(&str, Option<&Client>, bool); 4] = [
             ("nobody", None, *allowed == Everybody),
-            ("agent", Some(&agent), *allowed != Admin),
+            ("agent", Some(&agent), !matches!(*allowed, Admin | Supervisor)),
             ("supervisor", Some(&supervisor), *allowed != Admin),
             ("admin", Some(&admin), true),
         ];

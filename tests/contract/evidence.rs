@@ -164,6 +164,19 @@ impl Evidence {
         item.map(|item| serde_json::to_value(item).expect("JSON"))
     }
 
+    /// What the ledger comes to: every call folded anew, whatever is saved.
+    pub(crate) fn folded(&self) -> Vec<Interaction> {
+        self.runtime.block_on(async {
+            let calls = self.store.calls_after(None, 1_000).await.expect("the calls");
+            let mut folded = Vec::new();
+            for call in calls {
+                let signals = self.store.signals_of(call).await.expect("its evidence");
+                folded.extend(linecard_calls::fold(&signals));
+            }
+            folded
+        })
+    }
+
     /// Locks the database against everybody who writes, until the answer goes out of scope.
     pub(crate) fn lock(&self) -> Lock<'_> {
         let other = self.runtime.block_on(async {

@@ -58,6 +58,9 @@ fn the_document_asks_for_the_same_roles_as_the_matrix() {
         match allowed {
             Allowed::Everybody => assert!(is_open, "{method} {path}: {security:?}"),
             Allowed::LoggedIn => assert!(!is_open && is_for(json!([])), "{method} {path}: {security:?}"),
+            Allowed::Supervisor => {
+                assert!(!is_open && is_for(json!(["supervisor"])), "{method} {path}: {security:?}");
+            }
             Allowed::Admin => assert!(!is_open && is_for(json!(["admin"])), "{method} {path}: {security:?}"),
         }
     }

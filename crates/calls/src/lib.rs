@@ -15,6 +15,7 @@ pub mod fold;
 pub mod id;
 pub mod interaction;
 pub mod io;
+pub mod metrics;
 pub mod missed;
 pub mod opening;
 pub mod pop;

@@ -24,6 +24,9 @@ pub struct Pop {
     pub user_id: UserId,
     /// How it stands.
     pub state: PopState,
+    /// Whose call it is instead, once it is elsewhere.
+    #[serde(default)]
+    pub taken_by: Option<UserId>,
     /// Who called whom.
     pub direction: Direction,
     /// E.164, else digits; `None` when withheld or no number at all.

@@ -135,7 +135,7 @@ fn pop_events_carry_the_whole_pop() {
         shown["data"],
         json!({
             "pop_id": pop_id, "version": 1, "call_id": call, "interaction_id": desk.interaction().id,
-            "user_id": user(1), "state": "ringing", "direction": "inbound", "number": "+79101234567",
+            "user_id": user(1), "state": "ringing", "taken_by": null, "direction": "inbound", "number": "+79101234567",
             "number_dialled": "+79101234567", "display_name": "<b>Ирина</b>", "line_id": line(1),
             "did": "+78312123456", "candidates": [], "lookup": "pending",
         })
@@ -147,6 +147,18 @@ fn pop_events_carry_the_whole_pop() {
         json!({"id": common::contact(7), "name": "Ирина", "company_name": "Волга-Сервис", "responsible_id": null})
     );
     assert_eq!(wire(&desk, "pop.retracted")["data"]["state"], "ended");
+}
+
+#[test]
+fn a_pop_that_is_elsewhere_says_whose_call_it_is() {
+    let mut desk = Desk::new();
+    let (call, _) = desk.offer(Some(user(1)));
+    desk.route(call, common::route(Some(user(2)), &[1], Ring::Together));
+    let retracted = &wire(&desk, "pop.retracted")["data"];
+    assert_eq!(
+        (&retracted["user_id"], &retracted["state"], &retracted["taken_by"]),
+        (&json!(user(1)), &json!("elsewhere"), &json!(user(2)))
+    );
 }
 
 #[test]

@@ -2,8 +2,10 @@
 
 use std::collections::BTreeSet;
 
-use linecard_calls::{CallId, Direction, Interaction, InteractionId, Outcome};
+use linecard_calls::metrics::{CountedCall, Figure, Missed};
+use linecard_calls::{CallId, Direction, Interaction, InteractionId, LineId, Outcome, UserId, UtcMillis};
 
+use crate::counted::{LocalTime, figure_in_sql, under_way};
 use crate::database::{Row, assembled, sql};
 use crate::page::{Cursor, List, Page, PageRequest};
 use crate::row::{json, text_of};
@@ -22,7 +24,9 @@ pub struct InteractionFilter {
     /// How it went.
     pub outcome: Option<Outcome>,
     /// Whose it is.
-    pub user_id: Option<String>,
+    pub whose: Option<Whose>,
+    /// On which line.
+    pub line_id: Option<LineId>,
     /// With which contact.
     pub contact_id: Option<String>,
     /// With whose people, or without a contact by its numbers; `fits` leaves this to [`Store::of_company`].
@@ -31,14 +35,39 @@ pub struct InteractionFilter {
     pub number: Option<String>,
     /// Whether it has a recording.
     pub recorded: Option<bool>,
+    /// At what local time it began.
+    pub local: LocalTime,
+    /// What counts it, with the target of the service level in milliseconds.
+    pub figure: Option<(Figure, i64)>,
+    /// When it was under way.
+    pub under_way_at: Option<UtcMillis>,
     /// Those that are left out whatever they are like.
     pub without: Vec<InteractionId>,
 }
 
+/// Whose an interaction is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Whose {
+    /// A user's.
+    Of(UserId),
+    /// Nobody's: the line had no owner.
+    Nobody,
+}
+
+impl Whose {
+    fn user(self) -> Option<UserId> {
+        match self {
+            Self::Of(user) => Some(user),
+            Self::Nobody => None,
+        }
+    }
+}
+
 impl InteractionFilter {
-    /// Tells whether the database would find `it`, for one that it does not have.
+    /// Tells whether the database would find `it`, for one that it does not have; `missed` is how it stands when nobody
+    /// answered it.
     #[must_use]
-    pub fn fits(&self, it: &Interaction) -> bool {
+    pub fn fits(&self, it: &Interaction, missed: Option<Missed>) -> bool {
         fn is<T: PartialEq>(wanted: Option<&T>, found: Option<&T>) -> bool {
             wanted.is_none() || wanted == found
         }
@@ -49,11 +78,19 @@ impl InteractionFilter {
             && self.until.is_none_or(|until| it.started_at.0 < until)
             && is(self.direction.as_ref(), Some(&it.direction))
             && is(self.outcome.as_ref(), it.outcome.as_ref())
-            && is(self.user_id.as_ref(), it.user_id.map(|id| id.to_string()).as_ref())
+            && self.whose.is_none_or(|whose| whose.user() == it.user_id)
+            && is(self.line_id.as_ref(), Some(&it.line_id))
             && is(self.contact_id.as_ref(), it.contact_id.map(|id| id.to_string()).as_ref())
             && self.number.as_ref().is_none_or(number)
             && self.recorded.is_none_or(|recorded| recorded != it.recording_ids.is_empty())
+            && self.local.fits(it.started_at)
+            && self.counts(&CountedCall::of(it, missed))
             && !self.without.contains(&it.id)
+    }
+
+    fn counts(&self, call: &CountedCall) -> bool {
+        self.figure.is_none_or(|(figure, within_ms)| figure.counts(call, within_ms))
+            && self.under_way_at.is_none_or(|at| call.is_under_way(at))
     }
 }
 
@@ -155,8 +192,13 @@ fn conditions_of(filter: &InteractionFilter) -> Result<Conditions, StoreError> {
     if let Some(outcome) = &filter.outcome {
         conditions.and("outcome = ?", Value::text(text_of(outcome)?));
     }
-    if let Some(user) = &filter.user_id {
-        conditions.and("user_id = ?", Value::text(user));
+    match &filter.whose {
+        Some(Whose::Of(user)) => conditions.and("user_id = ?", Value::text(user.to_string())),
+        Some(Whose::Nobody) => conditions.push("user_id IS NULL".to_owned()),
+        None => {}
+    }
+    if let Some(line) = &filter.line_id {
+        conditions.and("line_id = ?", Value::text(line.to_string()));
     }
     if let Some(contact) = &filter.contact_id {
         conditions.and("contact_id = ?", Value::text(contact));
@@ -176,6 +218,14 @@ fn conditions_of(filter: &InteractionFilter) -> Result<Conditions, StoreError> {
     }
     if let Some(recorded) = filter.recorded {
         conditions.and("recorded = ?", Value::from(recorded));
+    }
+    filter.local.add_to(&mut conditions);
+    if let Some((figure, within_ms)) = filter.figure {
+        let counted = figure_in_sql(figure, within_ms, &mut conditions);
+        conditions.push(format!("({counted})"));
+    }
+    if let Some(at) = filter.under_way_at {
+        under_way(at.0, &mut conditions);
     }
     if !filter.without.is_empty() {
         conditions.and_among("id", true, filter.without.iter().map(ToString::to_string));

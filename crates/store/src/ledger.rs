@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 use linecard_calls::{CallId, Interaction, MissedChange, Recording, Signal};
 use serde::{Deserialize, Serialize};
 
+use crate::counted::columns_of;
 use crate::database::{Row, Tx, sql};
 use crate::frames::FrameRow;
 use crate::missed::{amend_missed, save_missed};
@@ -190,14 +191,18 @@ async fn insert_signal(tx: &mut Tx, entry: &LedgerEntry) -> Result<(), StoreErro
 
 async fn save_call(tx: &mut Tx, save: &SavedCall) -> Result<(), StoreError> {
     let it = &save.interaction;
-    sql(
+    let mut insert = sql(
         "INSERT INTO interactions (id, call_id, direction, outcome, state, caller_number, callee_number, contact_id, \
-         user_id, line_id, started_at, recorded, interaction) \
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13) ON CONFLICT (id) DO UPDATE SET \
+         user_id, line_id, started_at, recorded, interaction, answered, ended_at, ringing_ms, talk_ms, hold_ms, missed) \
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, \
+         (SELECT CASE m.state WHEN 'closed' THEN 'settled' ELSE 'waiting' END FROM missed_calls c \
+         JOIN missed_items m ON m.id = c.item_id WHERE c.interaction_id = $1)) ON CONFLICT (id) DO UPDATE SET \
          direction = excluded.direction, outcome = excluded.outcome, state = excluded.state, \
          caller_number = excluded.caller_number, callee_number = excluded.callee_number, \
          contact_id = excluded.contact_id, user_id = excluded.user_id, line_id = excluded.line_id, \
-         started_at = excluded.started_at, recorded = excluded.recorded, interaction = excluded.interaction",
+         started_at = excluded.started_at, recorded = excluded.recorded, interaction = excluded.interaction, \
+         answered = excluded.answered, ended_at = excluded.ended_at, ringing_ms = excluded.ringing_ms, \
+         talk_ms = excluded.talk_ms, hold_ms = excluded.hold_ms",
     )
     .bind(it.id.to_string())
     .bind(it.call_id.to_string())
@@ -211,9 +216,11 @@ async fn save_call(tx: &mut Tx, save: &SavedCall) -> Result<(), StoreError> {
     .bind(it.line_id.to_string())
     .bind(it.started_at.0)
     .bind(!it.recording_ids.is_empty())
-    .bind(json_of(it)?)
-    .execute(&mut *tx)
-    .await?;
+    .bind(json_of(it)?);
+    for value in columns_of(it) {
+        insert = insert.bind(value);
+    }
+    insert.execute(&mut *tx).await?;
     if save.settled {
         amend_missed(tx, it).await?;
     }

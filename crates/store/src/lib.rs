@@ -7,6 +7,7 @@ mod address;
 pub mod audit;
 mod cards;
 pub mod contacts;
+pub mod counted;
 mod database;
 mod dialect;
 pub mod error;
@@ -15,6 +16,7 @@ pub mod idempotency;
 pub mod interactions;
 pub mod ledger;
 pub mod lines;
+pub mod load;
 pub mod lookup;
 pub mod missed;
 pub mod page;
@@ -54,7 +56,9 @@ impl Store {
     /// `StoreError::Url` for an address that cannot be used, `StoreError::Open` when it cannot be opened,
     /// `StoreError::Migrate` when its schema is newer than this program or a step fails.
     pub async fn open(url: &str) -> Result<Self, StoreError> {
-        url.parse::<Address>()?.open().await
+        let store = url.parse::<Address>()?.open().await?;
+        store.fill_counted().await?;
+        Ok(store)
     }
 
     /// Makes sure that the ledger's database can be reached. A lost connection is made anew here, which may take longer

@@ -2,9 +2,11 @@
 
 use std::collections::BTreeMap;
 
+use linecard_calls::metrics::Missed;
 use linecard_calls::missed::{Act, KeptItem, MissedCall};
 use linecard_calls::{Interaction, MissedChange, MissedId, MissedItem, MissedState, Signal, UtcMillis};
 
+use crate::counted::missed_word;
 use crate::database::{Row, Tx, assembled, sql};
 use crate::page::{Cursor, List, Page, PageRequest};
 use crate::row::{id, id_opt, json, json_of, number, text_of, word};
@@ -147,6 +149,8 @@ impl Store {
 /// Writes what changed of an item.
 pub(crate) async fn save_missed(tx: &mut Tx, change: &MissedChange) -> Result<(), StoreError> {
     if change.void {
+        let none = "UPDATE interactions SET missed = NULL WHERE id IN (SELECT interaction_id FROM missed_calls WHERE item_id = $1)";
+        sql(none).bind(change.item.id.to_string()).execute(&mut *tx).await?;
         let gone = [Value::text(change.item.id.to_string())];
         for table in [("missed_calls", "item_id"), ("missed_items", "id")] {
             let text = format!("DELETE FROM {} WHERE {} = $1", table.0, table.1);
@@ -158,6 +162,9 @@ pub(crate) async fn save_missed(tx: &mut Tx, change: &MissedChange) -> Result<()
     for call in &change.calls {
         save_missed_call(tx, change.item.id, call).await?;
     }
+    let stands = "UPDATE interactions SET missed = $1 WHERE id IN (SELECT interaction_id FROM missed_calls WHERE item_id = $2)";
+    let word = missed_word(Missed::of(&change.item));
+    sql(stands).bind(word).bind(change.item.id.to_string()).execute(&mut *tx).await?;
     Ok(())
 }
 

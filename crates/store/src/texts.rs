@@ -5,16 +5,21 @@ use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::Mutex;
 
+use linecard_calls::metrics::{By, Figure, Zone};
 use linecard_calls::missed::Book;
-use linecard_calls::{DeviceAddress, Direction, Interaction, MissedChange, Outcome, RoutedDevice};
+use linecard_calls::{
+    DeviceAddress, Direction, Interaction, InteractionId, MissedChange, Outcome, RoutedDevice,
+};
 use xtask::postgres::Database;
 
 use crate::audit::{AuditAction, AuditEntry, AuditFilter};
 use crate::contacts::{CardOrder, CardSearch, ContactFilter};
+use crate::counted::LocalTime;
 use crate::frames::{FrameRow, Numbering};
 use crate::idempotency::KeptAnswer;
-use crate::interactions::InteractionFilter;
+use crate::interactions::{InteractionFilter, Whose};
 use crate::ledger::{Batch, SavedCall};
+use crate::load::LoadQuery;
 use crate::missed::MissedFilter;
 use crate::page::{Cursor, Key, PageRequest};
 use crate::users::Device;
@@ -197,6 +202,9 @@ async fn calls(store: &Store, ids: &mut Ids) {
     store.last_signal_seq().await.unwrap();
     store.signals_of(it.call_id).await.unwrap();
     store.signals_after(0, 9).await.unwrap();
+    store.fill_counted().await.unwrap();
+    store.fill_all_counted().await.unwrap();
+    load(store, it.id).await;
     store.unsettled_calls().await.unwrap();
     store.calls_after(None, 9).await.unwrap();
     let filter = InteractionFilter {
@@ -204,19 +212,47 @@ async fn calls(store: &Store, ids: &mut Ids) {
         until: Some(NOW.0 + 1),
         direction: Some(Direction::Inbound),
         outcome: Some(Outcome::Answered),
-        user_id: it.user_id.map(|id| id.to_string()),
+        whose: it.user_id.map(Whose::Of),
+        line_id: Some(it.line_id),
         contact_id: Some("c".to_owned()),
         company_id: Some("k".to_owned()),
         number: Some("105".to_owned()),
         recorded: Some(true),
+        local: LocalTime { zone: summer(), hour: Some(9), weekday: Some(1) },
+        figure: None,
+        under_way_at: Some(NOW),
         without: vec![it.id],
     };
     let live = vec![Interaction { contact_id: Some(ids.make()), ..it.clone() }];
     store.of_company("k", live).await.unwrap();
+    for figure in Figure::ALL {
+        let filter = InteractionFilter { figure: Some((figure, 20_000)), ..InteractionFilter::default() };
+        store.interactions(&filter, &PageRequest::default()).await.unwrap();
+    }
+    let of_nobody = InteractionFilter { whose: Some(Whose::Nobody), ..InteractionFilter::default() };
+    store.interactions(&of_nobody, &PageRequest::default()).await.unwrap();
     for page in pages() {
         store.interactions(&filter, &page).await.unwrap();
         for owner in [None, Some("anna")] {
             store.recordings(owner, &page).await.unwrap();
+        }
+    }
+}
+
+fn summer() -> Zone {
+    let mut zone = Zone::fixed(3_600_000);
+    zone.change(NOW, 7_200_000);
+    zone
+}
+
+async fn load(store: &Store, known: InteractionId) {
+    for by in [By::Hour, By::Weekday, By::Line, By::Agent] {
+        for without in [Vec::new(), vec![known]] {
+            let (from, until) = (NOW.plus_ms(-1_000), NOW.plus_ms(1_000));
+            let query = LoadQuery { from, until, by, zone: summer(), within_ms: 20_000, without };
+            store.load(&query).await.unwrap();
+            store.load_peaks(&query, until).await.unwrap();
+            store.counted_calls(&query, from).await.unwrap();
         }
     }
 }

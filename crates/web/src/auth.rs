@@ -70,6 +70,21 @@ pub(crate) struct Admin {
     pub(crate) source: Source,
 }
 
+/// A supervisor or an administrator.
+pub(crate) struct Supervisor(pub(crate) Session);
+
+impl FromRequestParts<App> for Supervisor {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, ApiError> {
+        let session = Session::from_request_parts(parts, app).await?;
+        match session.user.role {
+            Role::Supervisor | Role::Admin => Ok(Self(session)),
+            Role::Agent => Err(ApiError::forbidden()),
+        }
+    }
+}
+
 impl FromRequestParts<App> for Session {
     type Rejection = ApiError;
 

@@ -6,11 +6,13 @@ use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::Response;
+use linecard_calls::metrics::Figure;
 use linecard_calls::{
-    ContactId, Direction, Edit, Explanation, Interaction, InteractionId, Outcome, Recording, Role, UserId,
-    Viewer,
+    ContactId, Direction, Edit, Explanation, Interaction, InteractionId, LineId, Outcome, Recording, Role,
+    UtcMillis, Viewer,
 };
-use linecard_store::interactions::{InteractionFilter, place_of};
+use linecard_store::counted::LocalTime;
+use linecard_store::interactions::{InteractionFilter, Whose, place_of};
 use linecard_store::page::{Page, PageRequest};
 use serde::Deserialize;
 use utoipa::{IntoParams, ToSchema};
@@ -20,7 +22,9 @@ use crate::extract::{Path, Query, time};
 use crate::json::{Body, present};
 use crate::listing::{ListRequest, Listing};
 use crate::port::Command;
+use crate::reports::SERVICE_LEVEL_S;
 use crate::sheet::Sheet;
+use crate::zone::{DAYS_MAX, zone_of};
 use crate::{ApiError, App};
 
 /// The longest note, in characters.
@@ -41,11 +45,18 @@ pub(crate) struct InteractionQuery {
     until: Option<String>,
     direction: Option<Direction>,
     outcome: Option<Outcome>,
-    user_id: Option<UserId>,
+    user_id: Option<String>,
+    line_id: Option<LineId>,
     contact_id: Option<ContactId>,
     company_id: Option<String>,
     number: Option<String>,
     recorded: Option<bool>,
+    hour: Option<i64>,
+    weekday: Option<i64>,
+    tz: Option<String>,
+    figure: Option<Figure>,
+    service_level_s: Option<i64>,
+    under_way_at: Option<String>,
 }
 
 const SHEET: Sheet = Sheet {
@@ -121,8 +132,9 @@ async fn page_of(
     request: &PageRequest,
 ) -> Result<Page<Interaction>, ApiError> {
     let mut live = app.reactor.ask(|reply| Command::LiveInteractions { viewer, reply }).await?;
-    let ids = live.iter().map(|it| it.id).collect();
-    live.retain(|it| filter.fits(it));
+    let ids = live.iter().map(|live| live.interaction.id).collect();
+    live.retain(|live| filter.fits(&live.interaction, live.missed));
+    let mut live = live.into_iter().map(|live| live.interaction).collect();
     if let Some(company) = &filter.company_id {
         live = app.store.of_company(company, live).await?;
     }
@@ -231,22 +243,70 @@ fn filter_of(app: &App, session: &Session, query: InteractionQuery) -> Result<In
         let number = app.settings.dial_plan.number(&typed);
         number.e164.clone().or(number.extension.clone()).unwrap_or_else(|| number.digits())
     });
-    let user_id = match session.user.role {
-        Role::Agent => Some(session.user.id),
-        Role::Supervisor | Role::Admin => query.user_id,
+    let whose = match session.user.role {
+        Role::Agent => Some(Whose::Of(session.user.id)),
+        Role::Supervisor | Role::Admin => query.user_id.as_deref().map(whose).transpose()?,
     };
+    let (from, until) = (time("from", query.from)?, time("until", query.until)?);
+    let service_level = within_ms(query.service_level_s.unwrap_or(SERVICE_LEVEL_S))?;
     Ok(InteractionFilter {
-        from: time("from", query.from)?,
-        until: time("until", query.until)?,
+        local: local_time(app, query.tz.as_deref(), (query.hour, query.weekday), (from, until))?,
+        figure: query.figure.map(|figure| (figure, service_level)),
+        under_way_at: time("under_way_at", query.under_way_at)?.map(UtcMillis),
+        from,
+        until,
         direction: query.direction,
         outcome: query.outcome,
-        user_id: user_id.map(|id| id.to_string()),
+        whose,
+        line_id: query.line_id,
         contact_id: query.contact_id.map(|id| id.to_string()),
         company_id: query.company_id,
         number,
         recorded: query.recorded,
         without: Vec::new(),
     })
+}
+
+fn whose(text: &str) -> Result<Whose, ApiError> {
+    if text == "none" {
+        return Ok(Whose::Nobody);
+    }
+    let user = text.parse().map_err(|_| ApiError::field("user_id", "write a user's id, or none"))?;
+    Ok(Whose::Of(user))
+}
+
+/// Reads the target of the service level.
+pub(crate) fn within_ms(seconds: i64) -> Result<i64, ApiError> {
+    if (1..=3_600).contains(&seconds) {
+        Ok(seconds * 1_000)
+    } else {
+        Err(ApiError::field("service_level_s", "write 1 to 3600 seconds"))
+    }
+}
+
+/// Reads an hour of the day and a day of the week, which need a period: the clocks of a place are changed.
+fn local_time(
+    app: &App,
+    tz: Option<&str>,
+    (hour, weekday): (Option<i64>, Option<i64>),
+    (from, until): (Option<i64>, Option<i64>),
+) -> Result<LocalTime, ApiError> {
+    if hour.is_none() && weekday.is_none() {
+        return Ok(LocalTime::default());
+    }
+    if hour.is_some_and(|hour| !(0..24).contains(&hour)) {
+        return Err(ApiError::field("hour", "write 0 to 23"));
+    }
+    if weekday.is_some_and(|day| !(1..=7).contains(&day)) {
+        return Err(ApiError::field("weekday", "write 1 for Monday to 7 for Sunday"));
+    }
+    let until = UtcMillis(until.unwrap_or(app.now().0));
+    let from = from.map(UtcMillis).filter(|from| until.since_ms(*from) <= DAYS_MAX * 86_400_000);
+    let Some(from) = from else {
+        let advice = format!("write a time at most {DAYS_MAX} days before `until` with an hour or a weekday");
+        return Err(ApiError::field("from", advice));
+    };
+    Ok(LocalTime { zone: zone_of(tz.unwrap_or("UTC"), from, until)?, hour, weekday })
 }
 
 fn check_length(field: &str, text: &str, max_chars: usize) -> Result<(), ApiError> {

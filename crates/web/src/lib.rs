@@ -26,8 +26,10 @@ mod lockout;
 mod metrics;
 mod missed;
 mod openapi;
+mod people;
 pub mod port;
 mod recordings;
+mod reports;
 mod router;
 mod session;
 mod sheet;
@@ -37,6 +39,7 @@ mod ui;
 mod users;
 mod version;
 mod ws;
+mod zone;
 
 pub use error::ApiError;
 pub use router::router;

@@ -18,7 +18,7 @@ use crate::error::Problem;
 use crate::listing::ListQuery;
 use crate::{
     audit, calls, companies, contacts, dial, health, interactions, line_check, lines, metrics, missed,
-    openapi, recordings, session, users, ws,
+    openapi, people, recordings, reports, session, users, ws,
 };
 
 /// Every operation, in the order of `router.rs`.
@@ -48,6 +48,7 @@ use crate::{
         users::devices,
         users::add_device,
         users::delete_device,
+        people::list,
         lines::list,
         lines::create,
         lines::show,
@@ -77,6 +78,7 @@ use crate::{
         recordings::show,
         recordings::media,
         audit::list,
+        reports::load,
         missed::list,
         missed::show,
         missed::claim,
@@ -148,12 +150,12 @@ const REFUSALS: [(StatusCode, &str); 11] = [
 /// Adds to an operation what follows from its parts.
 fn complete(path: &str, method: &str, operation: &mut Value) {
     name(operation);
-    let (needs_login, needs_admin) = write_security(operation);
+    let (needs_login, needs_role) = write_security(operation);
     let mut refused = Vec::new();
     if needs_login {
         refused.push(StatusCode::UNAUTHORIZED);
     }
-    if needs_admin || needs_login && method != "get" {
+    if needs_role || needs_login && method != "get" {
         refused.push(StatusCode::FORBIDDEN);
     }
     if add_path_parameters(path, operation) {
@@ -197,19 +199,19 @@ fn name(operation: &mut Value) {
     put(operation, "", "operationId", json!(name));
 }
 
-/// Writes out who may do it, and tells whether that is somebody who is logged in, and an administrator.
+/// Writes out who may do it, and tells whether that is somebody who is logged in, and one of some roles only.
 fn write_security(operation: &mut Value) -> (bool, bool) {
     let said = operation.get("security").and_then(Value::as_array);
     let said = || said.into_iter().flatten();
-    let needs_admin = said().any(|one| one.get("admin").is_some());
+    let role = ["admin", "supervisor"].into_iter().find(|role| said().any(|one| one.get(role).is_some()));
     let is_open = said().any(|one| *one == json!({}));
     let mut security = if is_open { vec![json!({})] } else { Vec::new() };
-    if needs_admin || !is_open {
-        let roles = if needs_admin { json!(["admin"]) } else { json!([]) };
+    if role.is_some() || !is_open {
+        let roles = role.map_or_else(|| json!([]), |role| json!([role]));
         security.extend([json!({"bearer": roles}), json!({"cookie": roles})]);
     }
     put(operation, "", "security", json!(security));
-    (needs_admin || !is_open, needs_admin)
+    (role.is_some() || !is_open, role.is_some())
 }
 
 /// Adds the ids of the path, and tells whether there are any.

@@ -5,6 +5,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use linecard_calls::metrics::Missed;
 use linecard_calls::{
     CallId, CallView, Callee, ContactId, Cursor, Deed, Edit, Frame, Interaction, InteractionId, LineId,
     LineState, MissedId, MissedItem, Outcome, RecordingState, RegistrationView, Signal, Snapshot, UserId,
@@ -100,6 +101,15 @@ pub struct DialOrder {
     pub contact: Option<ContactId>,
 }
 
+/// An interaction that the reactor knows better than the store.
+#[derive(Debug, Clone, PartialEq)]
+pub struct LiveInteraction {
+    /// The interaction.
+    pub interaction: Interaction,
+    /// How it stands when nobody answered it.
+    pub missed: Option<Missed>,
+}
+
 /// What a handler asks of the reactor.
 #[derive(Debug)]
 pub enum Command {
@@ -140,7 +150,7 @@ pub enum Command {
         /// Who asks.
         viewer: Viewer,
         /// The answer.
-        reply: oneshot::Sender<Vec<Interaction>>,
+        reply: oneshot::Sender<Vec<LiveInteraction>>,
     },
     /// One of them, with its recordings.
     LiveInteraction {

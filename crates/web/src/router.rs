@@ -7,7 +7,8 @@ use axum::routing::{any, delete, get, post};
 
 use crate::{
     ApiError, App, audit, calls, companies, completion, contacts, dial, headers, health, idempotency,
-    interactions, line_check, lines, metrics, missed, openapi, recordings, session, ui, users, ws,
+    interactions, line_check, lines, metrics, missed, openapi, people, recordings, reports, session, ui,
+    users, ws,
 };
 
 /// Returns the whole HTTP side of the server.
@@ -32,6 +33,7 @@ fn api(app: &App) -> Router<App> {
         .route("/users/{id}", get(users::show).patch(users::change).delete(users::delete))
         .route("/users/{id}/devices", get(users::devices).post(users::add_device))
         .route("/users/{id}/devices/{device}", delete(users::delete_device))
+        .route("/people", get(people::list))
         .route("/lines", get(lines::list).post(lines::create))
         .route("/lines/check", post(line_check::check))
         .route("/lines/{id}", get(lines::show).patch(lines::change).delete(lines::delete))
@@ -49,6 +51,7 @@ fn api(app: &App) -> Router<App> {
         .route("/recordings", get(recordings::list))
         .route("/recordings/{id}", get(recordings::show))
         .route("/recordings/{id}/media", get(recordings::media))
+        .route("/reports/load", get(reports::load))
         .route("/audit", get(audit::list))
         .route("/missed", get(missed::list))
         .route("/missed/{id}", get(missed::show))

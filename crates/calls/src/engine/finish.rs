@@ -102,6 +102,7 @@ impl Call {
             interaction_id: self.opening.interaction(),
             user_id: user,
             state: PopState::Ringing,
+            taken_by: None,
             direction: self.opening.direction(),
             number: self.opening.number().map(str::to_owned),
             number_dialled: self.opening.number_dialled().map(str::to_owned),
@@ -118,6 +119,7 @@ impl Call {
     pub(super) fn withdraw_pops_but(&mut self, user: UserId, out: &mut Outbox) {
         let others = self.pops.iter_mut().filter(|pop| pop.user_id != user && !pop.state.is_over());
         for pop in others {
+            pop.taken_by = Some(user);
             retract(pop, PopState::Elsewhere, out);
         }
     }

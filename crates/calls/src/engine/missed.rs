@@ -7,6 +7,7 @@ use crate::fold::fold;
 use crate::id::{MissedId, UserId};
 use crate::interaction::Interaction;
 use crate::io::Output;
+use crate::metrics::Missed;
 use crate::missed::{Deed, Judgement, KeptItem, MissedChange, MissedItem};
 use crate::signal::Source;
 
@@ -29,6 +30,11 @@ impl Engine {
     /// Shows an item; `None` when the database knows it better, or nobody knows it.
     pub fn missed(&self, id: MissedId) -> Option<&MissedItem> {
         self.out.missed.item(id)
+    }
+
+    /// Tells how a call that nobody answered stands; `None` when no item counts it.
+    pub fn missed_stands(&self, interaction: &Interaction) -> Option<Missed> {
+        self.out.missed.stands(interaction)
     }
 
     pub(super) fn missed_acted(&mut self, id: MissedId, user: UserId, deed: Deed) {

@@ -7,6 +7,7 @@ use super::{Deed, Item, MissedItem, MissedState, items};
 use crate::event::{Event, Role, Viewer};
 use crate::id::{InteractionId, MissedId, UserId};
 use crate::interaction::Interaction;
+use crate::metrics::Missed;
 use crate::time::UtcMillis;
 
 /// Longer than any call rings, in milliseconds: for as long a caller without an open item stays known, and for as long
@@ -128,6 +129,13 @@ impl Book {
     pub fn item(&self, id: MissedId) -> Option<&MissedItem> {
         let caller = self.callers.get(self.callers_of.get(&id)?)?;
         caller.items.iter().map(|item| &item.record).find(|item| item.id == id)
+    }
+
+    /// Tells how a missed call stands; `None` when no item that is known counts it.
+    pub fn stands(&self, interaction: &Interaction) -> Option<Missed> {
+        let caller = self.callers.get(&CallerKey::of(interaction)?)?;
+        let counts = |item: &&Item| item.calls.iter().any(|call| call.interaction_id == interaction.id);
+        caller.items.iter().find(counts).map(|item| Missed::of(&item.record))
     }
 
     /// Counts the open items that `viewer` may see.

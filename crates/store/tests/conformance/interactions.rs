@@ -2,7 +2,7 @@
 
 use linecard_calls::{Direction, Interaction, InteractionState, Outcome};
 use linecard_store::Store;
-use linecard_store::interactions::{InteractionFilter, place_of};
+use linecard_store::interactions::{InteractionFilter, Whose, place_of};
 use linecard_store::page::PageRequest;
 
 use super::support::{
@@ -53,12 +53,12 @@ async fn saving_again_replaces_the_whole_interaction_and_its_searched_columns() 
         until: Some(NOW.0 + 1),
         direction: Some(Direction::Inbound),
         outcome: Some(Outcome::Answered),
-        user_id: ended.user_id.map(|id| id.to_string()),
+        whose: ended.user_id.map(Whose::Of),
         contact_id: ended.contact_id.map(|id| id.to_string()),
         company_id: None,
         number: ended.caller_number.clone(),
         recorded: Some(true),
-        without: Vec::new(),
+        ..InteractionFilter::default()
     };
     assert_eq!(found(&store, &all_of_it).await, [ended.clone()]);
     assert_eq!(found(&store, &InteractionFilter::default()).await, [ended]);
@@ -103,7 +103,7 @@ async fn each_filter_keeps_what_fits_and_nothing_else() {
         (InteractionFilter { outcome: Some(Outcome::Answered), ..any() }, vec![&first]),
         (InteractionFilter { outcome: Some(Outcome::NoAnswer), ..any() }, vec![&second]),
         (InteractionFilter { outcome: Some(Outcome::Failed), ..any() }, vec![]),
-        (InteractionFilter { user_id: first.user_id.map(|id| id.to_string()), ..any() }, vec![&first]),
+        (InteractionFilter { whose: first.user_id.map(Whose::Of), ..any() }, vec![&first]),
         (InteractionFilter { contact_id: first.contact_id.map(|id| id.to_string()), ..any() }, vec![&first]),
         (number("+79030000001"), vec![&second, &first]),
         (number("105"), vec![&second, &first]),
@@ -120,7 +120,8 @@ async fn each_filter_keeps_what_fits_and_nothing_else() {
     for (filter, wanted) in cases {
         let listed = found(&store, &filter).await;
         assert_eq!(listed.iter().collect::<Vec<_>>(), wanted, "{filter:?}");
-        let fitting: Vec<_> = [&third, &second, &first].into_iter().filter(|it| filter.fits(it)).collect();
+        let fitting: Vec<_> =
+            [&third, &second, &first].into_iter().filter(|it| filter.fits(it, None)).collect();
         assert_eq!(fitting, wanted, "what the database finds and what fits are one: {filter:?}");
     }
 }

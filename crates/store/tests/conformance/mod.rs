@@ -13,6 +13,7 @@ mod idempotency;
 mod interactions;
 mod ledger;
 mod lines;
+mod load;
 pub(crate) mod locked;
 mod lookup;
 mod missed;

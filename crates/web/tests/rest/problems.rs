@@ -21,6 +21,7 @@ fn paths_with_an_id(id: &str) -> Vec<(Method, String)> {
         (get.clone(), format!("/lines/{id}")),
         (patch.clone(), format!("/lines/{id}")),
         (delete.clone(), format!("/lines/{id}")),
+        (post.clone(), format!("/lines/{id}/check")),
         (get.clone(), format!("/contacts/{id}")),
         (patch.clone(), format!("/contacts/{id}")),
         (delete.clone(), format!("/contacts/{id}")),

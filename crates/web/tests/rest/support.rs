@@ -16,7 +16,7 @@ use linecard_store::Store;
 use linecard_store::ledger::{Batch, SavedCall};
 use linecard_store::users::{User, UserDraft};
 use linecard_web::doctor::Doctor;
-use linecard_web::port::{Audit, AuditOrder, Command, Doors, Figures, Reactor, Refusal};
+use linecard_web::port::{Audit, AuditOrder, Command, Doors, Figures, LiveInteraction, Reactor, Refusal};
 use linecard_web::{App, WebSettings, router};
 use rand_chacha::ChaCha12Rng;
 use rand_chacha::rand_core::SeedableRng;
@@ -292,7 +292,9 @@ fn answer(
         Command::LiveInteractions { viewer, reply } => {
             let mut live = engine.live_interactions(&viewer);
             live.extend(unsaved.iter().map(|call| call.interaction.clone()));
-            drop(reply.send(live));
+            let live = live.into_iter();
+            let live = live.map(|it| LiveInteraction { missed: engine.missed_stands(&it), interaction: it });
+            drop(reply.send(live.collect()));
         }
         Command::LiveInteraction { interaction, reply } => {
             let held = || unsaved.iter().find(|call| call.interaction.id == interaction).cloned();

@@ -17,6 +17,7 @@ export function candidate(id: string, name: string, level: Level, more: { compan
 export function pop(more: Partial<Pop> = {}): Pop {
   return {
     pop_id: 'pop-1',
+    taken_by: null,
     version: 1,
     call_id: 'call-1',
     interaction_id: 'int-live',

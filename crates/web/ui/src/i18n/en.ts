@@ -1,6 +1,7 @@
 import { dial } from './en/dial.ts';
 import { lines } from './en/lines.ts';
 import { contacts } from './en/contacts.ts';
+import { people } from './en/people.ts';
 import type { Message } from './message.ts';
 
 export const en = {
@@ -321,6 +322,7 @@ export const en = {
 
   ...lines,
   ...contacts,
+  ...people,
 } as const satisfies Record<string, Message>;
 
 export type Key = keyof typeof en;

@@ -3,6 +3,7 @@ import { contacts } from './ru/contacts.ts';
 import type { Message } from './message.ts';
 import { dial } from './ru/dial.ts';
 import { lines } from './ru/lines.ts';
+import { people } from './ru/people.ts';
 
 export const ru: Record<Key, Message> = {
   ...dial,
@@ -377,4 +378,5 @@ export const ru: Record<Key, Message> = {
 
   ...lines,
   ...contacts,
+  ...people,
 };

@@ -11,6 +11,7 @@ import type {
   Listing,
   MissedItem,
   MissedState,
+  Person,
   Recording,
   User,
 } from './wire.ts';
@@ -156,6 +157,7 @@ export const api = {
     ask<Line>('PATCH', `/lines/${id(line.id)}`, patch, line.version),
   deleteLine: (line: Line) => ask<void>('DELETE', `/lines/${id(line.id)}`, undefined, line.version),
   users: () => ask<Listing<User>>('GET', `/users${query({ limit: 500 })}`),
+  people: (limit: number, cursor: string | null) => ask<Listing<Person>>('GET', `/people${query({ limit, cursor })}`),
   recording: (recordingId: string) => ask<Recording>('GET', `/recordings/${id(recordingId)}`),
 };
 

@@ -58,14 +58,7 @@ export const crm = {
   changeCompany: (of: string, version: number, patch: Partial<CompanyDraft>) =>
     ask<Company>('PATCH', `/companies/${id(of)}`, patch, version),
   deleteCompany: (of: string, version: number) => ask<void>('DELETE', `/companies/${id(of)}`, undefined, version),
-  people: () => ask<Listing<Person>>('GET', '/people?limit=500'),
 };
-
-/** A user as colleagues see it. */
-export interface Person {
-  id: string;
-  name: string;
-}
 
 /** Where the same list is read as a file. */
 export function exportUrl(kind: 'contacts' | 'companies', asked: ContactQuery): string {

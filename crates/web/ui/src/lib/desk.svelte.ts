@@ -11,6 +11,7 @@ import { Leader } from './leader.ts';
 import { Lines } from './lines.svelte.ts';
 import { MissedCallers } from './missed.svelte.ts';
 import { Notes } from './notes.svelte.ts';
+import { People } from './people.svelte.ts';
 import { EMPTY, dialStepOf, isOver, isRecording, livePops, reduce } from './state.ts';
 import type { DeskState, DialStep } from './state.ts';
 import { Introductions } from './introductions.ts';
@@ -34,6 +35,7 @@ export class Desk {
   readonly missed = new MissedCallers();
   readonly dialler = new Dialler();
   readonly lines = new Lines();
+  readonly people = new People();
   readonly notes: Notes;
   readonly introductions = new Introductions();
   readonly leader = new Leader();
@@ -251,6 +253,7 @@ export class Desk {
     if (frame.type === 'snapshot') {
       this.refreshes += 1;
       void this.missed.read();
+      void this.people.read();
       for (const pop of frame.data.pops) this.arrived(pop, arrivedAt);
     } else {
       noteServerTime(Date.parse(frame.timestamp));

@@ -1,25 +1,46 @@
-// The names of the users, for whose contact it is and who talked.
+// The colleagues by name: read with each snapshot, and again when somebody is named who is not among them.
 
-import { crm } from './crm.ts';
-import type { Person } from './crm.ts';
+import { SvelteMap } from 'svelte/reactivity';
+import { api } from './api.ts';
+import type { Person } from './wire.ts';
 
-let known = $state.raw<readonly Person[]>([]);
-let asked: Promise<void> | null = null;
+const PAGE = 500;
+const AGAIN_MS = 60_000;
 
-/** Everybody, by name; empty until the answer is there. Asks once. */
-export function people(): readonly Person[] {
-  asked ??= crm.people().then(
-    ({ items }) => {
-      known = [...items].sort((a, b) => a.name.localeCompare(b.name));
-    },
-    () => {
-      asked = null;
-    },
-  );
-  return known;
-}
+export class People {
+  private readonly known = new SvelteMap<string, string>();
+  private readAt = -Infinity;
+  ready = $state(false);
 
-/** A user's name; null while it is not known. */
-export function personName(id: string | null): string | null {
-  return id === null ? null : (people().find((one) => one.id === id)?.name ?? null);
+  /** Everybody, by name. */
+  get all(): Person[] {
+    const people = [...this.known].map(([id, name]) => ({ id, name }));
+    return people.sort((a, b) => a.name.localeCompare(b.name));
+  }
+
+  /** The name; null while it is not known, or when there is no such user any more. */
+  name(id: string | null): string | null {
+    return id === null ? null : (this.known.get(id) ?? null);
+  }
+
+  /** Reads anew when one of those named is unknown, at most once a minute. */
+  want(ids: Iterable<string | null>): void {
+    const strangers = [...ids].some((id) => id !== null && !this.known.has(id));
+    if (strangers && performance.now() - this.readAt > AGAIN_MS) void this.read();
+  }
+
+  async read(): Promise<void> {
+    this.readAt = performance.now();
+    try {
+      let cursor: string | null = null;
+      do {
+        const page: { items: Person[]; next: string | null } = await api.people(PAGE, cursor);
+        for (const { id, name } of page.items) this.known.set(id, name);
+        cursor = page.next;
+      } while (cursor !== null);
+      this.ready = true;
+    } catch {
+      // Names are told without; the next snapshot or stranger asks again.
+    }
+  }
 }

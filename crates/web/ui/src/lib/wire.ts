@@ -25,6 +25,12 @@ export interface User {
   extension: string | null;
 }
 
+/** A colleague. */
+export interface Person {
+  id: string;
+  name: string;
+}
+
 export interface ContactRef {
   id: string;
   name: string;
@@ -46,6 +52,8 @@ export interface Pop {
   interaction_id: string;
   user_id: string;
   state: PopState;
+  /** Whose call it is instead, once it is elsewhere. */
+  taken_by: string | null;
   direction: Direction;
   number: string | null;
   number_dialled: string | null;

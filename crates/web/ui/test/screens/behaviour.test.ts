@@ -317,7 +317,8 @@ test('answered by a colleague folds away after three seconds', async () => {
   await tab.desk();
   const call = office.ring(VOLGA).found(KNOWN);
   await tab.see(panel('ringing'));
-  call.elsewhere();
+  call.elsewhere('user-olga');
+  await tab.say('У коллеги: Ольга Вознесенская');
   await tab.see('[data-testid=panel-state][data-how=elsewhere]');
   const since = Date.now();
   await tab.see(panel('idle'));

@@ -362,7 +362,7 @@ const TALKING: Scene[] = [
     name: 'elsewhere',
     fleeting: true,
     play: async (tab, office) => {
-      (await ringing(tab, office, VOLGA)).found(KNOWN).elsewhere();
+      (await ringing(tab, office, VOLGA)).found(KNOWN).elsewhere('user-gleb');
       await tab.see('[data-testid=panel-state][data-how=elsewhere]');
     },
   },

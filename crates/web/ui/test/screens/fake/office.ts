@@ -221,6 +221,7 @@ export class Call {
       interaction_id: this.interactionId,
       user_id: ANNA.id,
       state: 'ringing',
+      taken_by: null,
       direction,
       number,
       number_dialled: number,
@@ -320,8 +321,9 @@ export class Call {
     return this;
   }
 
-  elsewhere(): this {
-    this.over('elsewhere');
+  /** A colleague has it instead. */
+  elsewhere(taken_by: string | null): this {
+    this.over('elsewhere', { taken_by });
     return this;
   }
 
@@ -348,10 +350,10 @@ export class Call {
     if (interaction) this.office.interactions.set(this.interactionId, { ...interaction, ...change });
   }
 
-  private over(state: PopState): void {
+  private over(state: PopState, more: Partial<Pop> = {}): void {
     this.say('call.ended', { state: 'ended' });
     this.office.calls.delete(this.callId);
-    this.change('pop.retracted', { state });
+    this.change('pop.retracted', { state, ...more });
     this.office.emit('agent.state_changed', { user_id: ANNA.id, state: 'available', call_id: null });
   }
 

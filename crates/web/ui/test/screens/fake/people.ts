@@ -1,16 +1,17 @@
 // Who is in the fake office: short names, long ones, and one that tries to be markup.
 
-import type { Candidate, Company, Contact, Level, PhoneNumber, User } from '../../../src/lib/wire.ts';
+import type { Candidate, Company, Contact, Level, Person, PhoneNumber, User } from '../../../src/lib/wire.ts';
 
 export const ANNA: User = { id: 'user-anna', login: 'anna', name: 'Анна Соколова', role: 'agent', extension: '201' };
-export const PASSWORD = 'a long password';
-
-/** Everybody who works here, as colleagues see them. */
-export const PEOPLE = [
+/** Everybody who works here. */
+export const STAFF: Person[] = [
   { id: ANNA.id, name: ANNA.name },
-  { id: 'user-olga', name: 'Ольга Никитина' },
+  { id: 'user-olga', name: 'Ольга Вознесенская' },
+  { id: 'user-gleb', name: 'Глеб Константинопольский-Задунайский' },
+  { id: 'user-ivan', name: 'Иван <b>Ким</b>' },
   { id: 'user-long', name: 'Вениамин-Аристарх Преображенский-Заболоцкий' },
 ];
+export const PASSWORD = 'a long password';
 
 const number = (e164: string, label: string | null = null): PhoneNumber => ({ number: e164, e164, extension: null, label });
 

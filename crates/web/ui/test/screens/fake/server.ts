@@ -15,7 +15,7 @@ import { answerCards, problem } from './crm.ts';
 import type { Answer } from './crm.ts';
 import { FakeLines, USERS } from './lines.ts';
 import { Office } from './office.ts';
-import { ANNA, PASSWORD, PEOPLE } from './people.ts';
+import { ANNA, PASSWORD, STAFF } from './people.ts';
 import { wav } from './wav.ts';
 
 const DIST = fileURLToPath(new URL('../../../dist/', import.meta.url));
@@ -154,10 +154,10 @@ export class FakeServer {
     if (kind === 'session') return ok({ user: this.user, expires_at: new Date(Date.now() + 3_600_000).toISOString() });
     if (kind === 'lines') return this.lines.answer(method, one, body, request.headers['if-match']);
     if (kind === 'users' && one === '') return ok({ items: USERS, total: USERS.length, next: null });
+    if (kind === 'people') return ok({ items: STAFF, total: STAFF.length, next: null });
     if (kind === 'missed') return this.missed(one, more, query);
     if (kind === 'interactions') return this.interactions(method, one, more, query, body);
     if (kind === 'calls' && one === '' && method === 'POST') return this.dial(body);
-    if (kind === 'people') return ok({ items: PEOPLE, total: PEOPLE.length, next: null });
     if (kind === 'contacts' || kind === 'companies') {
       const version = /"(\d+)"/.exec(request.headers['if-match'] ?? '')?.[1];
       return answerCards(office, kind, method, one, query, body, version === undefined ? null : Number(version));
