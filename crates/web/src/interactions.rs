@@ -51,11 +51,15 @@ pub(crate) struct InteractionQuery {
     company_id: Option<String>,
     number: Option<String>,
     recorded: Option<bool>,
+    #[param(minimum = 0, maximum = 23)]
     hour: Option<i64>,
+    #[param(minimum = 1, maximum = 7)]
     weekday: Option<i64>,
     tz: Option<String>,
     figure: Option<Figure>,
+    #[param(minimum = 1, maximum = 3600)]
     service_level_s: Option<i64>,
+    #[param(format = DateTime)]
     under_way_at: Option<String>,
 }
 

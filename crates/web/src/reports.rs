@@ -55,12 +55,17 @@ const SHEET: Sheet = Sheet {
 #[derive(Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 pub(crate) struct LoadRequest {
+    #[param(format = DateTime)]
     from: Option<String>,
+    #[param(format = DateTime)]
     until: Option<String>,
+    #[param(format = DateTime)]
     compare_from: Option<String>,
     by: Option<By>,
+    #[param(minimum = 1, maximum = 3600)]
     service_level_s: Option<i64>,
     tz: Option<String>,
+    #[param(pattern = "^(json|csv)$")]
     format: Option<String>,
 }
 
@@ -161,7 +166,7 @@ impl Figures {
 #[utoipa::path(
     get, path = "/api/v1/reports/load",
     params(LoadRequest),
-    responses((status = 200, body = Report), (status = 200, content_type = "text/csv", body = String)),
+    responses((status = 200, content((Report = "application/json"), (String = "text/csv")))),
     security(("supervisor" = [])),
 )]
 pub(crate) async fn load(
