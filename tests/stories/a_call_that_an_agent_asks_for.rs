@@ -9,12 +9,15 @@ use serde_json::{Value, json};
 use super::Office;
 use super::server::{OTHER_NUMBER, SOON};
 use crate::peers::http::{Reply, request};
-use crate::peers::{Account, Answer, Baresip, PhoneOptions, Scenario, Sipp, eventually};
+use crate::peers::{Account, Answer, Baresip, Browser, PhoneOptions, Scenario, Sipp, eventually};
 
 const AGENT_HZ: u32 = 700;
 const CUSTOMER_HZ: u32 = 440;
 /// The region's tones are all of this pitch.
 const TONE_HZ: u32 = 425;
+
+/// A number in the card of a contact.
+const CARD_NUMBER: &str = "button[data-testid=card-number]";
 
 /// Asks for a call as the agent.
 fn asks_for(office: &Office, body: &Value) -> Reply {
@@ -232,4 +235,40 @@ fn what_may_not_be_dialled_is_refused_in_words() {
     assert_eq!(barred.len(), 2);
     assert_eq!(office.server.get("/interactions")["items"], json!([]), "nothing was dialled");
     assert_eq!(office.phone.count("CALL_INCOMING"), 0);
+}
+
+/// A click in the contact's card, in a real browser: what the agent sees at each step, and the call in the card at its end.
+#[test]
+fn a_click_on_a_number_of_a_card_calls_it() {
+    let mut office = Office::open(Answer::Manual);
+    let contact = office.knows("Пётр Ильич", OTHER_NUMBER);
+    let customer = customer(&mut office, Answer::Manual);
+    let browser = Browser::start();
+    let desk = office.desk(&browser, "desk");
+    desk.click("[data-testid=nav-contacts]");
+    desk.click(&format!("[data-id=\"{contact}\"] a"));
+    desk.wait_for(CARD_NUMBER, SOON);
+    // A double click dials once.
+    desk.evaluate(&format!(
+        "(() => {{ const it = document.querySelector('{CARD_NUMBER}'); it.click(); it.click(); }})()"
+    ));
+    desk.wait_text("Снимите трубку", SOON);
+    office.phone.wait_ringing(SOON);
+    assert_eq!(customer.count("CALL_INCOMING"), 0);
+    office.phone.answer();
+    customer.wait_ringing(SOON);
+    desk.wait_text("Идут гудки", SOON);
+    customer.answer();
+    desk.wait_for("[data-testid=panel-state][data-state=talking]", SOON);
+    desk.wait_for("[data-testid=rec-mark]", SOON);
+    assert_eq!(desk.text("[data-testid=pop-name]"), "Пётр Ильич");
+    sleep(Duration::from_millis(1_500));
+    desk.click("[data-testid=hangup-button]");
+    customer.wait_closed(SOON);
+    desk.wait_for("[data-testid=panel-state][data-state=ended]", SOON);
+    let it = ended_as(&office, "answered", json!(200), "agent");
+    assert_eq!(it["contact_id"], json!(contact));
+    assert_eq!(it["recording_ids"].as_array().map(Vec::len), Some(1), "{it}");
+    let problems = desk.problems();
+    assert!(problems.iter().all(|text| text.contains("401")), "{problems:?}");
 }

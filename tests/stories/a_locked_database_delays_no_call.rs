@@ -9,7 +9,7 @@ use sqlx::sqlite::SqliteConnectOptions;
 use sqlx::{ConnectOptions, Connection, SqliteConnection};
 
 use super::Office;
-use super::server::{NUMBER, SOON};
+use super::server::{NUMBER, SOON, Storage};
 use crate::peers::{Answer, Browser, Customer, eventually};
 
 const LOCKED: Duration = Duration::from_secs(30);
@@ -53,7 +53,7 @@ fn a_note_is_kept(office: &Office) -> String {
 
 #[test]
 fn a_talk_and_a_new_call_go_on_while_the_database_is_locked() {
-    let office = Office::open(Answer::Manual);
+    let office = Office::open_on(Storage::Sqlite, Answer::Manual, "");
     let browser = Browser::start();
     let (desk, first) = office.talks_to_maria(&browser);
 

@@ -28,7 +28,19 @@ pub(crate) enum Storage {
     Postgres(Database),
 }
 
+/// What a run of the stories on PostgreSQL sets; see `.config/nextest.toml`.
+const STORIES_ON: &str = "LINECARD_STORIES_ON";
+
 impl Storage {
+    /// The database of this run of the stories: a file, unless it is told otherwise.
+    fn of_the_run() -> Self {
+        match std::env::var(STORIES_ON).as_deref() {
+            Ok("postgres") => Self::postgres(),
+            Ok(other) => panic!("{STORIES_ON}={other}: write postgres, or leave it out"),
+            Err(_) => Self::Sqlite,
+        }
+    }
+
     /// A new database in the PostgreSQL of the run.
     pub(crate) fn postgres() -> Self {
         Self::Postgres(Database::make().expect("a database"))
@@ -52,7 +64,7 @@ impl Linecard {
 
     /// Starts the server with more configuration.
     pub(crate) fn start_with(more: &str) -> Self {
-        Self::start_on(Storage::Sqlite, more)
+        Self::start_on(Storage::of_the_run(), more)
     }
 
     /// Starts the server on a database, with more configuration.
@@ -220,7 +232,7 @@ impl Office {
 
     /// Opens the office of a server with more configuration.
     pub(crate) fn open_with(answer: Answer, more: &str) -> Self {
-        Self::open_on(Storage::Sqlite, answer, more)
+        Self::open_on(Storage::of_the_run(), answer, more)
     }
 
     /// Opens the office of a server on a database, with more configuration.

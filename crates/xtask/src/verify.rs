@@ -81,16 +81,24 @@ fn checks(table: &mut Table, runner: Runner) {
     // One cluster for all tests: each of them runs in a process of its own.
     let cluster = table.step("database", Cluster::start);
     let address = cluster.as_ref().map(|cluster| (postgres::SHARED, cluster.address().to_string()));
-    table.step("tests", || cargo_with(tests, address));
+    table.step("tests", || cargo_with(tests, address.clone()));
+    if runner == Runner::Nextest {
+        let stories = ["nextest", "run", "-p", "linecard", "--profile", "postgres", "--locked"];
+        let on_postgres = Some(("LINECARD_STORIES_ON", "postgres".to_owned()));
+        table.step("stories again", || cargo_with(&stories, address.into_iter().chain(on_postgres)));
+    }
     drop(cluster);
     table.step("documentation", || cargo(&["test", "--workspace", "--locked", "--doc"]));
 }
 
 fn cargo(arguments: &[&str]) -> Result<()> {
-    cargo_with(arguments, None)
+    cargo_with(arguments, [])
 }
 
-fn cargo_with(arguments: &[&str], environment: Option<(&str, String)>) -> Result<()> {
+fn cargo_with<'a>(
+    arguments: &[&str],
+    environment: impl IntoIterator<Item = (&'a str, String)>,
+) -> Result<()> {
     let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
     command.args(arguments).current_dir(root()).envs(environment);
     run_command(command, &format!("cargo {}", arguments.join(" ")))
