@@ -11,13 +11,17 @@ use crate::config::{ConfigError, LogConfig, LogFormat};
 /// # Errors
 /// A `log.level` that is no filter.
 pub(crate) fn start(config: &LogConfig) -> Result<(), ConfigError> {
-    let filter = EnvFilter::try_new(&config.level).map_err(|_| ConfigError {
-        key: "log.level".to_owned(),
-        advice: format!(
-            "{:?} is no filter; write \"info\", or one such as \"info,linecard=debug\"",
-            config.level
-        ),
-    })?;
+    // PostgreSQL notes at each start that the schema is there already.
+    let filter =
+        EnvFilter::try_new(format!("sqlx::postgres::notice=warn,{}", config.level)).map_err(|_| {
+            ConfigError {
+                key: "log.level".to_owned(),
+                advice: format!(
+                    "{:?} is no filter; write \"info\", or one such as \"info,linecard=debug\"",
+                    config.level
+                ),
+            }
+        })?;
     let lines = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
     let _ = match config.format {
         LogFormat::Text => lines.with_ansi(std::io::stderr().is_terminal()).try_init(),

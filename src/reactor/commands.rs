@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use linecard_calls::{Input, LineId, Signal, Viewer, fold, fold_recordings};
+use linecard_calls::{Input, LineId, Recording, RecordingId, Signal, Viewer, fold, fold_recordings};
 use linecard_store::ledger::SavedCall;
 use linecard_web::port::{Command, LiveInteraction, Refusal};
 
@@ -38,6 +38,9 @@ impl Reactor {
             Command::LiveInteraction { interaction, reply } => {
                 let live = self.parts.engine.live_signals(interaction).and_then(folded);
                 let _ = reply.send(live.or_else(|| self.unsaved.get(&interaction).cloned()));
+            }
+            Command::LiveRecording { recording, reply } => {
+                let _ = reply.send(self.live_recording(recording));
             }
             Command::LiveSignals { interaction, reply } => {
                 let _ = reply.send(self.parts.engine.live_signals(interaction).map(<[_]>::to_vec));
@@ -83,6 +86,12 @@ impl Reactor {
         let interactions = engine.live_interactions(viewer).into_iter().chain(unsaved);
         let live = |interaction| LiveInteraction { missed: engine.missed_stands(&interaction), interaction };
         interactions.map(live).collect()
+    }
+
+    fn live_recording(&self, id: RecordingId) -> Option<Recording> {
+        let mut unsaved = self.unsaved.values().flat_map(|call| &call.recordings);
+        let live = self.parts.engine.live_recording(id);
+        live.or_else(|| unsaved.find(|recording| recording.id == id).cloned())
     }
 
     /// Takes in what a task brought back.

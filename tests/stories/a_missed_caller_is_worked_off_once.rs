@@ -62,7 +62,7 @@ fn maria_takes_it(office: &Office, marias: &Tab<'_>, olgas: &Tab<'_>, id: &str) 
     for desk in [marias, olgas] {
         desk.wait_for("[data-testid=missed-row][data-state=claimed]", SOON);
     }
-    olgas.wait_text("Взял коллега", SOON);
+    olgas.wait_text("Перезванивает Мария", SOON);
     marias.wait_text("За вами", SOON);
     counts(olgas, 0);
     let bearer = format!("Authorization: Bearer {}\r\n", office.server.log_in("olga"));

@@ -79,7 +79,7 @@ fn the_caller_gives_up() {
     assert_eq!(interaction["sip_status"], 487, "{interaction}");
     assert_eq!(interaction["hangup_by"], "caller", "{interaction}");
     never_talked(&interaction);
-    explained(&office, &interaction, "the caller left", &["the caller gave up", "The device rings (180)"]);
+    explained(&office, &interaction, "the caller left", &["the caller gave up", "The phone rings (180)"]);
     nothing_is_left(&office);
 }
 

@@ -224,6 +224,12 @@ pub(crate) const NUMBER: &str = "+78312000000";
 /// A number of the PBX's account 101, which nobody serves unless a story does.
 pub(crate) const OTHER_NUMBER: &str = "+78312000001";
 
+/// A number of the PBX's account 102, likewise.
+pub(crate) const THIRD_NUMBER: &str = "+78312000002";
+
+/// Numbers of customers who can be called, of the PBX's accounts 110 and 111.
+pub(crate) const CUSTOMERS: [&str; 2] = ["+78312000010", "+78312000011"];
+
 impl Office {
     /// Opens the office: everything is registered when it returns.
     pub(crate) fn open(answer: Answer) -> Self {
@@ -242,6 +248,10 @@ impl Office {
             Account::new("201"),
             Account::new("202"),
             Account::new("101").with_number(OTHER_NUMBER),
+            Account::new("203"),
+            Account::new("102").with_number(THIRD_NUMBER),
+            Account::new("110").with_number(CUSTOMERS[0]),
+            Account::new("111").with_number(CUSTOMERS[1]),
         ];
         let mut pbx = Kamailio::start(&accounts);
         let phone = Baresip::start(
@@ -283,9 +293,20 @@ impl Office {
         Self::desk_of(browser, tab, "maria", address)
     }
 
-    /// Opens the desk of somebody in a browser of their own.
+    /// Opens the desk of somebody in a browser of their own, in Russian.
     pub(crate) fn desk_of<'a>(browser: &'a Browser, tab: &str, login: &str, address: SocketAddr) -> Tab<'a> {
-        let desk = browser.open(tab, login, "ru-RU", &format!("http://{address}/"));
+        Self::desk_in(browser, tab, login, "ru-RU", address)
+    }
+
+    /// Opens the desk of somebody in a browser of their own.
+    pub(crate) fn desk_in<'a>(
+        browser: &'a Browser,
+        tab: &str,
+        login: &str,
+        locale: &str,
+        address: SocketAddr,
+    ) -> Tab<'a> {
+        let desk = browser.open(tab, login, locale, &format!("http://{address}/"));
         desk.wait_for("[data-testid=login-form]", SOON);
         desk.fill("[data-testid=login-input]", login);
         desk.fill("[data-testid=password-input]", PASSWORD);
@@ -304,6 +325,31 @@ impl Office {
         call.wait_talking(SOON);
         call.rtp().wait_received(50, SOON);
         (desk, call)
+    }
+
+    /// Takes on another agent with a phone at `extension` and a line of the account `line`; returns its user and phone.
+    pub(crate) fn hires(
+        &mut self,
+        login: &str,
+        extension: &str,
+        line: &str,
+        answer: Answer,
+    ) -> (String, Baresip) {
+        let options = PhoneOptions { answer, tone_hz: 900, expires_s: 60 };
+        let phone = Baresip::start(self.pbx.address(), &Account::new(extension), &options);
+        self.pbx.wait_registered(extension, 1, SOON);
+        let user = json!({"login": login, "role": "agent", "password": PASSWORD});
+        let user = self.server.create("/users", &user)["id"].as_str().expect("an id").to_owned();
+        self.server.create(&format!("/users/{user}/devices"), &json!({"kind": "sip", "uri": extension}));
+        self.server.create(
+            "/lines",
+            &json!({
+                "name": login, "server": self.pbx.address().to_string(), "username": line,
+                "password": format!("secret-{line}"), "user_id": user,
+            }),
+        );
+        self.pbx.wait_registered(line, 1, SOON);
+        (user, phone)
     }
 
     /// Changes how the agent is rung.

@@ -8,8 +8,8 @@ use std::time::Duration;
 use linecard_calls::metrics::Missed;
 use linecard_calls::{
     CallId, CallView, Callee, ContactId, Cursor, Deed, Edit, Frame, Interaction, InteractionId, LineId,
-    LineState, MissedId, MissedItem, Outcome, RecordingState, RegistrationView, Signal, Snapshot, UserId,
-    Viewer,
+    LineState, MissedId, MissedItem, Outcome, Recording, RecordingId, RecordingState, RegistrationView,
+    Signal, Snapshot, UserId, Viewer,
 };
 use linecard_store::audit::AuditEntry;
 use linecard_store::ledger::SavedCall;
@@ -158,6 +158,13 @@ pub enum Command {
         interaction: InteractionId,
         /// The answer; none when the store knows the interaction better, or nobody knows it.
         reply: oneshot::Sender<Option<SavedCall>>,
+    },
+    /// A recording of a call that is not saved for good.
+    LiveRecording {
+        /// The recording.
+        recording: RecordingId,
+        /// The answer; none when the store knows it better, or nobody knows it.
+        reply: oneshot::Sender<Option<Recording>>,
     },
     /// The evidence of a call that is not over, newer than the store's.
     LiveSignals {

@@ -20,6 +20,7 @@ use crate::auth::Session;
 use crate::extract::{Path, Query};
 use crate::interactions::visible_call;
 use crate::listing::{ListRequest, Listing};
+use crate::port::Command;
 use crate::sheet::Sheet;
 use crate::source::Source;
 use crate::{ApiError, App};
@@ -166,7 +167,12 @@ async fn answer(mut file: File, length: u64, wanted: Wanted) -> Result<Response,
 
 async fn allowed(app: &App, session: &Session, id: RecordingId) -> Result<Recording, ApiError> {
     let missing = || ApiError::not_found("recording");
-    let interaction = app.store.recording(id).await?.ok_or_else(missing)?.interaction_id;
+    // The reactor first: what it lets go of meanwhile is in the store by then.
+    let live = app.reactor.ask(|reply| Command::LiveRecording { recording: id, reply }).await?;
+    let interaction = match live {
+        Some(live) => live.interaction_id,
+        None => app.store.recording(id).await?.ok_or_else(missing)?.interaction_id,
+    };
     match visible_call(app, session, interaction).await {
         Ok((_, newer)) => match newer.into_iter().find(|it| it.id == id) {
             Some(newer) => Ok(newer),

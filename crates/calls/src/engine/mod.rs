@@ -26,9 +26,9 @@ use outbox::{Outbox, RecordingOwner};
 use crate::event::{
     AgentState, AgentView, AlarmKind, AlarmView, CallView, Event, RecordingView, Snapshot, Viewer,
 };
-use crate::fold::fold;
+use crate::fold::{fold, fold_recordings};
 use crate::id::{CallId, IdSource, InteractionId, LegId, RecordingId, SignalId, UserId};
-use crate::interaction::Interaction;
+use crate::interaction::{Interaction, Recording};
 use crate::io::{Effect, EngineConfig, Input, Output, TimerReason};
 use crate::opening::Opening;
 use crate::signal::{
@@ -435,6 +435,12 @@ impl Engine {
     pub fn live_signals(&self, interaction: InteractionId) -> Option<&[Signal]> {
         let mut calls = self.calls.values().filter(is_unsaved);
         calls.find(|call| call.opening.interaction() == interaction).map(|call| call.signals.as_slice())
+    }
+
+    /// Folds one recording of a call that is not saved yet.
+    pub fn live_recording(&self, id: RecordingId) -> Option<Recording> {
+        let unsaved = self.calls.values().filter(is_unsaved);
+        unsaved.flat_map(|call| fold_recordings(&call.signals)).find(|recording| recording.id == id)
     }
 
     /// Folds the interactions that are not saved yet and that `viewer` may see, oldest first.

@@ -304,6 +304,10 @@ fn answer(
             };
             drop(reply.send(engine.live_signals(interaction).and_then(saved).or_else(held)));
         }
+        Command::LiveRecording { recording, reply } => {
+            let held = || unsaved.iter().flat_map(|call| &call.recordings).find(|it| it.id == recording);
+            drop(reply.send(engine.live_recording(recording).or_else(|| held().cloned())));
+        }
         Command::LiveSignals { interaction, reply } => {
             drop(reply.send(engine.live_signals(interaction).map(<[_]>::to_vec)));
         }

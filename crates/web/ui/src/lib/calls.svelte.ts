@@ -18,20 +18,27 @@ export class CallList {
   state = $state<ListState>('loading');
   next = $state.raw<string | null>(null);
   private reading = 0;
+  /** What came by event since the reading under way began, newer than what that brings; null when none is. */
+  private told: Map<string, Interaction> | null = null;
 
   /** Reads anew; what is shown stays until the answer is there. */
   async read(ask: () => Promise<{ items: Interaction[]; total: number; next: string | null }>): Promise<void> {
     const turn = ++this.reading;
+    const told = new Map<string, Interaction>();
+    this.told = told;
     if (this.state === 'failed') this.state = 'loading';
     try {
       const { items, total, next } = await ask();
       if (turn !== this.reading) return;
-      this.items = merged(items);
-      this.total = total;
+      const read = new Set(items.map(({ id }) => id));
+      this.items = merged(items, [...told.values()]);
+      this.total = total + [...told.keys()].filter((id) => !read.has(id)).length;
       this.next = next;
       this.state = 'ready';
     } catch {
       if (turn === this.reading && this.items.length === 0) this.state = 'failed';
+    } finally {
+      if (turn === this.reading) this.told = null;
     }
   }
 
@@ -52,6 +59,7 @@ export class CallList {
 
   /** Takes in one that came by event. */
   put(interaction: Interaction): void {
+    this.told?.set(interaction.id, interaction);
     if (this.state !== 'ready') return;
     const known = this.items.some(({ id }) => id === interaction.id);
     this.items = merged(this.items, [interaction]);

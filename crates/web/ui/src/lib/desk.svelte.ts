@@ -48,8 +48,8 @@ export class Desk {
   card = $state.raw<Pop | null>(null);
   /** The pop whose card is offered by the bar. */
   offered = $state.raw<Pop | null>(null);
-  /** The newest interaction that came by event, for lists to take in. */
-  latest = $state.raw<Interaction | null>(null);
+  /** Who wants each interaction that comes by event; several may come at once, and none may be lost. */
+  private readonly listeners = new Set<(interaction: Interaction) => void>();
   /** Rises with each snapshot: lists read themselves anew. */
   refreshes = $state(0);
   /** Interactions read or amended here, by id. */
@@ -117,6 +117,12 @@ export class Desk {
   get current(): Pop | null {
     if (this.holding && this.closing) return this.closing.pop;
     return this.pops[0] ?? this.closing?.pop ?? null;
+  }
+
+  /** Tells a list of each interaction that is closed or amended, until the returned function is called. */
+  onClosed(listener: (interaction: Interaction) => void): () => void {
+    this.listeners.add(listener);
+    return () => this.listeners.delete(listener);
   }
 
   interaction(id: string): Interaction | null {
@@ -273,7 +279,7 @@ export class Desk {
 
   private closed(interaction: Interaction): void {
     this.learn(interaction);
-    this.latest = interaction;
+    for (const listener of this.listeners) listener(interaction);
   }
 
   /** Compares the pops before and after a frame: what came, what went, what became of the card. */
