@@ -3,6 +3,7 @@
 //! 0 success; 1 the thing asked about is not well, or the environment refuses; 2 wrong usage or configuration, with one
 //! line on stderr that names the key and says what to write.
 
+mod backup;
 mod doctor;
 mod explain;
 mod import;
@@ -25,7 +26,8 @@ use crate::log;
 #[derive(Debug, Parser)]
 #[command(name = "linecard", version)]
 pub struct Arguments {
-    /// The configuration file; `linecard.toml` in the working directory when it exists, else the defaults.
+    /// The configuration file; else `linecard.toml` in the working directory, else `/etc/linecard/linecard.toml`, else the
+    /// defaults.
     #[arg(long, global = true, value_name = "FILE")]
     config: Option<PathBuf>,
     #[command(subcommand)]
@@ -47,6 +49,13 @@ enum Command {
     Import {
         #[command(subcommand)]
         command: ImportCommand,
+    },
+    /// Write everything into one archive; beside a running server too.
+    Backup(backup::Destination),
+    /// Put the content of a backup into an empty place; no server may run there.
+    Restore {
+        /// The archive.
+        file: PathBuf,
     },
     /// Say why an interaction is what it is, from the ledger.
     Explain {
@@ -155,6 +164,8 @@ fn execute(arguments: Arguments) -> Result<Ended, CliError> {
             Command::Import { command: ImportCommand::Contacts(source) } => {
                 import::contacts(&config, source).await
             }
+            Command::Backup(destination) => backup::back_up(&config, destination).await,
+            Command::Restore { file } => backup::restore(&config, &file).await,
             Command::Explain { interaction } => explain::explain(&config, &interaction).await,
             Command::Replay => replay::replay(&config).await,
             Command::Recording { command: RecordingCommand::Verify { id, .. } } => {

@@ -17,6 +17,9 @@ use serde::{Deserialize, Serialize};
 /// The name of the file read when no `--config` is given and it exists in the working directory.
 pub const DEFAULT_FILE: &str = "linecard.toml";
 
+/// The file read when there is none in the working directory: the Debian package brings it.
+const SYSTEM_FILE: &str = "/etc/linecard/linecard.toml";
+
 /// Everything an administrator can set.
 #[derive(Debug, Clone, Serialize, Deserialize, Default)]
 #[serde(deny_unknown_fields, default)]
@@ -293,7 +296,7 @@ pub enum ListenTransport {
 }
 
 impl Config {
-    /// Reads the file (the default one only if it exists) and the environment, and checks the whole.
+    /// Reads the file (a default one only if it exists) and the environment, and checks the whole.
     ///
     /// # Errors
     /// A missing file that was asked for, an unknown key, a value of the wrong shape or out of range.
@@ -305,8 +308,10 @@ impl Config {
                 return Err(ConfigError::new(path.display().to_string(), advice));
             }
             Some(path) => figment.merge(Toml::file_exact(path)),
-            None if Path::new(DEFAULT_FILE).is_file() => figment.merge(Toml::file_exact(DEFAULT_FILE)),
-            None => figment,
+            None => match default_file([DEFAULT_FILE, SYSTEM_FILE].map(Path::new)) {
+                Some(path) => figment.merge(Toml::file_exact(path)),
+                None => figment,
+            },
         };
         let config: Self =
             figment.merge(Env::prefixed("LINECARD__").split("__")).extract().map_err(explain_figment)?;
@@ -463,6 +468,11 @@ impl Config {
     }
 }
 
+/// The first of the default files that there is.
+fn default_file(files: [&Path; 2]) -> Option<&Path> {
+    files.into_iter().find(|file| file.is_file())
+}
+
 fn dialplan_error(error: &CrmError) -> ConfigError {
     let text = error.to_string();
     let (key, advice) = text.split_once(": ").unwrap_or(("dialplan", &text));
@@ -586,6 +596,17 @@ mod tests {
         for (text, key) in cases {
             assert_eq!(from_toml(text).unwrap_err().key, key, "{text}");
         }
+    }
+
+    #[test]
+    fn the_file_in_the_working_directory_comes_before_the_systems() {
+        let folder = tempfile::tempdir().unwrap();
+        let [near, far] = ["near.toml", "far.toml"].map(|name| folder.path().join(name));
+        assert_eq!(default_file([&near, &far]), None);
+        std::fs::write(&far, "").unwrap();
+        assert_eq!(default_file([&near, &far]), Some(far.as_path()));
+        std::fs::write(&near, "").unwrap();
+        assert_eq!(default_file([&near, &far]), Some(near.as_path()));
     }
 
     #[test]

@@ -4,6 +4,7 @@
 //! `linecard-calls`, about SIP in `linecard-sip`, about sound in `linecard-media`; here they are wired together.
 
 mod audit;
+mod backup;
 mod chance;
 pub mod cli;
 mod clock;

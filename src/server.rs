@@ -22,6 +22,7 @@ use tokio::net::TcpListener;
 use tokio::sync::{mpsc, oneshot};
 
 use crate::audit::AuditWriter;
+use crate::backup;
 use crate::clock::wall_clock;
 use crate::config::{Config, ConfigError, RecordingDefault, Tls, UnknownSources};
 use crate::directory::Directory;
@@ -86,6 +87,12 @@ pub async fn run(
         files.load()?;
     }
     let _lock = lock(folder)?;
+    if backup::is_unfinished(folder) {
+        let folder = folder.display();
+        return Err(StartError::Environment(format!(
+            "server.data_dir: a restore into {folder} has not come to its end; run `linecard restore` again"
+        )));
+    }
     let store = Store::open(&config.database_url()).await?;
     let numbering = store.take_numbering(&uuid::Uuid::now_v7().simple().to_string()).await?;
     let (ledger, notices) =
@@ -157,7 +164,7 @@ async fn close(parts: Parts, media: Media, store: &Store) -> Result<(), StartErr
 }
 
 /// Makes sure that no other server uses the data folder.
-fn lock(folder: &Path) -> Result<File, StartError> {
+pub(crate) fn lock(folder: &Path) -> Result<File, StartError> {
     let refuse =
         |why: String| StartError::Environment(format!("server.data_dir: {} {why}", folder.display()));
     std::fs::create_dir_all(folder).map_err(|error| {

@@ -7,6 +7,8 @@ mod media_parties;
 #[cfg(test)]
 mod media_relay;
 #[cfg(test)]
+mod package;
+#[cfg(test)]
 mod peers;
 #[cfg(test)]
 mod recording_storage;

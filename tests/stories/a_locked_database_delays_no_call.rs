@@ -15,13 +15,13 @@ use crate::peers::{Answer, Browser, Customer, eventually};
 const LOCKED: Duration = Duration::from_secs(30);
 
 /// A write lock held by another program.
-struct Lock {
+pub(super) struct Lock {
     runtime: tokio::runtime::Runtime,
     connection: SqliteConnection,
 }
 
 impl Lock {
-    fn take(database: &Path) -> Self {
+    pub(super) fn take(database: &Path) -> Self {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
         let connection = runtime.block_on(async {
             let options = SqliteConnectOptions::new().filename(database).busy_timeout(SOON);
@@ -32,7 +32,7 @@ impl Lock {
         Self { runtime, connection }
     }
 
-    fn release(self) {
+    pub(super) fn release(self) {
         let Self { runtime, connection } = self;
         runtime.block_on(async { connection.close().await.expect("the lock is given back") });
     }

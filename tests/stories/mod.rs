@@ -1,5 +1,6 @@
 //! The stories that have to pass end to end: the real binary, a real PBX, real phones, a real browser.
 
+mod a_backup_under_load_brings_a_lost_machine_back;
 mod a_call_that_an_agent_asks_for;
 mod a_clumsy_administrator_is_told_what_to_change;
 mod a_database_server_that_goes_away_refuses_no_call;

@@ -73,16 +73,11 @@ impl Linecard {
         let port = || SocketAddr::from((ip, net::free_port(ip)));
         let (http, sip) = (port(), port());
         let folder = tempfile::tempdir().expect("a folder for the server");
-        let database = match &storage {
-            Storage::Sqlite => String::new(),
-            Storage::Postgres(database) => format!("[database]\nurl = {:?}\n", database.url()),
-        };
         let config = format!(
-            "{database}[server]\ndata_dir = {:?}\nhttp = \"{http}\"\npublic_url = \"http://{http}\"\n\
+            "[server]\ndata_dir = {:?}\nhttp = \"{http}\"\npublic_url = \"http://{http}\"\n\
              [sip]\nlisten = [\"udp://{sip}\", \"tcp://{sip}\"]\n[log]\nlevel = \"info,linecard=debug\"\n{more}",
             folder.path().join("data"),
         );
-        std::fs::write(folder.path().join("linecard.toml"), config).expect("the configuration is written");
         let mut server = Self {
             program: Program::new(env!("CARGO_BIN_EXE_linecard"), "linecard"),
             http,
@@ -90,10 +85,35 @@ impl Linecard {
             storage,
             token: String::new(),
         };
+        server.configure(&config);
         server.command(&["user", "add", "--login", "admin", "--role", "admin", "--password-stdin"], PASSWORD);
         server.launch();
         server.token = server.log_in("admin");
         server
+    }
+
+    /// Writes the configuration with the address of the database.
+    fn configure(&self, config: &str) {
+        let database = match &self.storage {
+            Storage::Sqlite => String::new(),
+            Storage::Postgres(database) => format!("[database]\nurl = {:?}\n", database.url()),
+        };
+        std::fs::write(self.config(), database + config).expect("the configuration is written");
+    }
+
+    /// Loses the machine: the process is killed, its folder and its database are gone. Another machine at the same
+    /// address takes the backup.
+    pub(crate) fn lose_and_restore(&mut self, archive: &Path, storage: Storage) {
+        self.program.kill();
+        std::fs::remove_dir_all(self.data()).expect("the folder goes");
+        let config = std::fs::read_to_string(self.config()).expect("the configuration");
+        let server = config.find("[server]").expect("the section");
+        self.storage = storage;
+        self.configure(&config[server..]);
+        self.command(&["restore", &archive.display().to_string()], "");
+        self.command(&["recording", "verify", "--all"], "");
+        self.launch();
+        self.token = self.log_in("admin");
     }
 
     /// Starts the program; it must not run.
@@ -198,7 +218,8 @@ impl Linecard {
     pub(crate) fn closed_recording(&self, interaction: &Value) -> Wav {
         let id = interaction["recording_ids"][0].as_str().expect("a recording");
         eventually("the recording is closed", SOON, || {
-            (self.get(&format!("/recordings/{id}"))["state"] != "recording").then_some(())
+            let reply = self.request("GET", &format!("/recordings/{id}"), "");
+            (reply.status == 200 && reply.json()["state"] != "recording").then_some(())
         });
         Wav::open(&self.recording_file(id))
     }

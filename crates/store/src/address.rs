@@ -10,13 +10,13 @@ use std::time::Duration;
 use sqlx::migrate::{MigrateError, Migrator};
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions, PgSslMode};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
-use sqlx::{AssertSqlSafe, ConnectOptions, Connection, Executor, PgPool};
+use sqlx::{AssertSqlSafe, ConnectOptions, Connection, Executor, PgPool, SqlitePool};
 
 use crate::database::{Pool, Row, sql};
 use crate::{Store, StoreError, dialect};
 
 /// The only history of the schema: forward, portable.
-static MIGRATIONS: Migrator = sqlx::migrate!("../../migrations");
+pub(crate) static MIGRATIONS: Migrator = sqlx::migrate!("../../migrations");
 
 /// How long a request of a person waits for a connection, or for a lock that somebody else holds.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -85,55 +85,74 @@ impl Address {
 
     /// Opens the database and brings its schema up to date. A missing file is made, a missing database is not.
     pub(crate) async fn open(self) -> Result<Store, StoreError> {
+        let pool = self.connect().await?;
+        self.migrate(&pool, None).await?;
+        let ledger = match &self {
+            Self::Sqlite(options) => {
+                let pool = SqlitePoolOptions::new().max_connections(1).idle_timeout(None).max_lifetime(None);
+                Pool::Sqlite(connect_file(options, pool, LEDGER_PATIENCE).await?)
+            }
+            Self::Postgres(options) => {
+                // The second connection is for the time in which a lost network holds the first one.
+                let pool = PgPoolOptions::new().max_connections(2).acquire_timeout(PATIENCE);
+                let pool = pool.idle_timeout(None).max_lifetime(None);
+                Pool::Postgres(with_patience(pool, LEDGER_PATIENCE, options))
+            }
+        };
+        // The first signal of the first call is not to wait until a connection is made.
+        ledger.reach().await?;
+        Ok(Store { pool, ledger })
+    }
+
+    /// Opens the connections for everything but the ledger, and leaves the schema as it is.
+    pub(crate) async fn connect(&self) -> Result<Pool, StoreError> {
         match self {
-            Self::Sqlite(options) => open_file(*options).await,
-            Self::Postgres(options) => open_server(*options).await,
+            Self::Sqlite(options) => {
+                let pool = SqlitePoolOptions::new().max_connections(CONNECTIONS);
+                Ok(Pool::Sqlite(connect_file(options, pool, PATIENCE).await?))
+            }
+            Self::Postgres(options) => {
+                try_connection(options).await.map_err(|error| refused(options, &error))?;
+                let pool = PgPoolOptions::new().max_connections(CONNECTIONS).acquire_timeout(PATIENCE);
+                let pool = Pool::Postgres(with_patience(pool, PATIENCE, options));
+                check_sorting(options, &pool).await?;
+                Ok(pool)
+            }
         }
+    }
+
+    /// Brings the schema up to a version, or up to date.
+    pub(crate) async fn migrate(&self, pool: &Pool, version: Option<i64>) -> Result<(), StoreError> {
+        let version = version.unwrap_or(i64::MAX);
+        let done = match pool {
+            Pool::Sqlite(pool) => MIGRATIONS.run_to(version, pool).await,
+            Pool::Postgres(pool) => MIGRATIONS.run_to(version, pool).await,
+        };
+        done.map_err(|error| match self {
+            Self::Sqlite(_) => StoreError::Migrate(error),
+            Self::Postgres(options) => may_not(options, error),
+        })
     }
 }
 
-async fn open_file(options: SqliteConnectOptions) -> Result<Store, StoreError> {
+async fn connect_file(
+    options: &SqliteConnectOptions,
+    pool: SqlitePoolOptions,
+    patience: Duration,
+) -> Result<SqlitePool, StoreError> {
     let options = options
+        .clone()
         .create_if_missing(true)
         .journal_mode(SqliteJournalMode::Wal)
         .synchronous(SqliteSynchronous::Full)
-        .foreign_keys(true);
+        .foreign_keys(true)
+        .busy_timeout(patience);
     let file = options.get_filename().display().to_string();
-    let refused = |source| StoreError::Open {
-        what: file.clone(),
+    pool.acquire_timeout(PATIENCE).connect_with(options).await.map_err(|source| StoreError::Open {
+        what: file,
         why: reason(&source),
         advice: "write the path of a SQLite database, or of a new one in a folder that is there".to_owned(),
-    };
-    let pool = SqlitePoolOptions::new()
-        .max_connections(CONNECTIONS)
-        .acquire_timeout(PATIENCE)
-        .connect_with(options.clone().busy_timeout(PATIENCE))
-        .await
-        .map_err(refused)?;
-    MIGRATIONS.run(&pool).await?;
-    let ledger = SqlitePoolOptions::new()
-        .max_connections(1)
-        .idle_timeout(None)
-        .max_lifetime(None)
-        .acquire_timeout(PATIENCE)
-        .connect_with(options.busy_timeout(LEDGER_PATIENCE))
-        .await
-        .map_err(refused)?;
-    Ok(Store { pool: Pool::Sqlite(pool), ledger: Pool::Sqlite(ledger) })
-}
-
-async fn open_server(options: PgConnectOptions) -> Result<Store, StoreError> {
-    try_connection(&options).await.map_err(|error| refused(&options, &error))?;
-    let connect = |connections| PgPoolOptions::new().max_connections(connections).acquire_timeout(PATIENCE);
-    let pool = with_patience(connect(CONNECTIONS), PATIENCE, &options);
-    check_sorting(&options, &Pool::Postgres(pool.clone())).await?;
-    MIGRATIONS.run(&pool).await.map_err(|error| may_not(&options, error))?;
-    // The second connection is for the time in which a lost network holds the first one.
-    let ledger = with_patience(connect(2).idle_timeout(None).max_lifetime(None), LEDGER_PATIENCE, &options);
-    let ledger = Pool::Postgres(ledger);
-    // The first signal of the first call is not to wait until a connection is made.
-    ledger.reach().await?;
-    Ok(Store { pool: Pool::Postgres(pool), ledger })
+    })
 }
 
 /// Connects once: a pool would try again and again, and forget why it could not.

@@ -59,7 +59,16 @@ pub(crate) enum Pool {
 impl Pool {
     /// Begins a transaction that will write.
     pub(crate) async fn begin(&self) -> Result<Tx, sqlx::Error> {
-        let begin = self.dialect(&dialect::BEGIN_WRITING);
+        self.begin_with(&dialect::BEGIN_WRITING).await
+    }
+
+    /// Begins a transaction in which nothing changes.
+    pub(crate) async fn begin_reading(&self) -> Result<Tx, sqlx::Error> {
+        self.begin_with(&dialect::BEGIN_READING).await
+    }
+
+    async fn begin_with(&self, twin: &Twin) -> Result<Tx, sqlx::Error> {
+        let begin = self.dialect(twin);
         match self {
             Self::Sqlite(pool) => pool.begin_with(begin).await.map(Tx::Sqlite),
             Self::Postgres(pool) => pool.begin_with(begin).await.map(Tx::Postgres),

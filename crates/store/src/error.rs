@@ -50,6 +50,22 @@ pub enum StoreError {
         /// What about it.
         why: String,
     },
+    /// A database that should be new holds something.
+    #[error("the database holds {rows} rows of {table} already")]
+    Used {
+        /// The first table that holds rows.
+        table: String,
+        /// How many.
+        rows: i64,
+    },
+    /// A row of a backup that the schema has no place for.
+    #[error("a row of {table} does not fit: {why}")]
+    Misfit {
+        /// The table.
+        table: String,
+        /// What about it.
+        why: String,
+    },
     /// A password could not be hashed.
     #[error("the password could not be hashed")]
     Hash,

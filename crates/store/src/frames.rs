@@ -1,6 +1,6 @@
 //! The frames that browsers were sent, kept so that a reconnecting one can resume.
 
-use crate::database::{Row, sql};
+use crate::database::{Row, Tx, sql};
 use crate::{Store, StoreError};
 
 /// One numbered frame as it went over the socket.
@@ -36,7 +36,7 @@ impl Store {
         let mark = sql("SELECT value FROM server_state WHERE name = 'frames_clean'");
         let mark = mark.fetch_optional(&mut tx).await?;
         let clean: Option<String> = mark.map(|row| row.try_get("value")).transpose()?;
-        sql("DELETE FROM server_state WHERE name = 'frames_clean'").execute(&mut tx).await?;
+        forget_clean_stop(&mut tx).await?;
         tx.commit().await?;
         let continued = clean.as_deref().and_then(|mark| mark.rsplit_once(':')).and_then(|(epoch, seq)| {
             Some(Numbering { epoch: epoch.to_owned(), last_seq: seq.parse().ok()? })
@@ -97,6 +97,12 @@ impl Store {
     pub async fn forget_frames(&self, before: i64) -> Result<u64, StoreError> {
         Ok(sql("DELETE FROM frames WHERE at < $1").bind(before).execute(&self.pool).await?)
     }
+}
+
+/// Takes the mark of a clean stop away: what is numbered next begins a new epoch.
+pub(crate) async fn forget_clean_stop(tx: &mut Tx) -> Result<(), StoreError> {
+    sql("DELETE FROM server_state WHERE name = 'frames_clean'").execute(tx).await?;
+    Ok(())
 }
 
 fn frame_of(row: &Row) -> Result<FrameRow, StoreError> {

@@ -8,7 +8,7 @@ use linecard_calls::{CallId, Interaction, MissedChange, Recording, Signal};
 use serde::{Deserialize, Serialize};
 
 use crate::counted::columns_of;
-use crate::database::{Row, Tx, sql};
+use crate::database::{Db, Row, Tx, sql};
 use crate::frames::FrameRow;
 use crate::missed::{amend_missed, save_missed};
 use crate::row::{json, json_of, text_of};
@@ -141,17 +141,7 @@ impl Store {
     /// # Errors
     /// When the database fails, or a row cannot be read.
     pub async fn unsettled_calls(&self) -> Result<BTreeMap<CallId, Vec<Signal>>, StoreError> {
-        let rows = sql(
-            "SELECT signal FROM signals WHERE call_id IN (SELECT id FROM calls WHERE NOT settled) ORDER BY seq",
-        )
-        .fetch_all(&self.pool)
-        .await?;
-        let mut calls: BTreeMap<CallId, Vec<Signal>> = BTreeMap::new();
-        for row in &rows {
-            let signal: Signal = json(row, "signals", "signal")?;
-            calls.entry(signal.call_id).or_default().push(signal);
-        }
-        Ok(calls)
+        unsettled_calls(&self.pool).await
     }
 
     /// Returns at most `limit` call ids after `after`, in order: every call that has a signal.
@@ -166,6 +156,23 @@ impl Store {
             .await?;
         rows.iter().map(|row| crate::row::id(row, "calls", "id")).collect()
     }
+}
+
+/// Reads the calls that a restart has to look at.
+pub(crate) async fn unsettled_calls(
+    db: impl Into<Db<'_>>,
+) -> Result<BTreeMap<CallId, Vec<Signal>>, StoreError> {
+    let rows = sql(
+        "SELECT signal FROM signals WHERE call_id IN (SELECT id FROM calls WHERE NOT settled) ORDER BY seq",
+    )
+    .fetch_all(db)
+    .await?;
+    let mut calls: BTreeMap<CallId, Vec<Signal>> = BTreeMap::new();
+    for row in &rows {
+        let signal: Signal = json(row, "signals", "signal")?;
+        calls.entry(signal.call_id).or_default().push(signal);
+    }
+    Ok(calls)
 }
 
 async fn insert_signal(tx: &mut Tx, entry: &LedgerEntry) -> Result<(), StoreError> {

@@ -22,8 +22,11 @@ pub mod missed;
 pub mod page;
 mod probe;
 pub mod recordings;
+mod restoring;
 mod row;
+mod schema;
 pub mod sessions;
+pub mod snapshot;
 mod statement;
 #[cfg(test)]
 mod texts;
@@ -35,6 +38,9 @@ extern crate self as linecard_store;
 pub use address::Address;
 use database::{Pool, sql};
 pub use error::StoreError;
+pub use restoring::{EmptyDatabase, Restoring};
+pub use schema::newest_schema;
+pub use snapshot::Snapshot;
 
 /// An open database with its schema up to date.
 ///

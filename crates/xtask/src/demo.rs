@@ -7,7 +7,7 @@ mod program;
 mod speech;
 
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, UdpSocket};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Command;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -42,7 +42,7 @@ pub fn run() -> Result<()> {
     setup::for_demo()?;
     println!("==> building the interface and the server");
     verify::build_interface()?;
-    let server = build_server()?;
+    let server = verify::build_server()?;
     let home = root().canonicalize()?.join("target/demo");
     if home.exists() {
         std::fs::remove_dir_all(&home).with_context(|| home.display().to_string())?;
@@ -54,26 +54,6 @@ pub fn run() -> Result<()> {
     office.receive_calls(&over);
     println!("\nending everything that was started");
     Ok(())
-}
-
-fn build_server() -> Result<PathBuf> {
-    let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
-    cargo.args([
-        "build",
-        "--release",
-        "--locked",
-        "--package",
-        "linecard",
-        "--message-format",
-        "json-render-diagnostics",
-    ]);
-    let built =
-        cargo.current_dir(root()).stderr(std::process::Stdio::inherit()).output().context("cargo build")?;
-    ensure!(built.status.success(), "cargo build ended with {}", built.status);
-    let messages = String::from_utf8_lossy(&built.stdout).into_owned();
-    let values = messages.lines().filter_map(|line| serde_json::from_str::<serde_json::Value>(line).ok());
-    let path = values.filter_map(|value| value.get("executable")?.as_str().map(PathBuf::from)).next_back();
-    path.context("cargo build names no program")
 }
 
 /// Everything that runs. Fields are dropped in order: customers first, the PBX last.
@@ -152,7 +132,7 @@ impl Office {
         else {
             return;
         };
-        println!("  {} ({}) calls {number}", customer.person.name, customer.person.user);
+        println!("  {} calls {number}", customer.person.label());
         customer.call(number, Duration::from_secs(u64::from(12 + turn * 5 % 13)));
     }
 }

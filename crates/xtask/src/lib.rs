@@ -1,9 +1,10 @@
-//! Set-up and orchestration around the server: what `cargo verify` and `cargo demo` do, how the settings in `sip-config`
+//! Set-up and orchestration around the server: what `cargo verify` and `cargo demo` do, the Debian package, how the settings in `sip-config`
 //! become a running phone, and where tests get a PostgreSQL (the tests use these two parts too).
 //!
 //! Deliberately no part of the server: nothing here is linked into it.
 
 pub mod demo;
+pub mod package;
 pub mod phone;
 pub mod postgres;
 pub mod setup;

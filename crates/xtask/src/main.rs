@@ -1,4 +1,4 @@
-//! `cargo verify` and `cargo demo`: one word chooses the work.
+//! `cargo verify`, `cargo demo` and `cargo xtask package`: one word chooses the work.
 
 use std::process::ExitCode;
 
@@ -9,8 +9,9 @@ fn main() -> ExitCode {
         ["verify"] => xtask::verify::run(),
         ["setup"] => xtask::setup::everything().map(|_| true),
         ["demo"] => xtask::demo::run().map(|()| true),
+        ["package"] => xtask::package::run().map(|()| true),
         _ => {
-            eprintln!("usage: cargo verify | cargo demo | cargo xtask setup");
+            eprintln!("usage: cargo verify | cargo demo | cargo xtask package | cargo xtask setup");
             return ExitCode::from(2);
         }
     };

@@ -23,6 +23,14 @@ const fn tool(probe: &'static str, package: &'static str) -> Tool {
 /// What building needs beside Rust and Node.
 pub const TO_BUILD: [Tool; 2] = [tool("cc", "build-essential"), tool("git", "git")];
 
+/// What making the Debian package needs.
+pub const TO_PACK: [Tool; 4] = [
+    tool("dpkg-deb", "dpkg"),
+    tool("dpkg-shlibdeps", "dpkg-dev"),
+    tool("strip", "binutils"),
+    tool("gzip", "gzip"),
+];
+
 /// What the demonstration needs.
 pub const TO_SHOW: [Tool; 5] = [
     tool("kamailio", "kamailio"),
@@ -62,7 +70,7 @@ pub enum Runner {
 /// When something is missing that cannot be installed; the message says what to do.
 pub fn everything() -> Result<Runner> {
     compilers()?;
-    packages(&[&TO_BUILD[..], &TO_SHOW, &TO_TEST].concat())?;
+    packages(&[&TO_BUILD[..], &TO_SHOW, &TO_PACK, &TO_TEST].concat())?;
     schemathesis()?;
     Ok(nextest())
 }
@@ -74,6 +82,15 @@ pub fn everything() -> Result<Runner> {
 pub fn for_demo() -> Result<()> {
     compilers()?;
     packages(&[&TO_BUILD[..], &TO_SHOW].concat())
+}
+
+/// Sets up everything that `cargo xtask package` needs.
+///
+/// # Errors
+/// As [`everything`].
+pub fn for_package() -> Result<()> {
+    compilers()?;
+    packages(&[&TO_BUILD[..], &TO_PACK].concat())
 }
 
 fn compilers() -> Result<()> {

@@ -1,7 +1,7 @@
 //! `cargo verify`: every check in turn, each timed; the table at the end says which failed.
 
-use std::path::Path;
-use std::process::Command;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
@@ -129,6 +129,29 @@ pub fn build_interface() -> Result<()> {
     let directory = root().join("crates/web/ui");
     npm(&directory, &["ci", "--no-audit", "--no-fund"])?;
     npm(&directory, &["run", "build"])
+}
+
+/// Builds the server as it is given to people and returns where it is.
+///
+/// # Errors
+/// When cargo fails.
+pub fn build_server() -> Result<PathBuf> {
+    let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    cargo.args([
+        "build",
+        "--release",
+        "--locked",
+        "--package",
+        "linecard",
+        "--message-format",
+        "json-render-diagnostics",
+    ]);
+    let built = cargo.current_dir(root()).stderr(Stdio::inherit()).output().context("cargo build")?;
+    ensure!(built.status.success(), "cargo build ended with {}", built.status);
+    let messages = String::from_utf8_lossy(&built.stdout).into_owned();
+    let values = messages.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
+    let path = values.filter_map(|value| value.get("executable")?.as_str().map(PathBuf::from)).next_back();
+    path.context("cargo build names no program")
 }
 
 fn scripts_of(directory: &Path) -> Result<Vec<String>> {

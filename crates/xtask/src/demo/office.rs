@@ -35,6 +35,14 @@ pub(super) struct Person {
 }
 
 impl Person {
+    /// What the terminal calls this person: one who sends no name is known by the number alone.
+    pub(super) fn label(&self) -> String {
+        match self.name {
+            "" => self.user.to_owned(),
+            name => format!("{name} ({})", self.user),
+        }
+    }
+
     /// A name for files.
     pub(super) fn key(&self) -> String {
         self.user.trim_start_matches('+').to_owned()
@@ -206,4 +214,16 @@ fn contact(customer: &Person, company: &Value, responsible: &Value) -> Value {
 
 fn id_of(object: &Value) -> Result<Value> {
     object.get("id").cloned().context("the new object has no id")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn everybody_is_called_something_and_no_name_leaves_no_gap() {
+        let labels = CUSTOMERS.each_ref().map(Person::label);
+        assert_eq!(labels[0], "Иван Петров (+79161234567)");
+        assert_eq!(labels[4], "+79219876543");
+    }
 }
