@@ -5,6 +5,7 @@ mod a_list_is_exported_as_csv;
 mod a_password_never_comes_back;
 mod a_repeated_post_is_done_once;
 mod a_session_is_a_cookie_or_a_bearer;
+mod a_session_is_seen_and_ended;
 mod a_slow_browser_harms_no_other;
 mod a_socket_greets_and_closes_by_its_codes;
 mod a_socket_resumes_after_its_cursor;

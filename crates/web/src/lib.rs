@@ -32,6 +32,7 @@ mod recordings;
 mod reports;
 mod router;
 mod session;
+mod sessions;
 mod sheet;
 mod source;
 mod state;

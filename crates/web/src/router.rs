@@ -7,8 +7,8 @@ use axum::routing::{any, delete, get, post};
 
 use crate::{
     ApiError, App, audit, calls, companies, completion, contacts, dial, headers, health, idempotency,
-    interactions, line_check, lines, metrics, missed, openapi, people, recordings, reports, session, ui,
-    users, ws,
+    interactions, line_check, lines, metrics, missed, openapi, people, recordings, reports, session, sessions,
+    ui, users, ws,
 };
 
 /// Returns the whole HTTP side of the server.
@@ -29,6 +29,9 @@ pub fn router(app: App) -> Router {
 fn api(app: &App) -> Router<App> {
     Router::new()
         .route("/session", post(session::log_in).get(session::who_am_i).delete(session::log_out))
+        .route("/session/password", post(session::change_password))
+        .route("/sessions", get(sessions::list).delete(sessions::end_others))
+        .route("/sessions/{id}", delete(sessions::end))
         .route("/users", get(users::list).post(users::create))
         .route("/users/{id}", get(users::show).patch(users::change).delete(users::delete))
         .route("/users/{id}/devices", get(users::devices).post(users::add_device))
