@@ -76,6 +76,7 @@ pub(super) const ROWS: &[(&str, &str, Allowed)] = &[
     ("GET", "/api/v1/recordings/{id}/media", LoggedIn),
     ("GET", "/api/v1/reports/load", Supervisor),
     ("GET", "/api/v1/audit", Admin),
+    ("GET", "/api/v1/server", Admin),
     ("GET", "/api/v1/missed", LoggedIn),
     ("GET", "/api/v1/missed/{id}", LoggedIn),
     ("POST", "/api/v1/missed/{id}/claim", LoggedIn),

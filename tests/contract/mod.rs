@@ -10,6 +10,7 @@ mod a_slow_browser_harms_no_other;
 mod a_socket_greets_and_closes_by_its_codes;
 mod a_socket_resumes_after_its_cursor;
 mod an_account_is_checked_step_by_step;
+mod an_administrator_sees_how_the_server_stands;
 mod an_agent_hears_of_its_own_only;
 mod clients;
 mod colleagues_are_known_by_name;

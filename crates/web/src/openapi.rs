@@ -17,7 +17,7 @@ use utoipa::{IntoParams, OpenApi, ToSchema};
 use crate::error::Problem;
 use crate::listing::ListQuery;
 use crate::{
-    audit, calls, companies, contacts, dial, health, interactions, line_check, lines, metrics, missed,
+    about, audit, calls, companies, contacts, dial, health, interactions, line_check, lines, metrics, missed,
     openapi, people, recordings, reports, session, sessions, users, ws,
 };
 
@@ -83,6 +83,7 @@ use crate::{
         recordings::media,
         audit::list,
         reports::load,
+        about::show,
         missed::list,
         missed::show,
         missed::claim,

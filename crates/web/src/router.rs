@@ -6,7 +6,7 @@ use axum::middleware::{from_fn, from_fn_with_state};
 use axum::routing::{any, delete, get, post};
 
 use crate::{
-    ApiError, App, audit, calls, companies, completion, contacts, dial, headers, health, idempotency,
+    ApiError, App, about, audit, calls, companies, completion, contacts, dial, headers, health, idempotency,
     interactions, line_check, lines, metrics, missed, openapi, people, recordings, reports, session, sessions,
     ui, users, ws,
 };
@@ -56,6 +56,7 @@ fn api(app: &App) -> Router<App> {
         .route("/recordings/{id}/media", get(recordings::media))
         .route("/reports/load", get(reports::load))
         .route("/audit", get(audit::list))
+        .route("/server", get(about::show))
         .route("/missed", get(missed::list))
         .route("/missed/{id}", get(missed::show))
         .route("/missed/{id}/claim", post(missed::claim))
