@@ -3,6 +3,7 @@
 mod a_call_is_hung_up_by_those_who_see_it;
 mod a_list_is_exported_as_csv;
 mod a_password_never_comes_back;
+mod a_removed_user_leaves_what_happened;
 mod a_repeated_post_is_done_once;
 mod a_session_is_a_cookie_or_a_bearer;
 mod a_session_is_seen_and_ended;
