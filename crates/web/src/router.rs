@@ -7,8 +7,8 @@ use axum::routing::{any, delete, get, post};
 
 use crate::{
     ApiError, App, about, audit, calls, companies, completion, contacts, dial, headers, health, idempotency,
-    interactions, line_check, lines, metrics, missed, openapi, people, recordings, reports, session, sessions,
-    ui, users, ws,
+    interactions, line_check, lines, metrics, missed, openapi, people, recordings, reports, session,
+    sessions, ui, users, ws,
 };
 
 /// Returns the whole HTTP side of the server.
