@@ -301,8 +301,9 @@ impl Reactor {
         if let Some(interaction) = call.and_then(|call| self.live_interaction(call)) {
             self.parts.ledger.save(SavedCall { interaction, recordings, settled: false });
         }
-        self.tally.published(&event);
-        self.parts.hub.publish(event, wall_clock());
+        let at = wall_clock();
+        self.tally.published(&event, at);
+        self.parts.hub.publish(event, at);
     }
 
     fn live_interaction(&self, call: CallId) -> Option<Interaction> {

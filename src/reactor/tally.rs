@@ -2,8 +2,10 @@
 
 use std::collections::{BTreeMap, HashSet};
 
-use linecard_calls::{Event, LineState, Outcome, RecordingId, RecordingState};
-use linecard_web::port::Figures;
+use linecard_calls::{
+    AlarmKind, AlarmView, Event, LineState, Outcome, RecordingId, RecordingState, UtcMillis,
+};
+use linecard_web::port::{Figures, StandingAlarm};
 
 use super::{Reactor, everybody};
 
@@ -29,6 +31,8 @@ pub(super) struct Tally {
     pub(super) signals_late: u64,
     events_published: u64,
     recordings_open: HashSet<RecordingId>,
+    /// One of a kind: when storage takes recordings again, what was wrong with another one is over too.
+    alarms: Vec<StandingAlarm>,
     recordings_ended: [u64; RECORDING_STATES.len()],
     /// The most legs that there are RTP ports for.
     rtp_legs_max: usize,
@@ -42,6 +46,7 @@ impl Tally {
             signals_late: 0,
             events_published: 0,
             recordings_open: HashSet::new(),
+            alarms: Vec::new(),
             recordings_ended: [0; RECORDING_STATES.len()],
             rtp_legs_max,
         }
@@ -53,9 +58,12 @@ impl Tally {
         }
     }
 
-    pub(super) fn published(&mut self, event: &Event) {
+    pub(super) fn published(&mut self, event: &Event, at: UtcMillis) {
         self.events_published += 1;
         match event {
+            // That a signal was late is over at once; how many were stands in a count.
+            Event::AlarmRaised(alarm) if alarm.alarm != AlarmKind::SignalLate => self.raised(alarm, at),
+            Event::AlarmCleared(cleared) => self.alarms.retain(|it| it.alarm.alarm != cleared.alarm),
             Event::RecordingStarted(recording) => {
                 self.recordings_open.insert(recording.recording_id);
             }
@@ -66,6 +74,12 @@ impl Tally {
             }
             _ => {}
         }
+    }
+
+    fn raised(&mut self, alarm: &AlarmView, at: UtcMillis) {
+        let since = self.alarms.iter().find(|it| it.alarm.alarm == alarm.alarm).map_or(at, |it| it.since);
+        self.alarms.retain(|it| it.alarm.alarm != alarm.alarm);
+        self.alarms.push(StandingAlarm { since, alarm: alarm.clone() });
     }
 }
 
@@ -87,6 +101,7 @@ impl Reactor {
             rtp_legs_free: whole(free),
             recordings_open: whole(tally.recordings_open.len()),
             recordings_ended: RECORDING_STATES.into_iter().zip(tally.recordings_ended).collect(),
+            alarms: tally.alarms.clone(),
         }
     }
 }

@@ -128,6 +128,9 @@ fn an_object_of_the_directory_has_all_of_its_fields() {
     has_all("the log-in", &login, &["token", "user"]);
     has_all("the log-in's user", &login["user"], USER);
     has_all("the session", &desk.agent.show("/session"), &["user"]);
+    let own = &desk.agent.items("/sessions")[0];
+    has_all("an own session", own, &["id", "created_at", "expires_at", "source", "user_agent", "current"]);
+    assert!(is_time(&own["created_at"]) && is_time(&own["expires_at"]), "{own}");
     has_all("a user", &desk.admin.show(&format!("/users/{}", desk.agent.id)), USER);
     let line = desk.admin.show(&format!("/lines/{}", desk.line_id));
     has_all("a line", &line, LINE);
@@ -138,7 +141,8 @@ fn an_object_of_the_directory_has_all_of_its_fields() {
     has_all("a company", &desk.admin.create("/companies", &json!({"name": "X"})), COMPANY);
     let device = &desk.admin.items(&format!("/users/{}/devices", desk.agent.id))[0];
     has_all("a device", device, &["id", "kind", "uri"]);
-    for list in ["/users", "/lines", "/contacts", "/companies", "/calls", "/interactions", "/recordings"] {
+    let lists = ["/users", "/lines", "/contacts", "/companies", "/calls", "/interactions", "/recordings"];
+    for list in lists.into_iter().chain(["/sessions", "/audit"]) {
         has_all(list, &desk.admin.show(list), LIST);
     }
     for made in [id(&bare), desk.line_id.clone(), desk.agent.id.clone()] {

@@ -3,12 +3,15 @@
 mod a_call_is_hung_up_by_those_who_see_it;
 mod a_list_is_exported_as_csv;
 mod a_password_never_comes_back;
+mod a_removed_user_leaves_what_happened;
 mod a_repeated_post_is_done_once;
 mod a_session_is_a_cookie_or_a_bearer;
+mod a_session_is_seen_and_ended;
 mod a_slow_browser_harms_no_other;
 mod a_socket_greets_and_closes_by_its_codes;
 mod a_socket_resumes_after_its_cursor;
 mod an_account_is_checked_step_by_step;
+mod an_administrator_sees_how_the_server_stands;
 mod an_agent_hears_of_its_own_only;
 mod clients;
 mod colleagues_are_known_by_name;

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::clients::{PASSWORD, id, log_in};
+use super::clients::{AdminClient, PASSWORD, id, log_in};
 use super::server::Server;
 
 #[test]
@@ -52,6 +52,28 @@ fn a_changed_password_and_a_changed_role_count_at_once() {
     let version = admin.show(&path)["version"].as_i64().expect("a version");
     assert_eq!(admin.delete(&path, version).status, 204);
     assert_eq!(agent.get("/session").status, 401, "with the user goes the session");
+}
+
+#[test]
+fn an_administrator_cannot_lock_everybody_out() {
+    let server = Server::start();
+    let admin = server.admin();
+    let own = format!("/users/{}", id(&admin.show("/session")["user"]));
+    let version = admin.show(&own)["version"].as_i64().expect("a version");
+    let demoted = admin.patch(&own, version, &json!({"role": "agent"}));
+    assert_eq!((demoted.status, &demoted.json()["field"]), (409, &json!("role")), "{}", demoted.text());
+    assert!(demoted.text().contains("the last administrator"), "{}", demoted.text());
+    admin.add_user("anna", "admin");
+    let removed = admin.delete(&own, version);
+    assert_eq!(removed.status, 409, "{}", removed.text());
+    assert!(removed.text().contains("you cannot remove yourself"), "{}", removed.text());
+    let anna = AdminClient::log_in(server.http, "anna");
+    assert_eq!(anna.delete(&own, version).status, 204, "another administrator does it");
+    let own = format!("/users/{}", id(&anna.show("/session")["user"]));
+    assert_eq!(anna.patch(&own, 1, &json!({"role": "supervisor"})).status, 409);
+    anna.add_user("boris", "admin");
+    assert_eq!(anna.patch(&own, 1, &json!({"role": "supervisor"})).status, 200);
+    assert_eq!(anna.get("/users").status, 403);
 }
 
 #[test]

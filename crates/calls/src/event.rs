@@ -244,7 +244,7 @@ pub enum LineState {
 }
 
 /// An alarm.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct AlarmView {
     /// What is wrong; also its identity together with `subject`.
     pub alarm: AlarmKind,
@@ -255,7 +255,7 @@ pub struct AlarmView {
 }
 
 /// What an alarm is about.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum AlarmKind {
     /// The database is locked, slow or gone; signals go through the spool.

@@ -87,6 +87,8 @@ ids! {
     SignalId,
     /// Names a row of the audit.
     AuditId,
+    /// Names a log-in that was not ended.
+    SessionId,
 }
 
 /// Makes UUIDv7 identifiers that rise strictly, also when the wall clock falls back.

@@ -33,7 +33,7 @@ pub use event::{
 pub use fold::{Explanation, Rule, Sentence, explain, fold, fold_recordings};
 pub use id::{
     AuditId, CallId, ContactId, DeviceId, Id, IdSource, InteractionId, LegId, LineId, MissedId, PopId,
-    RecordingId, SignalId, UserId,
+    RecordingId, SessionId, SignalId, UserId,
 };
 pub use interaction::{
     Direction, HangupBy, Interaction, InteractionState, LegRecord, LegState, Outcome, Party, Recording,

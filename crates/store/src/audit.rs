@@ -25,6 +25,10 @@ pub enum AuditAction {
     LoginLocked,
     /// Somebody logged out.
     Logout,
+    /// A password was changed; the user whose it is is the subject.
+    PasswordChanged,
+    /// Somebody ended an own session at another browser; the session is the subject.
+    SessionEnded,
     /// A recording was listened to.
     RecordingPlayed,
     /// A recording was saved as a file.

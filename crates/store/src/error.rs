@@ -33,6 +33,9 @@ pub enum StoreError {
     /// The object was changed since the caller read it.
     #[error("the object was changed meanwhile; read it again")]
     Stale,
+    /// Without this user nobody could set anything up any more.
+    #[error("this is the last administrator")]
+    LastAdmin,
     /// A reference points at nothing.
     #[error("{field} names nothing that exists")]
     Dangling {

@@ -40,7 +40,9 @@ use database::{Pool, sql};
 pub use error::StoreError;
 pub use restoring::{EmptyDatabase, Restoring};
 pub use schema::newest_schema;
+use serde::Serialize;
 pub use snapshot::Snapshot;
+use utoipa::ToSchema;
 
 /// An open database with its schema up to date.
 ///
@@ -52,6 +54,16 @@ pub struct Store {
     pool: Pool,
     /// Used by the one writer of the ledger.
     ledger: Pool,
+}
+
+/// Which of the two databases it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum DatabaseKind {
+    /// A file beside the server.
+    Sqlite,
+    /// A server of its own.
+    Postgres,
 }
 
 impl Store {
@@ -74,6 +86,15 @@ impl Store {
     /// When it cannot be reached within a few seconds.
     pub async fn reach(&self) -> Result<(), StoreError> {
         Ok(self.ledger.reach().await?)
+    }
+
+    /// Returns which database it is.
+    #[must_use]
+    pub fn kind(&self) -> DatabaseKind {
+        match self.pool {
+            Pool::Sqlite(_) => DatabaseKind::Sqlite,
+            Pool::Postgres(_) => DatabaseKind::Postgres,
+        }
     }
 
     /// Closes every connection after the work under way.

@@ -8,7 +8,7 @@ use std::sync::Mutex;
 use linecard_calls::metrics::{By, Figure, Zone};
 use linecard_calls::missed::Book;
 use linecard_calls::{
-    DeviceAddress, Direction, Interaction, InteractionId, MissedChange, Outcome, RoutedDevice,
+    DeviceAddress, Direction, Interaction, InteractionId, MissedChange, Outcome, Role, RoutedDevice,
 };
 use xtask::postgres::Database;
 
@@ -22,7 +22,7 @@ use crate::ledger::{Batch, SavedCall};
 use crate::load::LoadQuery;
 use crate::missed::MissedFilter;
 use crate::page::{Cursor, Key, PageRequest};
-use crate::users::Device;
+use crate::users::{Device, UserDraft};
 use crate::{EmptyDatabase, Store, StoreError, dialect, newest_schema};
 
 #[path = "../tests/conformance/fixtures.rs"]
@@ -31,7 +31,7 @@ mod fixtures;
 
 use fixtures::{
     Ids, NOW, add_company, add_contact, add_user, batch_of, company_draft, contact_draft, entry, interaction,
-    internal, line_draft, local, public, record, saved, signal, user_draft,
+    internal, line_draft, local, public, record, saved, session, signal, user_draft,
 };
 
 static SEEN: Mutex<BTreeSet<(&'static str, String)>> = Mutex::new(BTreeSet::new());
@@ -145,9 +145,17 @@ async fn people(store: &Store, ids: &mut Ids) {
     store.add_device(&device).await.unwrap();
     assert_eq!(store.devices(anna.id).await.unwrap(), store.all_devices().await.unwrap());
     store.delete_device(anna.id, device.routed.device).await.unwrap();
-    store.open_session("hash", &anna.id.to_string(), NOW.0, NOW.0 + 1_000).await.unwrap();
-    store.session_user("hash", NOW.0).await.unwrap().expect("it has begun");
-    store.close_session("hash").await.unwrap();
+    let open = session(ids, anna.id, NOW.0 + 1_000);
+    store.open_session("hash", &open).await.unwrap();
+    store.session_user("hash", NOW).await.unwrap().expect("it has begun");
+    store.sessions(anna.id, NOW).await.unwrap();
+    store.set_password(anna.id, "another", open.id).await.unwrap();
+    store.close_other_sessions(anna.id, open.id).await.unwrap();
+    store.close_session(anna.id, open.id).await.unwrap();
+    let anna = store.user(&anna.id.to_string()).await.unwrap().expect("she is there");
+    let boss = UserDraft { role: Role::Admin, ..user_draft("boss") };
+    let boss = store.add_user(ids.make(), &boss, NOW).await.unwrap();
+    assert!(matches!(store.delete_user(boss.id, boss.version).await, Err(StoreError::LastAdmin)));
     let line = store.add_line(ids.make(), &line_draft(Some(anna.id)), NOW).await.unwrap();
     let line = store.change_line(line.id, &line_draft(None), line.version).await.unwrap();
     store.lines().await.unwrap();

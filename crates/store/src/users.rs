@@ -1,10 +1,11 @@
 //! People who log in, and the devices they answer on.
 
-use linecard_calls::{DeviceAddress, DeviceId, Ring, Role, RoutedDevice, UserId, UtcMillis};
+use linecard_calls::{DeviceAddress, DeviceId, Ring, Role, RoutedDevice, SessionId, UserId, UtcMillis};
 
-use crate::database::{Row, sql};
+use crate::database::{Row, Tx, sql};
 use crate::page::{List, Page, PageRequest};
 use crate::row::{id, number, text_of, word};
+use crate::sessions::end_sessions;
 use crate::statement::{Columns, Conditions, Table, Value};
 use crate::{Store, StoreError};
 
@@ -89,25 +90,53 @@ impl Store {
             .ok_or_else(|| StoreError::unreadable("users", "the new row is gone"))
     }
 
-    /// Changes a user that is still at `version`.
+    /// Changes a user that is still at `version`. A new password ends the user's sessions.
     ///
     /// # Errors
-    /// `Stale` when it was changed or deleted meanwhile, `Taken` when the log-in exists.
+    /// `Stale` when it was changed or deleted meanwhile, `Taken` when the log-in exists, `LastAdmin` when nobody would be
+    /// an administrator any more.
     pub async fn change_user(&self, id: UserId, draft: &UserDraft, version: i64) -> Result<User, StoreError> {
         let hash = match &draft.password {
             Some(password) => Some(hash_password(password.clone()).await?),
             None => None,
         };
-        USERS.update(&self.pool, &id.to_string(), columns_of(draft, hash)?, version).await?;
-        self.user(&id.to_string()).await?.ok_or(StoreError::Stale)
+        let (user, is_renewed) = (id.to_string(), hash.is_some());
+        let mut tx = self.pool.begin().await?;
+        if draft.role != Role::Admin {
+            keep_an_admin(&mut tx, &user, version).await?;
+        }
+        USERS.update(&mut tx, &user, columns_of(draft, hash)?, version).await?;
+        if is_renewed {
+            end_sessions(&mut tx, id, None).await?;
+        }
+        tx.commit().await?;
+        self.user(&user).await?.ok_or(StoreError::Stale)
+    }
+
+    /// Gives a user another password and ends the user's sessions but for `kept`.
+    ///
+    /// # Errors
+    /// `Stale` when the user is gone.
+    pub async fn set_password(&self, id: UserId, password: &str, kept: SessionId) -> Result<(), StoreError> {
+        let hash = hash_password(password.to_owned()).await?;
+        let mut tx = self.pool.begin().await?;
+        let set = sql("UPDATE users SET password_hash = $2, version = version + 1 WHERE id = $1");
+        if set.bind(id.to_string()).bind(hash).execute(&mut tx).await? == 0 {
+            return Err(StoreError::Stale);
+        }
+        end_sessions(&mut tx, id, Some(kept)).await?;
+        Ok(tx.commit().await?)
     }
 
     /// Deletes a user that is still at `version`, with devices and sessions.
     ///
     /// # Errors
-    /// `Stale` when it was changed or deleted meanwhile.
+    /// `Stale` when it was changed or deleted meanwhile, `LastAdmin` when nobody would be an administrator any more.
     pub async fn delete_user(&self, id: UserId, version: i64) -> Result<(), StoreError> {
-        USERS.delete(&self.pool, &id.to_string(), version).await
+        let mut tx = self.pool.begin().await?;
+        keep_an_admin(&mut tx, &id.to_string(), version).await?;
+        USERS.delete(&mut tx, &id.to_string(), version).await?;
+        Ok(tx.commit().await?)
     }
 
     /// Returns a user.
@@ -202,6 +231,22 @@ impl Store {
             .await?;
         Ok(deleted > 0)
     }
+}
+
+/// Refuses to go on when the user, still at `version`, is the last administrator.
+async fn keep_an_admin(tx: &mut Tx, id: &str, version: i64) -> Result<(), StoreError> {
+    let found = sql("SELECT role FROM users WHERE id = $1 AND version = $2").bind(id).bind(version);
+    let found = found.fetch_optional(&mut *tx).await?;
+    let is_admin = match found {
+        Some(row) => word::<Role>(&row, "users", "role")? == Role::Admin,
+        None => false,
+    };
+    if !is_admin {
+        return Ok(());
+    }
+    // Changes nothing and locks them: of two administrators who demote each other at once, the second one counts anew.
+    let admins = sql("UPDATE users SET role = role WHERE role = $1").bind(text_of(&Role::Admin)?);
+    if admins.execute(&mut *tx).await? <= 1 { Err(StoreError::LastAdmin) } else { Ok(()) }
 }
 
 /// The columns of a user; without a new hash the old one stays.

@@ -3,7 +3,8 @@
 use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, Method, header};
-use linecard_calls::{Role, UserId, UtcMillis, Viewer};
+use linecard_calls::{Role, UserId, Viewer};
+use linecard_store::sessions::OpenSession;
 use linecard_store::users::User;
 use sha2::{Digest, Sha256};
 
@@ -49,7 +50,7 @@ pub(crate) fn hex(bytes: &[u8]) -> String {
 pub(crate) struct Session {
     pub(crate) user: User,
     pub(crate) token: Token,
-    pub(crate) expires_at: UtcMillis,
+    pub(crate) open: OpenSession,
 }
 
 impl Session {
@@ -59,8 +60,8 @@ impl Session {
 
     /// Returns the session behind a token, or none when it is unknown or over.
     pub(crate) async fn of_token(app: &App, token: Token) -> Result<Option<Self>, ApiError> {
-        let found = app.store.session_user(&token.hash(), app.now().0).await?;
-        Ok(found.map(|(user, expires_at)| Self { user, token, expires_at: UtcMillis(expires_at) }))
+        let found = app.store.session_user(&token.hash(), app.now()).await?;
+        Ok(found.map(|(user, open)| Self { user, token, open }))
     }
 }
 

@@ -59,6 +59,11 @@ impl ApiError {
         Self { field: Some(field.to_owned()), choices, ..Self::new(StatusCode::CONFLICT, detail) }
     }
 
+    /// Names the field to blame.
+    pub(crate) fn at(self, field: &str) -> Self {
+        Self { field: Some(field.to_owned()), ..self }
+    }
+
     /// There is no such object, or the asking user may not know of it.
     pub(crate) fn not_found(what: &str) -> Self {
         Self::new(StatusCode::NOT_FOUND, format!("there is no such {what}"))
@@ -96,6 +101,10 @@ impl From<StoreError> for ApiError {
             },
             StoreError::Dangling { field } => {
                 Self::field(field, format!("{field} names nothing that exists"))
+            }
+            StoreError::LastAdmin => {
+                let advice = "this is the last administrator; make another user an administrator first";
+                Self::new(StatusCode::CONFLICT, advice)
             }
             StoreError::Stale => {
                 Self::new(StatusCode::PRECONDITION_FAILED, "the object was changed meanwhile; read it again")

@@ -14,7 +14,7 @@ use crate::App;
 use crate::port::Command;
 
 /// How long a part may take to answer before it counts as not ready.
-const ANSWER_WITHIN: Duration = Duration::from_secs(1);
+pub(crate) const ANSWER_WITHIN: Duration = Duration::from_secs(1);
 
 /// Which parts are ready.
 #[derive(Serialize, ToSchema)]
@@ -27,7 +27,7 @@ pub(crate) struct Readiness {
 /// How a part stands.
 #[derive(Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
-enum Part {
+pub(crate) enum Part {
     Ready,
     /// It says that it cannot.
     Failed,
@@ -62,7 +62,8 @@ pub(crate) async fn readyz(State(app): State<App>) -> (StatusCode, Json<Readines
     (status, Json(Readiness { ready, database, reactor }))
 }
 
-async fn part<T, E>(answer: impl Future<Output = Result<T, E>>) -> Part {
+/// Asks a part and says how it stands.
+pub(crate) async fn part<T, E>(answer: impl Future<Output = Result<T, E>>) -> Part {
     match timeout(ANSWER_WITHIN, answer).await {
         Ok(Ok(_)) => Part::Ready,
         Ok(Err(_)) => Part::Failed,

@@ -3,6 +3,7 @@
 //! Handlers read and write the store and ask the reactor through [`port`]; they decide nothing about calls.
 //! `router.rs` is the table of contents.
 
+mod about;
 mod audit;
 pub mod auth;
 mod calls;
@@ -32,6 +33,7 @@ mod recordings;
 mod reports;
 mod router;
 mod session;
+mod sessions;
 mod sheet;
 mod source;
 mod state;

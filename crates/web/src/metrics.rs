@@ -33,6 +33,11 @@ pub(crate) struct Traffic {
 }
 
 impl Traffic {
+    /// Returns how many events sockets are open.
+    pub(crate) fn browsers(&self) -> u64 {
+        self.browsers.load(Ordering::Relaxed)
+    }
+
     fn answered(&self, status: StatusCode) {
         let class = usize::from(status.as_u16() / 100).saturating_sub(1);
         if let Some(answers) = self.answers.get(class) {
@@ -118,8 +123,7 @@ fn text_of(figures: &Figures, traffic: &Traffic) -> String {
         "state",
         &figures.recordings_ended,
     );
-    let browsers = traffic.browsers.load(Ordering::Relaxed);
-    page.gauge("browsers_connected", "Events sockets that are open.", browsers);
+    page.gauge("browsers_connected", "Events sockets that are open.", traffic.browsers());
     let answers = ["1xx", "2xx", "3xx", "4xx", "5xx"].into_iter().zip(&traffic.answers);
     let answers: Vec<_> = answers.map(|(class, count)| (class, count.load(Ordering::Relaxed))).collect();
     page.counters("http_requests_total", "HTTP requests, by class of status.", "status", &answers);

@@ -17,8 +17,8 @@ use utoipa::{IntoParams, OpenApi, ToSchema};
 use crate::error::Problem;
 use crate::listing::ListQuery;
 use crate::{
-    audit, calls, companies, contacts, dial, health, interactions, line_check, lines, metrics, missed,
-    openapi, people, recordings, reports, session, users, ws,
+    about, audit, calls, companies, contacts, dial, health, interactions, line_check, lines, metrics, missed,
+    openapi, people, recordings, reports, session, sessions, users, ws,
 };
 
 /// Every operation, in the order of `router.rs`.
@@ -40,6 +40,10 @@ use crate::{
         session::log_in,
         session::who_am_i,
         session::log_out,
+        session::change_password,
+        sessions::list,
+        sessions::end_others,
+        sessions::end,
         users::list,
         users::create,
         users::show,
@@ -79,6 +83,7 @@ use crate::{
         recordings::media,
         audit::list,
         reports::load,
+        about::show,
         missed::list,
         missed::show,
         missed::claim,

@@ -7,13 +7,15 @@ use std::time::Duration;
 
 use linecard_calls::metrics::Missed;
 use linecard_calls::{
-    CallId, CallView, Callee, ContactId, Cursor, Deed, Edit, Frame, Interaction, InteractionId, LineId,
-    LineState, MissedId, MissedItem, Outcome, Recording, RecordingId, RecordingState, RegistrationView,
-    Signal, Snapshot, UserId, Viewer,
+    AlarmView, CallId, CallView, Callee, ContactId, Cursor, Deed, Edit, Frame, Interaction, InteractionId,
+    LineId, LineState, MissedId, MissedItem, Outcome, Recording, RecordingId, RecordingState,
+    RegistrationView, Signal, Snapshot, UserId, UtcMillis, Viewer,
 };
 use linecard_store::audit::AuditEntry;
 use linecard_store::ledger::SavedCall;
+use serde::Serialize;
 use tokio::sync::{broadcast, mpsc, oneshot};
+use utoipa::ToSchema;
 
 use crate::doctor::Doctor;
 
@@ -239,6 +241,17 @@ pub enum Command {
     },
 }
 
+/// An alarm that was not cleared.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+pub struct StandingAlarm {
+    /// When it was raised.
+    #[serde(with = "linecard_calls::time::rfc3339")]
+    pub since: UtcMillis,
+    /// What was said when it was raised last.
+    #[serde(flatten)]
+    pub alarm: AlarmView,
+}
+
 /// What the reactor has counted since the start, and how much there is of what now.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Figures {
@@ -264,6 +277,8 @@ pub struct Figures {
     pub recordings_open: u64,
     /// Recordings that ended, by state.
     pub recordings_ended: Vec<(RecordingState, u64)>,
+    /// The alarms that stand, one of a kind.
+    pub alarms: Vec<StandingAlarm>,
 }
 
 /// The sending side of the door; cheap to clone.

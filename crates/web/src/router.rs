@@ -6,9 +6,9 @@ use axum::middleware::{from_fn, from_fn_with_state};
 use axum::routing::{any, delete, get, post};
 
 use crate::{
-    ApiError, App, audit, calls, companies, completion, contacts, dial, headers, health, idempotency,
-    interactions, line_check, lines, metrics, missed, openapi, people, recordings, reports, session, ui,
-    users, ws,
+    ApiError, App, about, audit, calls, companies, completion, contacts, dial, headers, health, idempotency,
+    interactions, line_check, lines, metrics, missed, openapi, people, recordings, reports, session,
+    sessions, ui, users, ws,
 };
 
 /// Returns the whole HTTP side of the server.
@@ -29,6 +29,9 @@ pub fn router(app: App) -> Router {
 fn api(app: &App) -> Router<App> {
     Router::new()
         .route("/session", post(session::log_in).get(session::who_am_i).delete(session::log_out))
+        .route("/session/password", post(session::change_password))
+        .route("/sessions", get(sessions::list).delete(sessions::end_others))
+        .route("/sessions/{id}", delete(sessions::end))
         .route("/users", get(users::list).post(users::create))
         .route("/users/{id}", get(users::show).patch(users::change).delete(users::delete))
         .route("/users/{id}/devices", get(users::devices).post(users::add_device))
@@ -53,6 +56,7 @@ fn api(app: &App) -> Router<App> {
         .route("/recordings/{id}/media", get(recordings::media))
         .route("/reports/load", get(reports::load))
         .route("/audit", get(audit::list))
+        .route("/server", get(about::show))
         .route("/missed", get(missed::list))
         .route("/missed/{id}", get(missed::show))
         .route("/missed/{id}/claim", post(missed::claim))

@@ -1,10 +1,13 @@
-//! `/session`: log in, who am I, log out.
+//! `/session`: log in, who am I, another password, log out.
 
 use axum::Json;
 use axum::extract::State;
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
+use linecard_calls::UserId;
 use linecard_store::audit::AuditAction;
+use linecard_store::sessions::OpenSession;
+use linecard_store::users::User;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -12,7 +15,7 @@ use crate::auth::{COOKIE, SESSION_MS, Session, Token, check_origin};
 use crate::json::Body;
 use crate::lockout::{Attempt, Verdict};
 use crate::source::Source;
-use crate::users::UserShape;
+use crate::users::{UserShape, check_password};
 use crate::{ApiError, App};
 
 #[derive(Deserialize, ToSchema)]
@@ -21,6 +24,18 @@ pub(crate) struct LogIn {
     login: String,
     password: String,
 }
+
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct ChangePassword {
+    #[schema(max_length = 1024)]
+    old_password: String,
+    #[schema(min_length = 8, max_length = 1024)]
+    new_password: String,
+}
+
+/// How much is kept of what a browser says it is.
+const USER_AGENT_MAX: usize = 300;
 
 #[derive(Serialize, ToSchema)]
 struct LoggedIn {
@@ -57,30 +72,25 @@ pub(crate) async fn log_in(
     Body(LogIn { login, password }): Body<LogIn>,
 ) -> Result<Response, ApiError> {
     check_origin(&app, &headers)?;
-    let attempt = Attempt::new(&login, source.address);
-    let wait_ms = app.lockout().wait_ms(&attempt, app.now());
-    if let Some(wait_ms) = wait_ms {
-        return Ok(locked(wait_ms));
-    }
-    let user = app.store.log_in(&login, &password).await?;
-    let verdict = app.lockout().settle(&attempt, user.is_some(), app.now());
-    let user = match (verdict, user) {
-        (Verdict::Granted, Some(user)) => user,
-        (Verdict::Locked { wait_ms }, _) => return Ok(locked(wait_ms)),
-        (verdict, _) => {
-            let whose = app.store.user_of_login(&login).await?;
-            app.audit(AuditAction::LoginFailed, whose, None, source).await;
-            if verdict == Verdict::WrongAndLocked {
-                tracing::warn!(source = %source.address, "too many failed log-ins; further ones wait");
-                app.audit(AuditAction::LoginLocked, whose, None, source).await;
-            }
+    let user = match prove(&app, &login, &password, source).await? {
+        Proof::Right(user) => user,
+        Proof::Wait { wait_ms } => return Ok(locked(wait_ms)),
+        Proof::Wrong => {
             return Err(ApiError::new(StatusCode::UNAUTHORIZED, "log-in or password is wrong"));
         }
     };
     let no_chance = |_| ApiError::new(StatusCode::INTERNAL_SERVER_ERROR, "the system gave no random numbers");
     let token = Token::make().map_err(no_chance)?;
-    let now = app.now().0;
-    app.store.open_session(&token.hash(), &user.id.to_string(), now, now + SESSION_MS).await?;
+    let now = app.now();
+    let open = OpenSession {
+        id: app.make_id(),
+        user_id: user.id,
+        created_at: now,
+        expires_at: now.plus_ms(SESSION_MS),
+        source: source.address.to_string(),
+        user_agent: user_agent(&headers),
+    };
+    app.store.open_session(&token.hash(), &open).await?;
     app.audit(AuditAction::Login, Some(user.id), None, source).await;
     let cookie = cookie(&app, source, token.as_str(), SESSION_MS / 1000)?;
     let devices = app.store.devices(user.id).await?;
@@ -92,7 +102,40 @@ pub(crate) async fn log_in(
 #[utoipa::path(get, path = "/api/v1/session", responses((status = 200, body = WhoAmI)))]
 pub(crate) async fn who_am_i(State(app): State<App>, session: Session) -> Result<Json<WhoAmI>, ApiError> {
     let devices = app.store.devices(session.user.id).await?;
-    Ok(Json(WhoAmI { user: UserShape::of(session.user, &devices), expires_at: session.expires_at }))
+    Ok(Json(WhoAmI { user: UserShape::of(session.user, &devices), expires_at: session.open.expires_at }))
+}
+
+/// Changes the own password.
+///
+/// Whoever sits at an open desk has to know the old one, and may not guess at it. The user's other sessions end: who knew
+/// the old password is out.
+#[utoipa::path(
+    post, path = "/api/v1/session/password",
+    request_body = ChangePassword,
+    responses(
+        (status = NO_CONTENT),
+        (status = FORBIDDEN, description = "The old password is wrong, or the page's origin is not allowed."),
+        (status = TOO_MANY_REQUESTS, description = "Too many wrong ones.", headers(("Retry-After" = u32))),
+    ),
+)]
+pub(crate) async fn change_password(
+    State(app): State<App>,
+    source: Source,
+    session: Session,
+    Body(ChangePassword { old_password, new_password }): Body<ChangePassword>,
+) -> Result<Response, ApiError> {
+    check_password("new_password", &new_password)?;
+    let user = session.user;
+    match prove(&app, &user.login, &old_password, source).await? {
+        Proof::Right(_) => {}
+        Proof::Wait { wait_ms } => return Ok(locked(wait_ms)),
+        Proof::Wrong => {
+            return Err(ApiError::forbidden_field("old_password", "this is not your password"));
+        }
+    }
+    app.store.set_password(user.id, &new_password, session.open.id).await?;
+    app.audit(AuditAction::PasswordChanged, Some(user.id), Some(user.id.to_string()), source).await;
+    Ok(StatusCode::NO_CONTENT.into_response())
 }
 
 /// Logs out.
@@ -105,10 +148,51 @@ pub(crate) async fn log_out(
     source: Source,
     session: Session,
 ) -> Result<Response, ApiError> {
-    app.store.close_session(&session.token.hash()).await?;
+    app.store.close_session(session.user.id, session.open.id).await?;
     app.audit(AuditAction::Logout, Some(session.user.id), None, source).await;
     let gone = cookie(&app, source, "", 0)?;
     Ok((StatusCode::NO_CONTENT, [(header::SET_COOKIE, gone)]).into_response())
+}
+
+/// What a password that somebody gave comes to.
+enum Proof {
+    Right(User),
+    Wrong,
+    Wait { wait_ms: i64 },
+}
+
+/// Looks at a password under the lock against guessing, and writes down one that is wrong.
+async fn prove(app: &App, login: &str, password: &str, source: Source) -> Result<Proof, ApiError> {
+    let attempt = Attempt::new(login, source.address);
+    let wait_ms = app.lockout().wait_ms(&attempt, app.now());
+    if let Some(wait_ms) = wait_ms {
+        return Ok(Proof::Wait { wait_ms });
+    }
+    let user = app.store.log_in(login, password).await?;
+    let verdict = app.lockout().settle(&attempt, user.is_some(), app.now());
+    match (verdict, user) {
+        (Verdict::Granted, Some(user)) => Ok(Proof::Right(user)),
+        (Verdict::Locked { wait_ms }, _) => Ok(Proof::Wait { wait_ms }),
+        (verdict, _) => {
+            let whose = app.store.user_of_login(login).await?;
+            write_down_failure(app, whose, verdict, source).await;
+            Ok(Proof::Wrong)
+        }
+    }
+}
+
+async fn write_down_failure(app: &App, whose: Option<UserId>, verdict: Verdict, source: Source) {
+    app.audit(AuditAction::LoginFailed, whose, None, source).await;
+    if verdict == Verdict::WrongAndLocked {
+        tracing::warn!(source = %source.address, "too many failed log-ins; further ones wait");
+        app.audit(AuditAction::LoginLocked, whose, None, source).await;
+    }
+}
+
+/// What a browser says it is, as far as it is kept.
+fn user_agent(headers: &HeaderMap) -> Option<String> {
+    let text = headers.get(header::USER_AGENT)?.to_str().ok()?;
+    Some(text.chars().take(USER_AGENT_MAX).collect())
 }
 
 /// Refuses an attempt whose password was not looked at, or is not told.

@@ -50,6 +50,8 @@ pub struct App {
     pub audit: Audit,
     /// The door to the doctor.
     pub(crate) doctor: Doctor,
+    /// When it began.
+    pub(crate) started_at: UtcMillis,
     /// What was configured.
     pub settings: Arc<WebSettings>,
     /// The requests with an `Idempotency-Key` that are being done.
@@ -84,6 +86,7 @@ impl App {
             reactor,
             audit,
             doctor,
+            started_at: clock(),
             settings,
             in_flight,
             traffic,

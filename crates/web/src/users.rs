@@ -5,6 +5,7 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::Response;
 use linecard_calls::{DeviceAddress, DeviceId, Ring, Role, RoutedDevice, UserId};
+use linecard_store::StoreError;
 use linecard_store::audit::AuditAction;
 use linecard_store::page::{Cursor, Page};
 use linecard_store::users::{Device, PASSWORD_MAX, PASSWORD_MIN, User, UserDraft};
@@ -201,7 +202,10 @@ pub(crate) async fn show(
     patch, path = "/api/v1/users/{id}",
     params(IfMatch),
     request_body = UserPatch,
-    responses((status = 200, body = UserShape)),
+    responses(
+        (status = 200, body = UserShape),
+        (status = CONFLICT, description = "The log-in is in use, or nobody would be an administrator any more."),
+    ),
     security(("admin" = [])),
 )]
 pub(crate) async fn change(
@@ -223,7 +227,14 @@ pub(crate) async fn change(
         allow_call_waiting: patch.allow_call_waiting.unwrap_or(user.allow_call_waiting),
     };
     check(&draft)?;
-    let user = app.store.change_user(id, &draft, version).await?;
+    let is_renewed = draft.password.is_some();
+    let user = match app.store.change_user(id, &draft, version).await {
+        Err(error @ StoreError::LastAdmin) => return Err(ApiError::from(error).at("role")),
+        changed => changed?,
+    };
+    if is_renewed {
+        app.audit(AuditAction::PasswordChanged, Some(admin.user), Some(id.to_string()), admin.source).await;
+    }
     changed(&app, &admin, id).await?;
     Ok(Json(UserShape::of(user, &app.store.devices(id).await?)))
 }
@@ -232,7 +243,7 @@ pub(crate) async fn change(
 #[utoipa::path(
     delete, path = "/api/v1/users/{id}",
     params(IfMatch),
-    responses((status = NO_CONTENT)),
+    responses((status = NO_CONTENT), (status = CONFLICT, description = "It is the own user, or the last administrator.")),
     security(("admin" = [])),
 )]
 pub(crate) async fn delete(
@@ -241,7 +252,11 @@ pub(crate) async fn delete(
     Path(id): Path<UserId>,
     IfMatch(version): IfMatch,
 ) -> Result<StatusCode, ApiError> {
-    app.store.user(&id.to_string()).await?.ok_or_else(|| ApiError::not_found("user"))?;
+    let user = app.store.user(&id.to_string()).await?.ok_or_else(|| ApiError::not_found("user"))?;
+    if id == admin.user && user.version == version {
+        let advice = "you cannot remove yourself; another administrator does that";
+        return Err(ApiError::new(StatusCode::CONFLICT, advice));
+    }
     app.store.delete_user(id, version).await?;
     changed(&app, &admin, id).await?;
     Ok(StatusCode::NO_CONTENT)
@@ -326,13 +341,8 @@ async fn changed(app: &App, by: &Admin, user: UserId) -> Result<(), ApiError> {
 fn check(draft: &UserDraft) -> Result<(), ApiError> {
     check_text("login", &draft.login, 64)?;
     check_text("name", &draft.name, 200)?;
-    if let Some(password) = &draft.password
-        && !(PASSWORD_MIN..=PASSWORD_MAX).contains(&password.chars().count())
-    {
-        return Err(ApiError::field(
-            "password",
-            format!("write {PASSWORD_MIN} to {PASSWORD_MAX} characters"),
-        ));
+    if let Some(password) = &draft.password {
+        check_password("password", password)?;
     }
     if let Some(extension) = &draft.extension
         && (extension.is_empty() || extension.len() > 16 || !extension.bytes().all(|b| b.is_ascii_digit()))
@@ -343,6 +353,14 @@ fn check(draft: &UserDraft) -> Result<(), ApiError> {
         return Err(ApiError::field("ring_timeout_ms", "write 1000 to 600000"));
     }
     Ok(())
+}
+
+/// Refuses a password that is too short, or longer than what is hashed.
+pub(crate) fn check_password(field: &str, password: &str) -> Result<(), ApiError> {
+    if (PASSWORD_MIN..=PASSWORD_MAX).contains(&password.chars().count()) {
+        return Ok(());
+    }
+    Err(ApiError::field(field, format!("write {PASSWORD_MIN} to {PASSWORD_MAX} characters")))
 }
 
 /// Refuses an empty or overlong text and control characters, which must never reach a header.

@@ -234,7 +234,7 @@ impl Desk {
     async fn log_in(&mut self, token: Token) -> Result<Option<LoggedIn>, Close> {
         let session = Session::of_token(&self.app, token).await.map_err(|_| Close::TooSlow)?;
         Ok(session.map(|session| {
-            let left = session.expires_at.since_ms(self.app.now());
+            let left = session.open.expires_at.since_ms(self.app.now());
             let until = Instant::now() + Duration::from_millis(u64::try_from(left).unwrap_or(0));
             LoggedIn { session, until }
         }))

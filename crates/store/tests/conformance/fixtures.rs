@@ -12,6 +12,7 @@ use linecard_store::contacts::{
 use linecard_store::ledger::{Batch, LedgerEntry, SavedCall};
 use linecard_store::lines::{DialFormat, LineDraft, LineMode, LineTransport};
 use linecard_store::page::{Page, PageRequest};
+use linecard_store::sessions::OpenSession;
 use linecard_store::users::{User, UserDraft};
 use rand_chacha::ChaCha12Rng;
 use rand_chacha::rand_core::SeedableRng;
@@ -226,4 +227,16 @@ pub(crate) fn saved(interaction: &Interaction, recordings: &[Recording]) -> Save
 /// Saves interactions as settled calls.
 pub(crate) async fn save(store: &Store, saves: Vec<SavedCall>) {
     store.append(&Batch { saves, ..Batch::default() }).await.expect("the batch is sound");
+}
+
+/// A session of a user from NOW until `expires_at`.
+pub(crate) fn session(ids: &mut Ids, user_id: UserId, expires_at: i64) -> OpenSession {
+    OpenSession {
+        id: ids.make(),
+        user_id,
+        created_at: NOW,
+        expires_at: UtcMillis(expires_at),
+        source: "192.0.2.1".to_owned(),
+        user_agent: Some("Mozilla/5.0".to_owned()),
+    }
 }

@@ -1,12 +1,12 @@
 //! People who log in, and their devices.
 
 use linecard_calls::{DeviceAddress, DeviceId, Ring, Role, RoutedDevice, UserId};
-use linecard_store::StoreError;
-use linecard_store::users::{Device, UserDraft};
+use linecard_store::users::{Device, User, UserDraft};
+use linecard_store::{Store, StoreError};
 
 use super::support::{
     Ids, NOW, add_contact, add_user, contact_draft, fresh_store, interaction, line_draft, save, saved,
-    user_draft, walk,
+    session, user_draft, walk,
 };
 
 fn phone(ids: &mut Ids, user_id: UserId, uri: &str) -> Device {
@@ -122,6 +122,70 @@ async fn a_stale_version_of_a_user_changes_and_deletes_nothing() {
     assert!(matches!(gone, Err(StoreError::Stale)), "{gone:?}");
 }
 
+async fn add_admin(store: &Store, ids: &mut Ids, login: &str) -> User {
+    let draft = UserDraft { role: Role::Admin, ..user_draft(login) };
+    store.add_user(ids.make(), &draft, NOW).await.expect("a new login")
+}
+
+#[tokio::test]
+async fn the_last_administrator_is_neither_demoted_nor_deleted() {
+    let (store, mut ids) = (fresh_store().await, Ids::new());
+    let (anna, boris) =
+        (add_admin(&store, &mut ids, "anna").await, add_admin(&store, &mut ids, "boris").await);
+    add_user(&store, &mut ids, "olga").await;
+    let demoted = store.change_user(boris.id, &user_draft("boris"), boris.version).await.unwrap();
+    assert_eq!(demoted.role, Role::Agent, "there was another one");
+    let refused = store.change_user(anna.id, &user_draft("anna"), anna.version).await;
+    assert!(matches!(refused, Err(StoreError::LastAdmin)), "{refused:?}");
+    assert!(matches!(store.delete_user(anna.id, anna.version).await, Err(StoreError::LastAdmin)));
+    assert_eq!(store.user(&anna.id.to_string()).await.unwrap(), Some(anna.clone()), "nothing was changed");
+    let draft = UserDraft { role: Role::Admin, name: "Anna".to_owned(), ..user_draft("anna") };
+    let anna = store.change_user(anna.id, &draft, anna.version).await.unwrap();
+    store.delete_user(demoted.id, demoted.version).await.unwrap();
+    add_admin(&store, &mut ids, "vera").await;
+    store.delete_user(anna.id, anna.version).await.unwrap();
+}
+
+#[tokio::test]
+async fn two_administrators_who_demote_each_other_at_once_do_not_both_succeed() {
+    for round in 0..10 {
+        let (store, mut ids) = (fresh_store().await, Ids::new());
+        let (anna, boris) =
+            (add_admin(&store, &mut ids, "anna").await, add_admin(&store, &mut ids, "boris").await);
+        let demoted = user_draft("anna");
+        let (by_boris, by_anna) = tokio::join!(
+            store.change_user(anna.id, &demoted, anna.version),
+            store.delete_user(boris.id, boris.version),
+        );
+        let done = usize::from(by_boris.is_ok()) + usize::from(by_anna.is_ok());
+        assert_eq!(done, 1, "round {round}: {by_boris:?} {by_anna:?}");
+        let refused = [by_boris.err(), by_anna.err()].into_iter().flatten().next();
+        assert!(matches!(refused, Some(StoreError::LastAdmin)), "round {round}: {refused:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_new_password_ends_the_sessions_but_for_the_one_that_asked() {
+    let (store, mut ids) = (fresh_store().await, Ids::new());
+    let (anna, olga) = (add_user(&store, &mut ids, "anna").await, add_user(&store, &mut ids, "olga").await);
+    let until = NOW.0 + 1_000;
+    let own = session(&mut ids, anna.id, until);
+    store.open_session("own", &own).await.unwrap();
+    store.open_session("other", &session(&mut ids, anna.id, until)).await.unwrap();
+    store.open_session("olga", &session(&mut ids, olga.id, until)).await.unwrap();
+    let lives = async |hash: &str| store.session_user(hash, NOW).await.unwrap().is_some();
+    store.set_password(anna.id, "another", own.id).await.unwrap();
+    assert_eq!((lives("own").await, lives("other").await, lives("olga").await), (true, false, true));
+    assert!(store.log_in("anna", "right").await.unwrap().is_none());
+    let anna = store.log_in("anna", "another").await.unwrap().expect("the new password");
+    let kept = UserDraft { password: None, ..user_draft("anna") };
+    let anna = store.change_user(anna.id, &kept, anna.version).await.unwrap();
+    assert!(lives("own").await, "no new password");
+    store.change_user(anna.id, &user_draft("anna"), anna.version).await.unwrap();
+    assert_eq!((lives("own").await, lives("olga").await), (false, true), "set by somebody else");
+    assert!(matches!(store.set_password(ids.make(), "another", own.id).await, Err(StoreError::Stale)));
+}
+
 #[tokio::test]
 async fn users_are_listed_newest_first_without_gaps_or_repeats() {
     let (store, mut ids) = (fresh_store().await, Ids::new());
@@ -194,7 +258,7 @@ async fn a_deleted_user_takes_devices_and_sessions_along_and_frees_the_rest() {
     let (store, mut ids) = (fresh_store().await, Ids::new());
     let anna = add_user(&store, &mut ids, "anna").await;
     store.add_device(&phone(&mut ids, anna.id, "105")).await.unwrap();
-    store.open_session("hash", &anna.id.to_string(), NOW.0, NOW.0 + 1_000).await.unwrap();
+    store.open_session("hash", &session(&mut ids, anna.id, NOW.0 + 1_000)).await.unwrap();
     let line = store.add_line(ids.make(), &line_draft(Some(anna.id)), NOW).await.unwrap();
     let mut card = contact_draft("Клиент", &[]);
     card.responsible_id = Some(anna.id);
@@ -206,7 +270,7 @@ async fn a_deleted_user_takes_devices_and_sessions_along_and_frees_the_rest() {
     store.delete_user(anna.id, anna.version).await.unwrap();
 
     assert_eq!(store.all_devices().await.unwrap(), []);
-    assert_eq!(store.session_user("hash", NOW.0).await.unwrap(), None);
+    assert_eq!(store.session_user("hash", NOW).await.unwrap(), None);
     assert_eq!(store.line(line.id).await.unwrap().unwrap().account.user_id, None);
     assert_eq!(store.contact(contact.id).await.unwrap().unwrap().card.responsible_id, None);
     assert_eq!(store.interaction(past.id).await.unwrap(), Some(past), "what happened stays");

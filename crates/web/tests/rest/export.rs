@@ -54,6 +54,7 @@ async fn full_desk() -> (Desk, Person, Vec<String>) {
     let paths = [
         "/users",
         "/people",
+        "/sessions",
         "/lines",
         "/contacts",
         "/companies",

@@ -1,11 +1,22 @@
+import { audit } from './en/audit.ts';
+import { contacts } from './en/contacts.ts';
 import { dial } from './en/dial.ts';
 import { lines } from './en/lines.ts';
-import { contacts } from './en/contacts.ts';
+import { own } from './en/own.ts';
 import { people } from './en/people.ts';
+import { server } from './en/server.ts';
+import { users } from './en/users.ts';
 import type { Message } from './message.ts';
 
 export const en = {
+  ...audit,
+  ...contacts,
   ...dial,
+  ...lines,
+  ...own,
+  ...people,
+  ...server,
+  ...users,
   'app.name': 'Linecard',
   'app.work': 'Work area',
   'app.nav': 'Main menu',
@@ -319,10 +330,6 @@ export const en = {
   'rule.devices_absent': 'No answer: no phone could be reached.',
   'rule.devices_faulty': 'Failed: every phone answered with a fault.',
   'rule.status_only': 'Judged by the final status alone: nothing else was seen.',
-
-  ...lines,
-  ...contacts,
-  ...people,
 } as const satisfies Record<string, Message>;
 
 export type Key = keyof typeof en;

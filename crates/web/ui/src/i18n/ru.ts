@@ -1,12 +1,23 @@
 import type { Key } from './en.ts';
-import { contacts } from './ru/contacts.ts';
 import type { Message } from './message.ts';
+import { audit } from './ru/audit.ts';
+import { contacts } from './ru/contacts.ts';
 import { dial } from './ru/dial.ts';
 import { lines } from './ru/lines.ts';
+import { own } from './ru/own.ts';
 import { people } from './ru/people.ts';
+import { server } from './ru/server.ts';
+import { users } from './ru/users.ts';
 
 export const ru: Record<Key, Message> = {
+  ...audit,
+  ...contacts,
   ...dial,
+  ...lines,
+  ...own,
+  ...people,
+  ...server,
+  ...users,
   'app.name': 'Linecard',
   'app.work': 'Рабочая область',
   'app.nav': 'Главное меню',
@@ -375,8 +386,4 @@ export const ru: Record<Key, Message> = {
   'rule.devices_absent': 'Нет ответа: ни один телефон не на связи.',
   'rule.devices_faulty': 'Сбой: все телефоны ответили ошибкой.',
   'rule.status_only': 'Итог взят из последнего ответа: других сведений нет.',
-
-  ...lines,
-  ...contacts,
-  ...people,
 };

@@ -1,9 +1,12 @@
 // REST: one function per call that the desk makes. The cookie is the browser's; no token is kept here.
 
 import type {
+  Account,
+  AuditRow,
   CallView,
   Company,
   Contact,
+  Device,
   Explanation,
   Interaction,
   Line,
@@ -11,9 +14,12 @@ import type {
   Listing,
   MissedItem,
   MissedState,
+  OpenSession,
   Person,
   Recording,
+  ServerState,
   User,
+  UserDraft,
 } from './wire.ts';
 
 const BASE = '/api/v1';
@@ -115,6 +121,14 @@ export function query(params: Record<string, string | number | boolean | null | 
   return text === '' ? '' : `?${text}`;
 }
 
+/** Which rows of the audit; times are RFC 3339. */
+export interface AuditFilter {
+  user_id: string | null;
+  action: string | null;
+  from: string | null;
+  until: string | null;
+}
+
 export interface InteractionFilter {
   from?: string;
   outcome?: string | null;
@@ -156,10 +170,28 @@ export const api = {
   changeLine: (line: Line, patch: Partial<LineDraft> & { password?: string }) =>
     ask<Line>('PATCH', `/lines/${id(line.id)}`, patch, line.version),
   deleteLine: (line: Line) => ask<void>('DELETE', `/lines/${id(line.id)}`, undefined, line.version),
-  users: () => ask<Listing<User>>('GET', `/users${query({ limit: 500 })}`),
+  users: () => ask<Listing<Account>>('GET', `/users${query({ limit: 500 })}`),
+  addUser: (user: Partial<UserDraft> & { password: string }) => ask<Account>('POST', '/users', user),
+  changeUser: (user: Account, patch: Partial<UserDraft> & { password?: string }) =>
+    ask<Account>('PATCH', `/users/${id(user.id)}`, patch, user.version),
+  deleteUser: (user: Account) => ask<void>('DELETE', `/users/${id(user.id)}`, undefined, user.version),
+  addDevice: (userId: string, uri: string) => ask<Device>('POST', `/users/${id(userId)}/devices`, { kind: 'sip', uri }),
+  deleteDevice: (userId: string, deviceId: string) => ask<void>('DELETE', `/users/${id(userId)}/devices/${id(deviceId)}`),
+  changePassword: (old_password: string, new_password: string) =>
+    ask<void>('POST', '/session/password', { old_password, new_password }),
+  sessions: () => ask<Listing<OpenSession>>('GET', `/sessions${query({ limit: 500 })}`),
+  endSession: (sessionId: string) => ask<void>('DELETE', `/sessions/${id(sessionId)}`),
+  endOtherSessions: () => ask<void>('DELETE', '/sessions'),
+  audit: (filter: AuditFilter & { limit: number; cursor: string | null }) => ask<Listing<AuditRow>>('GET', `/audit${query({ ...filter })}`),
+  server: () => ask<ServerState>('GET', '/server'),
   people: (limit: number, cursor: string | null) => ask<Listing<Person>>('GET', `/people${query({ limit, cursor })}`),
   recording: (recordingId: string) => ask<Recording>('GET', `/recordings/${id(recordingId)}`),
 };
+
+/** The audit as a file, as it is filtered. */
+export function auditUrl(filter: AuditFilter): string {
+  return `${BASE}/audit${query({ ...filter, format: 'csv' })}`;
+}
 
 export function mediaUrl(recordingId: string): string {
   return `${BASE}/recordings/${id(recordingId)}/media`;

@@ -144,6 +144,11 @@ export class Desk {
     return Object.values(this.state.calls).filter(({ line_id }) => line_id === lineId).length;
   }
 
+  /** How many calls a user has now, as far as this desk sees them. */
+  callsOf(userId: string): number {
+    return Object.values(this.state.calls).filter(({ user_id }) => user_id === userId).length;
+  }
+
   /** When it began to ring, in ms. */
   ringingSince(pop: Pop): number | null {
     const call = this.state.calls[pop.call_id];

@@ -2,12 +2,12 @@
 
 import { api } from './api.ts';
 import type { ListState } from './calls.svelte.ts';
-import type { Line, LineDraft, Registration, RegistrationView, User } from './wire.ts';
+import type { Account, Line, LineDraft, Registration, RegistrationView } from './wire.ts';
 
 export class Lines {
   state = $state<ListState>('loading');
   items = $state.raw<Line[]>([]);
-  users = $state.raw<User[]>([]);
+  users = $state.raw<Account[]>([]);
   private reading = 0;
   /** What events said of lines, also of those whose answer is still on its way. */
   private readonly told = new Map<string, Registration>();
@@ -58,6 +58,11 @@ export class Lines {
   async remove(line: Line): Promise<void> {
     await api.deleteLine(line);
     this.items = this.items.filter(({ id }) => id !== line.id);
+  }
+
+  /** The lines that ring for a user. */
+  of(userId: string): Line[] {
+    return this.items.filter(({ user_id }) => user_id === userId);
   }
 
   private put(answer: Line): Line {

@@ -7,12 +7,12 @@ export type Route =
   | { name: 'desk' }
   | { name: 'history'; q: string; outcome: string | null; recorded: boolean }
   | { name: 'detail'; id: string }
-  | { name: 'settings'; part: SettingsPart; id: string | null }
+  | { name: 'settings'; part: SettingsPart; id: string | null; search: string }
   | CardRoute;
 
 /** What can be set; all but `own` is an administrator's. */
-export type SettingsPart = 'own' | 'lines';
-const PARTS: readonly string[] = ['lines'] satisfies SettingsPart[];
+export type SettingsPart = 'own' | 'lines' | 'users' | 'audit' | 'server';
+const PARTS: readonly string[] = ['lines', 'users', 'audit', 'server'] satisfies SettingsPart[];
 const isPart = (text: string | undefined): text is SettingsPart => text !== undefined && PARTS.includes(text);
 
 export function parseRoute(path: string, search: string): Route {
@@ -22,7 +22,7 @@ export function parseRoute(path: string, search: string): Route {
   if (cards) return cards;
   if (parts[0] === 'settings') {
     const id = parts[2] === undefined ? null : decodeURIComponent(parts[2]);
-    return isPart(parts[1]) ? { name: 'settings', part: parts[1], id } : { name: 'settings', part: 'own', id: null };
+    return isPart(parts[1]) ? { name: 'settings', part: parts[1], id, search } : { name: 'settings', part: 'own', id: null, search };
   }
   if (parts[0] !== 'history') return { name: 'desk' };
   if (parts[1] !== undefined) return { name: 'detail', id: decodeURIComponent(parts[1]) };

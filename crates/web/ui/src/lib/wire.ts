@@ -31,6 +31,72 @@ export interface Person {
   name: string;
 }
 
+/** Where it rings for a user. */
+export type Device = { id: string; kind: 'sip'; uri: string } | { id: string; kind: 'browser' };
+export type Ring = 'together' | 'in_order';
+
+/** What an administrator sets of a user. */
+export interface UserDraft {
+  login: string;
+  name: string;
+  role: Role;
+  extension: string | null;
+  ring: Ring;
+  ring_timeout_ms: number;
+  allow_call_waiting: boolean;
+}
+
+/** A user as an administrator sees it. */
+export interface Account extends UserDraft {
+  id: string;
+  devices: Device[];
+  version: number;
+}
+
+/** A log-in that was not ended. */
+export interface OpenSession {
+  id: string;
+  created_at: string;
+  expires_at: string;
+  source: string;
+  user_agent: string | null;
+  current: boolean;
+}
+
+export interface AuditRow {
+  id: string;
+  at: string;
+  action: string;
+  user_id: string | null;
+  login: string | null;
+  subject: string | null;
+  source: string;
+}
+
+export type Part = 'ready' | 'failed' | 'silent';
+
+/** What runs on the server and how it stands. */
+export interface ServerState {
+  version: string;
+  started_at: string;
+  database: { kind: 'sqlite' | 'postgres'; state: Part };
+  reactor: Part;
+  alarms: { alarm: string; subject: string | null; text: string; since: string }[] | null;
+  figures: {
+    calls_live: number;
+    lines_registered: number;
+    lines_trying: number;
+    lines_failed: number;
+    signals_spooled: number;
+    signals_late: number;
+    recordings_open: number;
+    recordings_incomplete: number;
+    rtp_legs: number;
+    rtp_legs_free: number;
+    browsers_connected: number;
+  } | null;
+}
+
 export interface ContactRef {
   id: string;
   name: string;

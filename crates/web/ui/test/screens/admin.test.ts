@@ -2,7 +2,8 @@
 
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import type { BrowserContext } from 'playwright-core';
-import { BOSS, HEALTHY, registration, trouble, wrong } from './fake/lines.ts';
+import { BOSS } from './fake/admin.ts';
+import { HEALTHY, registration, trouble, wrong } from './fake/lines.ts';
 import type { FakeServer } from './fake/server.ts';
 import { fillAccount, office as lines } from './scenes_admin.ts';
 import { Tab, openStage, person } from './stage.ts';

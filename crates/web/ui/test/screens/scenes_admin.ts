@@ -1,6 +1,7 @@
 // The screens of an administrator, and how to come there.
 
-import { BOSS, HEALTHY, NO_NAME, line, registration, trouble, wrong } from './fake/lines.ts';
+import { BOSS } from './fake/admin.ts';
+import { HEALTHY, NO_NAME, line, registration, trouble, wrong } from './fake/lines.ts';
 import type { Office } from './fake/office.ts';
 import { ANNA } from './fake/people.ts';
 import type { Scene } from './scenes.ts';

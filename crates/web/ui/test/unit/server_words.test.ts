@@ -8,6 +8,7 @@ import type { Key } from '../../src/i18n/en.ts';
 import { render } from '../../src/i18n/message.ts';
 import type { Lang, Message } from '../../src/i18n/message.ts';
 import { ru } from '../../src/i18n/ru.ts';
+import { ACTIONS } from '../../src/lib/audit_filter.ts';
 import { STEPS } from '../../src/lib/check.svelte.ts';
 import { sentenceText, sideOf } from '../../src/lib/explain.ts';
 import { reasonOf } from '../../src/lib/who.ts';
@@ -100,6 +101,25 @@ test('each step that the doctor takes has its place on the page', () => {
   const rust = source('web/src/doctor.rs');
   const names = all(/pub enum StepName \{([\s\S]+?)\n\}/.exec(rust)?.[1] ?? '', /^ {4}(\w+),$/gm).map((name) => name.toLowerCase());
   expect(names).toEqual([...STEPS]);
+});
+
+/** The words of a closed set of the server, as they go over the wire. */
+function wordsOf(rust: string, set: string): string[] {
+  const body = new RegExp(`pub enum ${set} \\{([\\s\\S]+?)\\n\\}`).exec(rust)?.[1] ?? '';
+  return all(body, /^ {4}(\w+),$/gm).map((name) => name.replaceAll(/\B[A-Z]/g, (letter) => `_${letter}`).toLowerCase());
+}
+
+test('each thing that is audited has words, and can be chosen', () => {
+  const actions = wordsOf(source('store/src/audit.rs'), 'AuditAction');
+  expect(actions.length).toBeGreaterThan(10);
+  expect(actions.filter((action) => !isKey(`action.${action}`))).toEqual([]);
+  expect([...ACTIONS].sort()).toEqual(actions.sort());
+});
+
+test('each alarm that stands until it is cleared has words', () => {
+  const alarms = wordsOf(source('calls/src/event.rs'), 'AlarmKind').filter((alarm) => alarm !== 'signal_late');
+  expect(alarms.length).toBeGreaterThan(3);
+  expect(alarms.filter((alarm) => !isKey(`alarm.${alarm}`))).toEqual([]);
 });
 
 test('a sentence about a leg says whose it is, unless its words do', () => {

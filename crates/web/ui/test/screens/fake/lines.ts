@@ -1,13 +1,10 @@
 // The lines of the fake office, and a doctor who says what the test wants him to.
 
 import type { ServerResponse } from 'node:http';
-import type { CheckMessage, CheckStep, Finding, Line, LineDraft, Registration, User } from '../../../src/lib/wire.ts';
+import type { CheckMessage, CheckStep, Finding, Line, LineDraft, Registration } from '../../../src/lib/wire.ts';
 import type { Office } from './office.ts';
 import { id } from './office.ts';
 import { ANNA } from './people.ts';
-
-export const BOSS: User = { id: 'user-boss', login: 'boss', name: 'Ольга Начальникова', role: 'admin', extension: null };
-export const USERS: User[] = [ANNA, BOSS, { id: 'user-olga', login: 'olga', name: 'Ольга Константинопольская-Воздвиженская', role: 'agent', extension: '202' }];
 
 const stamp = (agoMs: number): string => new Date(Date.now() - agoMs).toISOString();
 

@@ -10,12 +10,13 @@ import { extname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { WebSocketServer } from 'ws';
 import type { WebSocket } from 'ws';
-import type { Interaction } from '../../../src/lib/wire.ts';
+import type { Interaction, User } from '../../../src/lib/wire.ts';
 import { answerCards, problem } from './crm.ts';
 import type { Answer } from './crm.ts';
-import { FakeLines, USERS } from './lines.ts';
+import { FakeAdmin } from './admin.ts';
+import { FakeLines } from './lines.ts';
 import { Office } from './office.ts';
-import { ANNA, PASSWORD, STAFF } from './people.ts';
+import { ANNA, PASSWORD } from './people.ts';
 import { wav } from './wav.ts';
 
 const DIST = fileURLToPath(new URL('../../../dist/', import.meta.url));
@@ -36,8 +37,9 @@ const GONE = problem(404, 'there is no such object');
 export class FakeServer {
   office = new Office();
   lines = new FakeLines(this.office);
+  admin = new FakeAdmin();
   /** Whose cookie it is. */
-  user = ANNA;
+  user: User = ANNA;
   /** Requests whose path fits get this status; 0 breaks the connection. */
   faults: { path: RegExp; status: number; method?: string }[] = [];
   /** Requests whose path fits wait so long. */
@@ -90,6 +92,7 @@ export class FakeServer {
     this.office.onFrame = () => undefined;
     this.office = new Office();
     this.lines = new FakeLines(this.office);
+    this.admin = new FakeAdmin();
     this.user = ANNA;
     this.office.onFrame = (text) => this.sockets.clients.forEach((socket) => socket.send(text));
     return this.office;
@@ -151,10 +154,11 @@ export class FakeServer {
       return { status: 204 };
     }
     const [, kind, one = '', more] = path.split('/');
+    const administered = this.admin.answer(method, path, query, body, request.headers['if-match']);
+    if (administered) return administered;
     if (kind === 'session') return ok({ user: this.user, expires_at: new Date(Date.now() + 3_600_000).toISOString() });
     if (kind === 'lines') return this.lines.answer(method, one, body, request.headers['if-match']);
-    if (kind === 'users' && one === '') return ok({ items: USERS, total: USERS.length, next: null });
-    if (kind === 'people') return ok({ items: STAFF, total: STAFF.length, next: null });
+    if (kind === 'people') return ok(this.admin.colleagues());
     if (kind === 'missed') return this.missed(one, more, query);
     if (kind === 'interactions') return this.interactions(method, one, more, query, body);
     if (kind === 'calls' && one === '' && method === 'POST') return this.dial(body);

@@ -1,0 +1,36 @@
+import type { Message } from '../message.ts';
+
+/** The audit page. */
+export const audit = {
+  'settings.audit': 'Audit',
+  'audit.about': 'Who did what, when and from where. Nothing is ever deleted here.',
+  'audit.filters': 'Filters',
+  'audit.who': 'Who',
+  'audit.who.all': 'Everybody',
+  'audit.what': 'What',
+  'audit.what.all': 'Everything',
+  'audit.from': 'From',
+  'audit.until': 'To',
+  'audit.clear': 'Clear',
+  'audit.csv': 'Save as CSV',
+  'audit.count': { one: '{count} entry', other: '{count} entries' },
+  'audit.nobody': 'Unknown login',
+  'audit.gone': '{login} (removed)',
+  'audit.failed': 'The audit could not be loaded.',
+  'audit.nothing': 'Nothing fits. Choose less, or other days.',
+  'audit.call': 'Open the call',
+
+  'action.login': 'Logged in',
+  'action.login_failed': 'Wrong password',
+  'action.login_locked': 'Locked out after wrong passwords',
+  'action.logout': 'Logged out',
+  'action.password_changed': 'Changed a password',
+  'action.session_ended': 'Logged out elsewhere',
+  'action.recording_played': 'Listened to a recording',
+  'action.recording_exported': 'Saved a recording as a file',
+  'action.user_changed': 'Changed a person',
+  'action.line_changed': 'Changed a line',
+  'action.call_dialled': 'Dialled',
+  'action.call_barred': 'Was not allowed to dial',
+  'action.line_checked': 'Checked an account',
+} as const satisfies Record<string, Message>;

@@ -1,0 +1,36 @@
+import type { audit as english } from '../en/audit.ts';
+import type { Message } from '../message.ts';
+
+export const audit: Record<keyof typeof english, Message> = {
+  'settings.audit': 'Журнал',
+  'audit.about': 'Кто, что, когда и откуда сделал. Отсюда ничего не удаляется.',
+  'audit.filters': 'Отбор',
+  'audit.who': 'Кто',
+  'audit.who.all': 'Все',
+  'audit.what': 'Что',
+  'audit.what.all': 'Всё',
+  'audit.from': 'С',
+  'audit.until': 'По',
+  'audit.clear': 'Сбросить',
+  'audit.csv': 'Сохранить в CSV',
+  'audit.count': { one: '{count} запись', few: '{count} записи', many: '{count} записей', other: '{count} записи' },
+  'audit.nobody': 'Неизвестный логин',
+  'audit.gone': '{login} (удалён)',
+  'audit.failed': 'Не удалось загрузить журнал.',
+  'audit.nothing': 'Ничего не нашлось. Уберите часть условий или выберите другие дни.',
+  'audit.call': 'Открыть звонок',
+
+  'action.login': 'Вход',
+  'action.login_failed': 'Неверный пароль',
+  'action.login_locked': 'Вход закрыт после неверных паролей',
+  'action.logout': 'Выход',
+  'action.password_changed': 'Смена пароля',
+  'action.session_ended': 'Выход на другом устройстве',
+  'action.recording_played': 'Прослушана запись',
+  'action.recording_exported': 'Запись сохранена в файл',
+  'action.user_changed': 'Изменён сотрудник',
+  'action.line_changed': 'Изменена линия',
+  'action.call_dialled': 'Исходящий звонок',
+  'action.call_barred': 'Звонок не разрешён',
+  'action.line_checked': 'Проверена учётная запись',
+};
