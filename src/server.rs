@@ -86,13 +86,7 @@ pub async fn run(
         // Before anything is made: a wrong path leaves no trace.
         files.load()?;
     }
-    let _lock = lock(folder)?;
-    if backup::is_unfinished(folder) {
-        let folder = folder.display();
-        return Err(StartError::Environment(format!(
-            "server.data_dir: a restore into {folder} has not come to its end; run `linecard restore` again"
-        )));
-    }
+    let _lock = lock_whole(folder)?;
     let store = Store::open(&config.database_url()).await?;
     let numbering = store.take_numbering(&uuid::Uuid::now_v7().simple().to_string()).await?;
     let (ledger, notices) =
@@ -179,6 +173,18 @@ pub(crate) fn lock(folder: &Path) -> Result<File, StartError> {
         }
         Err(TryLockError::Error(error)) => Err(refuse(format!("cannot be locked: {error}"))),
     }
+}
+
+/// Locks the data folder, unless a restore has left only half of one there.
+fn lock_whole(folder: &Path) -> Result<File, StartError> {
+    let locked = lock(folder)?;
+    if backup::is_unfinished(folder) {
+        let folder = folder.display();
+        return Err(StartError::Environment(format!(
+            "server.data_dir: a restore into {folder} has not come to its end; run `linecard restore` again"
+        )));
+    }
+    Ok(locked)
 }
 
 fn in_use(key: &str, address: SocketAddr, error: &std::io::Error) -> StartError {
