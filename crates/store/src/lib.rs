@@ -14,6 +14,7 @@ pub mod error;
 pub mod frames;
 pub mod idempotency;
 pub mod interactions;
+pub mod learned;
 pub mod ledger;
 pub mod lines;
 pub mod load;
