@@ -1,4 +1,5 @@
 import { audit } from './en/audit.ts';
+import { callers } from './en/callers.ts';
 import { contacts } from './en/contacts.ts';
 import { dial } from './en/dial.ts';
 import { lines } from './en/lines.ts';
@@ -10,6 +11,7 @@ import type { Message } from './message.ts';
 
 export const en = {
   ...audit,
+  ...callers,
   ...contacts,
   ...dial,
   ...lines,

@@ -1,6 +1,7 @@
 import type { Key } from './en.ts';
 import type { Message } from './message.ts';
 import { audit } from './ru/audit.ts';
+import { callers } from './ru/callers.ts';
 import { contacts } from './ru/contacts.ts';
 import { dial } from './ru/dial.ts';
 import { lines } from './ru/lines.ts';
@@ -11,6 +12,7 @@ import { users } from './ru/users.ts';
 
 export const ru: Record<Key, Message> = {
   ...audit,
+  ...callers,
   ...contacts,
   ...dial,
   ...lines,
