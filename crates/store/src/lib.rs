@@ -13,6 +13,7 @@ mod dialect;
 pub mod error;
 pub mod frames;
 pub mod idempotency;
+pub mod import;
 pub mod interactions;
 pub mod learned;
 pub mod ledger;

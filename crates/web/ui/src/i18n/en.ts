@@ -1,5 +1,6 @@
 import { audit } from './en/audit.ts';
 import { callers } from './en/callers.ts';
+import { importing } from './en/import.ts';
 import { contacts } from './en/contacts.ts';
 import { dial } from './en/dial.ts';
 import { lines } from './en/lines.ts';
@@ -12,6 +13,7 @@ import type { Message } from './message.ts';
 export const en = {
   ...audit,
   ...callers,
+  ...importing,
   ...contacts,
   ...dial,
   ...lines,

@@ -2,6 +2,7 @@ import type { Key } from './en.ts';
 import type { Message } from './message.ts';
 import { audit } from './ru/audit.ts';
 import { callers } from './ru/callers.ts';
+import { importing } from './ru/import.ts';
 import { contacts } from './ru/contacts.ts';
 import { dial } from './ru/dial.ts';
 import { lines } from './ru/lines.ts';
@@ -13,6 +14,7 @@ import { users } from './ru/users.ts';
 export const ru: Record<Key, Message> = {
   ...audit,
   ...callers,
+  ...importing,
   ...contacts,
   ...dial,
   ...lines,
