@@ -5,7 +5,7 @@ import type { BrowserContext } from 'playwright-core';
 import type { Office } from './fake/office.ts';
 import { LONG, MARIA } from './fake/people.ts';
 import type { FakeServer } from './fake/server.ts';
-import { choose, importing, stranger, switchboard } from './scenes_callers.ts';
+import { choose, importing, searching, stranger, switchboard } from './scenes_callers.ts';
 import { Tab, openStage, person } from './stage.ts';
 
 const at = (id: string): string => `[data-testid=${id}]`;
@@ -80,6 +80,43 @@ test('a contact that cannot be changed is said so, and nothing is lost', async (
   await tab.see(`${at('known-caller')} [role=alert]`);
   expect(await tab.page.inputValue(at('new-name'))).toBe('Кто-то');
   expect(live()?.contact_id).toBe(null);
+});
+
+test('one search finds contacts, companies and calls, and opens them by the keyboard', async () => {
+  await searching(tab, office, 'мария');
+  await tab.see(`${at('search-option')}[data-kind=call]`);
+  const kinds = await tab.page.locator(at('search-option')).evaluateAll((options) => options.map((option) => option.getAttribute('data-kind')));
+  expect(kinds).toEqual(['contact', 'call', 'call', 'call', 'all']);
+  await tab.page.keyboard.press('Enter');
+  await until(() => new URL(tab.page.url()).pathname === `/contacts/${MARIA.id}`);
+  await tab.gone(at('search-option'));
+  await tab.page.keyboard.press('/');
+  await tab.page.keyboard.type('8 (831) 212-34');
+  await tab.see(`${at('search-option')}[data-kind=company]`);
+  await tab.page.locator(`${at('search-option')}[data-kind=company]`).click();
+  await until(() => new URL(tab.page.url()).pathname === '/companies/volga');
+  await tab.page.keyboard.press('/');
+  await tab.page.keyboard.type('никого такого');
+  await tab.see('.nothing');
+  await tab.page.keyboard.press('Escape');
+  await tab.gone('.nothing');
+});
+
+test('the search says that it failed and works again with the next letter', async () => {
+  server.faults.push({ path: /^\/companies$/, status: 503 });
+  await searching(tab, office, 'мари');
+  await tab.see('.nothing');
+  server.faults.length = 0;
+  await tab.page.keyboard.type('я');
+  await tab.see(at('search-option'));
+});
+
+test('a narrow screen unfolds the search over the bar and folds it away', async () => {
+  await tab.page.setViewportSize({ width: 360, height: 740 });
+  await searching(tab, office, 'мария', 360);
+  await tab.page.locator(at('search-option')).first().click();
+  await until(() => new URL(tab.page.url()).pathname === `/contacts/${MARIA.id}`);
+  expect(await tab.page.locator(at('search-all')).isVisible()).toBe(false);
 });
 
 test('a file is tried before anything changes, then added once', async () => {

@@ -48,7 +48,37 @@ export async function importing(tab: Tab, office: Office): Promise<void> {
   await tab.page.waitForSelector('[data-testid=import-file]', { state: 'attached' });
 }
 
+/** Types into the search for everything. */
+export async function searching(tab: Tab, office: Office, q: string, width = 1600): Promise<void> {
+  known(office);
+  await tab.desk();
+  if (width < 900) await tab.page.click('[data-testid=search-open]');
+  await tab.page.fill('[data-testid=search-all]', q);
+}
+
 export const CALLER_SCENES: Scene[] = [
+  {
+    name: 'search',
+    play: async (tab, office) => {
+      await searching(tab, office, 'волга');
+      await tab.see('[data-testid=search-option]');
+    },
+  },
+  {
+    name: 'search-number',
+    play: async (tab, office) => {
+      await searching(tab, office, '8 831 212');
+      await tab.see('[data-testid=search-option]');
+      await tab.page.keyboard.press('ArrowDown');
+    },
+  },
+  {
+    name: 'search-nothing',
+    play: async (tab, office) => {
+      await searching(tab, office, 'такого нет');
+      await tab.see('.nothing');
+    },
+  },
   { name: 'caller-doubtful', play: switchboard },
   {
     name: 'caller-newcomer',
