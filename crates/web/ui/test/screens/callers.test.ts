@@ -97,15 +97,15 @@ test('one search finds contacts, companies and calls, and opens them by the keyb
   await until(() => new URL(tab.page.url()).pathname === '/companies/volga');
   await tab.page.keyboard.press('/');
   await tab.page.keyboard.type('никого такого');
-  await tab.see('.nothing');
+  await tab.see(at('search-nothing'));
   await tab.page.keyboard.press('Escape');
-  await tab.gone('.nothing');
+  await tab.gone(at('search-nothing'));
 });
 
 test('the search says that it failed and works again with the next letter', async () => {
   server.faults.push({ path: /^\/companies$/, status: 503 });
   await searching(tab, office, 'мари');
-  await tab.see('.nothing');
+  await tab.see(at('search-nothing'));
   server.faults.length = 0;
   await tab.page.keyboard.type('я');
   await tab.see(at('search-option'));

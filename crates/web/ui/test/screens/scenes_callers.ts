@@ -76,7 +76,7 @@ export const CALLER_SCENES: Scene[] = [
     name: 'search-nothing',
     play: async (tab, office) => {
       await searching(tab, office, 'такого нет');
-      await tab.see('.nothing');
+      await tab.see('[data-testid=search-nothing]');
     },
   },
   { name: 'caller-doubtful', play: switchboard },
