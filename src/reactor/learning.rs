@@ -59,7 +59,7 @@ impl Reactor {
         };
         tokio::spawn(async move {
             if let Err(error) = learner.run().await {
-                tracing::warn!(%error, "calls of a new contact wait for the database");
+                tracing::debug!(%error, "calls of a new contact wait for the database");
             }
             let _ = learner.answers.send(Answer::LearnedAll);
         });
