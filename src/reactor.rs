@@ -7,6 +7,7 @@ mod commands;
 mod dialling;
 mod effects;
 mod gate;
+mod learning;
 mod legs;
 mod missed;
 mod registrations;
@@ -44,6 +45,7 @@ use crate::wire::{Arrival, Wire};
 
 use amendments::Amendments;
 use gate::Gate;
+use learning::{LearnedNumber, Learning, OldCall};
 use legs::{Legs, Sound};
 use tally::Tally;
 
@@ -101,6 +103,10 @@ enum Answer {
     Contacts { call: CallId, candidates: Option<Vec<Candidate>> },
     /// An ended call was folded again.
     Amended { call: CallId, folded: Option<(Box<Interaction>, Vec<Recording>)> },
+    /// The contacts learned a number, which old calls have.
+    Learned { learned: LearnedNumber, old: Vec<OldCall> },
+    /// Nothing that the contacts learned is left.
+    LearnedAll,
     /// Lines, users and devices were read again.
     Loaded { directory: Option<Directory>, line: Option<LineId>, reply: oneshot::Sender<()> },
 }
@@ -118,6 +124,7 @@ pub(crate) struct Reactor {
     /// Lines whose server's name had no address when it was last asked for.
     nameless: HashSet<LineId>,
     amendments: Amendments,
+    learning: Learning,
     /// Agents' legs that were offered the called one's codec, with that one's leg.
     reoffers: HashMap<LegId, LegId>,
     /// Ended calls whose legs are still known: a refusal may wait at the gate for its evidence.
@@ -162,6 +169,7 @@ impl Reactor {
             unsaved_missed: HashMap::new(),
             nameless: HashSet::new(),
             amendments: Amendments::default(),
+            learning: Learning::Idle,
             reoffers: HashMap::new(),
             farewells: VecDeque::new(),
             answers,
@@ -451,6 +459,7 @@ impl Reactor {
             tracing::debug!(%error, "the mark that the process lives cannot be written");
         }
         self.forget_ended(now);
+        self.begin_learning();
         self.go_on_stopping(now);
     }
 

@@ -11,7 +11,7 @@ use tokio::sync::oneshot;
 use super::{Answer, Reactor};
 use crate::clock::wall_clock;
 
-type Reply = oneshot::Sender<Result<Interaction, Refusal>>;
+pub(super) type Reply = oneshot::Sender<Result<Interaction, Refusal>>;
 
 /// Ended calls that have to be folded again.
 #[derive(Debug, Default)]
@@ -34,7 +34,7 @@ impl Amendments {
         self.0.entry(call).or_default().due = true;
     }
 
-    fn wait(&mut self, call: CallId, reply: Reply) {
+    pub(super) fn wait(&mut self, call: CallId, reply: Reply) {
         self.0.entry(call).or_default().waiting.push(reply);
     }
 

@@ -6,6 +6,7 @@ use linecard_calls::{Input, LineId, Recording, RecordingId, Signal, Viewer, fold
 use linecard_store::ledger::SavedCall;
 use linecard_web::port::{Command, LiveInteraction, Refusal};
 
+use super::learning::Learning;
 use super::{Answer, Reactor};
 use crate::directory::{Directory, sip_line};
 
@@ -102,6 +103,8 @@ impl Reactor {
             }
             Answer::Contacts { call, candidates: None } => self.engine(Input::LookupUnavailable { call }),
             Answer::Amended { call, folded } => self.amended(call, folded),
+            Answer::Learned { learned, old } => self.learned(&learned, old),
+            Answer::LearnedAll => self.learning = Learning::Idle,
             Answer::Loaded { directory, line, reply } => {
                 if let Some(directory) = directory {
                     self.serve_lines_of(directory, line);

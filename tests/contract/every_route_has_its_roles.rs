@@ -56,6 +56,7 @@ pub(super) const ROWS: &[(&str, &str, Allowed)] = &[
     ("GET", "/api/v1/contacts", LoggedIn),
     ("POST", "/api/v1/contacts", LoggedIn),
     ("GET", "/api/v1/contacts/match", LoggedIn),
+    ("POST", "/api/v1/contacts/import", Supervisor),
     ("GET", "/api/v1/contacts/{id}", LoggedIn),
     ("PATCH", "/api/v1/contacts/{id}", LoggedIn),
     ("DELETE", "/api/v1/contacts/{id}", LoggedIn),

@@ -1,6 +1,7 @@
 //! The outside contract, held to from outside: REST and the events WebSocket, the server in the test's own process.
 
 mod a_call_is_hung_up_by_those_who_see_it;
+mod a_file_of_contacts_is_tried_and_imported;
 mod a_list_is_exported_as_csv;
 mod a_password_never_comes_back;
 mod a_removed_user_leaves_what_happened;

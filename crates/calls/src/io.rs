@@ -126,6 +126,16 @@ pub enum Input {
         /// Best first; empty when nobody is known by the number.
         candidates: Vec<Candidate>,
     },
+    /// The contacts learned a call's number after they were asked for it. Whom a user chose stays, and so does who was
+    /// known already.
+    ContactLearned {
+        /// The call, live or over.
+        call: CallId,
+        /// The number asked for again.
+        number: String,
+        /// Best first.
+        candidates: Vec<Candidate>,
+    },
     /// Answers [`Effect::FindContact`]: the contacts could not be read; a later answer still counts.
     LookupUnavailable {
         /// The call.

@@ -30,7 +30,9 @@ pub use event::{
     AgentState, AgentView, AlarmKind, AlarmView, CallState, CallView, Cursor, Event, Frame, LegView,
     LineState, MatchView, RecordingView, RegistrationView, Role, Snapshot, Viewer,
 };
-pub use fold::{Explanation, Rule, Sentence, explain, fold, fold_recordings};
+pub use fold::{
+    ContactStanding, Explanation, Rule, Sentence, contact_standing, explain, fold, fold_recordings,
+};
 pub use id::{
     AuditId, CallId, ContactId, DeviceId, Id, IdSource, InteractionId, LegId, LineId, MissedId, PopId,
     RecordingId, SessionId, SignalId, UserId,

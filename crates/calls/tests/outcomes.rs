@@ -397,6 +397,61 @@ fn a_number_of_several_contacts_settles_nobody_until_a_user_chooses() {
     assert_eq!(desk.interaction().contact_id, Some(contact(2)));
 }
 
+fn learned(call: CallId, n: u16) -> Input {
+    Input::ContactLearned { call, number: "+79101234567".to_owned(), candidates: vec![candidate(n, "exact")] }
+}
+
+#[test]
+fn contacts_that_learn_the_number_name_the_one_who_talks_and_change_nobody_who_was_known() {
+    let mut desk = Desk::new();
+    let (call, customer) = desk.offer(Some(user(1)));
+    desk.give(Input::ContactFound { call, candidates: Vec::new() });
+    assert_eq!(desk.engine.calls_of_number("+79101234567"), [call]);
+    assert_eq!(desk.engine.calls_of_number("+79101234568"), []);
+    desk.give(learned(call, 7));
+    let named = desk.events.iter().rev().find_map(|event| match event {
+        Event::PopUpdated(pop) => Some(settled_contact(&pop.candidates)),
+        _ => None,
+    });
+    assert_eq!(named, Some(Some(contact(7))), "the pop has the name at once");
+    let said = desk.signals.len();
+    desk.give(learned(call, 8));
+    assert_eq!(desk.signals.len(), said, "whoever is known stays");
+    desk.cancel(customer);
+    assert_eq!(desk.interaction().contact_id, Some(contact(7)));
+}
+
+#[test]
+fn contacts_that_learn_the_number_never_speak_against_a_user() {
+    let mut desk = Desk::new();
+    let (call, customer) = desk.offer(Some(user(1)));
+    desk.give(Input::ContactFound { call, candidates: Vec::new() });
+    desk.give(Input::Edited { call, edit: Edit::Contact { contact: None, user: user(1) } });
+    desk.give(learned(call, 7));
+    desk.cancel(customer);
+    assert_eq!(desk.interaction().contact_id, None, "a user said that it is nobody known");
+    assert_eq!(contact_standing(&desk.signals), ContactStanding::Decided);
+}
+
+#[test]
+fn a_call_that_is_over_and_forgotten_gets_the_contact_that_learns_its_number() {
+    let mut desk = Desk::new();
+    let (call, customer) = desk.offer(Some(user(1)));
+    desk.give(Input::ContactFound { call, candidates: Vec::new() });
+    desk.cancel(customer);
+    assert_eq!(desk.interaction().contact_id, None);
+    assert_eq!(desk.engine.calls_of_number("+79101234567"), []);
+    assert_eq!(contact_standing(&desk.signals), ContactStanding::Open);
+    desk.give(learned(call, 7));
+    assert_eq!(desk.amended, [call]);
+    assert_eq!(contact_standing(&desk.signals), ContactStanding::Matched);
+    assert_eq!(fold(&desk.signals).unwrap().contact_id, Some(contact(7)));
+    // The choice of a user outranks it, whichever came first.
+    desk.give(Input::Edited { call, edit: Edit::Contact { contact: Some(contact(9)), user: user(1) } });
+    desk.give(learned(call, 8));
+    assert_eq!(fold(&desk.signals).unwrap().contact_id, Some(contact(9)));
+}
+
 #[test]
 fn a_lookup_that_never_ends_delays_the_saving_by_five_seconds_and_amends_it_later() {
     let mut desk = Desk::new();

@@ -6,6 +6,7 @@ use linecard_calls::UtcMillis;
 use linecard_crm::{Number, NumberSearch, sort_key};
 
 use crate::database::{Row, Tx, assembled, sql};
+use crate::learned::note_learned;
 use crate::page::{List, Order, Page, PageRequest};
 use crate::statement::{Columns, Conditions, Table, Value};
 use crate::{Store, StoreError};
@@ -66,7 +67,7 @@ impl Store {
         let mut tx = self.pool.begin().await?;
         check_company::<C>(&mut tx, draft).await?;
         C::TABLE.insert(&mut tx, id, searched_columns::<C>(draft)?, now).await?;
-        write_numbers(&mut tx, C::OWNER, id, C::numbers(draft)).await?;
+        write_numbers(&mut tx, C::OWNER, id, 1, C::numbers(draft)).await?;
         tx.commit().await?;
         self.card(id).await?.ok_or_else(|| StoreError::unreadable(C::TABLE.name, "the new row is gone"))
     }
@@ -80,7 +81,7 @@ impl Store {
         let mut tx = self.pool.begin().await?;
         check_company::<C>(&mut tx, draft).await?;
         C::TABLE.update(&mut tx, id, searched_columns::<C>(draft)?, version).await?;
-        write_numbers(&mut tx, C::OWNER, id, C::numbers(draft)).await?;
+        write_numbers(&mut tx, C::OWNER, id, version + 1, C::numbers(draft)).await?;
         tx.commit().await?;
         self.card(id).await?.ok_or(StoreError::Stale)
     }
@@ -149,13 +150,20 @@ async fn check_company<C: Card>(tx: &mut Tx, draft: &C::Draft) -> Result<(), Sto
     found.map(|_| ()).ok_or(StoreError::Dangling { field: "company_id" })
 }
 
-/// Replaces the owner's numbers.
+/// Replaces the owner's numbers, and notes those that it did not have.
 async fn write_numbers(
     tx: &mut Tx,
     owner: &'static str,
     id: &str,
+    version: i64,
     numbers: &[Number],
 ) -> Result<(), StoreError> {
+    let known = format!(
+        "SELECT COALESCE(e164, extension) AS number FROM numbers WHERE {owner} = $1 AND COALESCE(e164, extension) IS NOT NULL"
+    );
+    let known = assembled(known, &[Value::text(id)]).fetch_all(&mut *tx).await?;
+    let known = known.iter().map(|row| row.try_get("number")).collect::<Result<_, _>>()?;
+    note_learned(tx, id, version, &known, numbers).await?;
     assembled(format!("DELETE FROM numbers WHERE {owner} = $1"), &[Value::text(id)])
         .execute(&mut *tx)
         .await?;

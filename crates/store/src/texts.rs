@@ -189,6 +189,9 @@ async fn cards(store: &Store, ids: &mut Ids) {
             store.contacts(&filter, &page).await.unwrap();
         }
     }
+    let learned = store.learned(9).await.unwrap();
+    store.forget_learned(&learned).await.unwrap();
+    store.calls_of_nobody("+79030000001", 9).await.unwrap();
     store.delete_contact(contact.id, contact.version).await.unwrap();
     store.delete_company(&company, 2).await.unwrap();
 }

@@ -17,6 +17,7 @@ mod extract;
 mod headers;
 mod health;
 mod idempotency;
+mod import;
 mod interactions;
 mod json;
 mod line_check;

@@ -17,8 +17,8 @@ use utoipa::{IntoParams, OpenApi, ToSchema};
 use crate::error::Problem;
 use crate::listing::ListQuery;
 use crate::{
-    about, audit, calls, companies, contacts, dial, health, interactions, line_check, lines, metrics, missed,
-    openapi, people, recordings, reports, session, sessions, users, ws,
+    about, audit, calls, companies, contacts, dial, health, import, interactions, line_check, lines, metrics,
+    missed, openapi, people, recordings, reports, session, sessions, users, ws,
 };
 
 /// Every operation, in the order of `router.rs`.
@@ -63,6 +63,7 @@ use crate::{
         contacts::list,
         contacts::create,
         contacts::find,
+        import::import,
         contacts::show,
         contacts::change,
         contacts::delete,

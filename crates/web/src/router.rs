@@ -7,7 +7,7 @@ use axum::routing::{any, delete, get, post};
 
 use crate::{
     ApiError, App, about, audit, calls, companies, completion, contacts, dial, headers, health, idempotency,
-    interactions, line_check, lines, metrics, missed, openapi, people, recordings, reports, session,
+    import, interactions, line_check, lines, metrics, missed, openapi, people, recordings, reports, session,
     sessions, ui, users, ws,
 };
 
@@ -43,6 +43,7 @@ fn api(app: &App) -> Router<App> {
         .route("/lines/{id}/check", post(line_check::check_line))
         .route("/contacts", get(contacts::list).post(contacts::create))
         .route("/contacts/match", get(contacts::find))
+        .route("/contacts/import", post(import::import))
         .route("/contacts/{id}", get(contacts::show).patch(contacts::change).delete(contacts::delete))
         .route("/companies", get(companies::list).post(companies::create))
         .route("/companies/{id}", get(companies::show).patch(companies::change).delete(companies::delete))

@@ -291,6 +291,11 @@ impl Call {
         self.contact_chosen = Some(contact);
     }
 
+    /// Whether a user said who it is, or that it is nobody known.
+    pub(super) fn is_decided(&self) -> bool {
+        self.contact_chosen.is_some()
+    }
+
     pub(super) fn contact(&self) -> Option<ContactId> {
         match self.contact_chosen {
             Some(chosen) => chosen,

@@ -143,9 +143,19 @@ impl Call {
 
     /// The contacts answered; a second answer counts only after an unavailable one.
     pub(super) fn contact_found(&mut self, candidates: Vec<Candidate>, out: &mut Outbox) {
-        if self.lookup == Lookup::Done {
-            return;
+        if self.lookup != Lookup::Done {
+            self.take_candidates(candidates, out);
         }
+    }
+
+    /// The contacts learned the number since they were asked.
+    pub(super) fn contact_learned(&mut self, candidates: Vec<Candidate>, out: &mut Outbox) {
+        if !self.is_decided() && self.contact().is_none() && self.candidates != candidates {
+            self.take_candidates(candidates, out);
+        }
+    }
+
+    fn take_candidates(&mut self, candidates: Vec<Candidate>, out: &mut Outbox) {
         self.lookup = Lookup::Done;
         self.candidates = candidates;
         self.record_lookup(out);

@@ -123,6 +123,9 @@ impl Engine {
                 self.on_call(call, Call::route_unavailable);
             }
             Input::ContactFound { call, candidates } => self.contact_found(call, candidates),
+            Input::ContactLearned { call, number, candidates } => {
+                self.contact_learned(call, number, candidates);
+            }
             Input::LookupUnavailable { call } => {
                 self.on_call(call, Call::lookup_unavailable);
             }
@@ -314,6 +317,20 @@ impl Engine {
         }
     }
 
+    fn contact_learned(
+        &mut self,
+        call: CallId,
+        number: String,
+        candidates: Vec<linecard_crm::matching::Candidate>,
+    ) {
+        if self.calls.contains_key(&call) {
+            self.on_call(call, |call, out| call.contact_learned(candidates, out));
+        } else {
+            let (number, lookup) = (Some(number), Lookup::Done);
+            self.amend(call, Source::Crm, SignalBody::ContactLookedUp { number, candidates, lookup });
+        }
+    }
+
     /// Records evidence about a call that is over and forgotten.
     fn amend(&mut self, call_id: CallId, source: Source, body: SignalBody) {
         self.out.record(call_id, source, self.out.at, body);
@@ -416,6 +433,12 @@ impl Engine {
     /// Shows a live call.
     pub fn call(&self, id: CallId) -> Option<CallView> {
         self.calls.get(&id).filter(|call| call.is_live()).map(Call::view)
+    }
+
+    /// Names the calls in memory whose other party has `number`, live or just over.
+    pub fn calls_of_number(&self, number: &str) -> Vec<CallId> {
+        let of_number = |call: &&Call| call.opening.number_to_match() == Some(number);
+        self.calls.values().filter(of_number).map(|call| call.id).collect()
     }
 
     /// Shows the live calls that `viewer` may see, oldest first.

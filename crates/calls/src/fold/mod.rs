@@ -33,6 +33,28 @@ pub fn fold_recordings(signals: &[Signal]) -> Vec<Recording> {
     gather(signals).map(|facts| recordings(&facts)).unwrap_or_default()
 }
 
+/// How the question stands who the customer of a call is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ContactStanding {
+    /// A user said who it is, or that it is nobody known; or there is no number to know anybody by.
+    Decided,
+    /// The contacts knew the number.
+    Matched,
+    /// Nobody is known.
+    Open,
+}
+
+/// Says how the question stands who the customer of a call is.
+pub fn contact_standing(signals: &[Signal]) -> ContactStanding {
+    match gather(signals) {
+        Some(facts) if facts.contact_chosen.is_some() || facts.opening.number_to_match().is_none() => {
+            ContactStanding::Decided
+        }
+        Some(facts) if facts.contact().is_some() => ContactStanding::Matched,
+        _ => ContactStanding::Open,
+    }
+}
+
 fn interaction(facts: &Facts) -> Interaction {
     let verdict = judge(facts);
     let started_at = facts.started_at;

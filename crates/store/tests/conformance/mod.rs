@@ -11,6 +11,7 @@ mod fixtures;
 mod frames;
 mod idempotency;
 mod interactions;
+mod learned;
 mod ledger;
 mod lines;
 mod load;

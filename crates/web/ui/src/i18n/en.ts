@@ -1,4 +1,7 @@
 import { audit } from './en/audit.ts';
+import { callers } from './en/callers.ts';
+import { importing } from './en/import.ts';
+import { search } from './en/search.ts';
 import { contacts } from './en/contacts.ts';
 import { dial } from './en/dial.ts';
 import { lines } from './en/lines.ts';
@@ -10,6 +13,9 @@ import type { Message } from './message.ts';
 
 export const en = {
   ...audit,
+  ...callers,
+  ...importing,
+  ...search,
   ...contacts,
   ...dial,
   ...lines,
@@ -242,7 +248,7 @@ export const en = {
   'player.again': 'Try again',
 
   'keys.title': 'Keyboard shortcuts',
-  'keys.search': 'Search the history',
+  'keys.search': 'Search everything',
   'keys.hangup': 'Hang up',
   'keys.note': 'Write a note',
   'keys.close': 'Close, go back',

@@ -1,6 +1,9 @@
 import type { Key } from './en.ts';
 import type { Message } from './message.ts';
 import { audit } from './ru/audit.ts';
+import { callers } from './ru/callers.ts';
+import { importing } from './ru/import.ts';
+import { search } from './ru/search.ts';
 import { contacts } from './ru/contacts.ts';
 import { dial } from './ru/dial.ts';
 import { lines } from './ru/lines.ts';
@@ -11,6 +14,9 @@ import { users } from './ru/users.ts';
 
 export const ru: Record<Key, Message> = {
   ...audit,
+  ...callers,
+  ...importing,
+  ...search,
   ...contacts,
   ...dial,
   ...lines,
@@ -288,7 +294,7 @@ export const ru: Record<Key, Message> = {
   'player.again': 'Повторить',
 
   'keys.title': 'Горячие клавиши',
-  'keys.search': 'Поиск по истории',
+  'keys.search': 'Искать везде',
   'keys.hangup': 'Положить трубку',
   'keys.note': 'Написать заметку',
   'keys.close': 'Закрыть, вернуться',

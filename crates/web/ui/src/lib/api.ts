@@ -54,6 +54,7 @@ export function listen(hooks: { logInNeeded: () => void; serverTime: (ms: number
 }
 
 interface Request {
+  /** JSON, or a file as it is. */
   body?: object | undefined;
   /** The version that is changed or deleted. */
   version?: number;
@@ -63,7 +64,8 @@ interface Request {
 async function answered(method: string, path: string, { body, version, signal }: Request): Promise<Response> {
   let response: Response;
   const headers: Record<string, string> = {};
-  if (body) headers['Content-Type'] = 'application/json';
+  const file = body instanceof Blob ? body : null;
+  if (body) headers['Content-Type'] = file ? 'application/octet-stream' : 'application/json';
   if (version !== undefined) headers['If-Match'] = `"${String(version)}"`;
   try {
     response = await fetch(BASE + path, {
@@ -71,7 +73,7 @@ async function answered(method: string, path: string, { body, version, signal }:
       headers,
       credentials: 'same-origin',
       signal: signal ?? AbortSignal.timeout(WAIT_MS),
-      ...(body ? { body: JSON.stringify(body) } : {}),
+      ...(body ? { body: file ?? JSON.stringify(body) } : {}),
     });
   } catch (error) {
     throw new ApiError(0, String(error));
@@ -88,6 +90,12 @@ async function answered(method: string, path: string, { body, version, signal }:
 export async function ask<T>(method: string, path: string, body?: object, version?: number): Promise<T> {
   const response = await answered(method, path, { body, ...(version === undefined ? {} : { version }) });
   return response.status === 204 ? (undefined as T) : ((await response.json()) as T);
+}
+
+/** Sends a file and waits for what becomes of it, however long that takes. */
+export async function upload<T>(path: string, file: Blob): Promise<T> {
+  const response = await answered('POST', path, { body: file, signal: new AbortController().signal });
+  return (await response.json()) as T;
 }
 
 /** The lines of JSON of an answer that takes its time, each as soon as it is there. */

@@ -13,6 +13,7 @@ export interface CardListPlace {
 export type CardRoute =
   | ({ name: 'contacts' | 'companies' } & CardListPlace)
   | { name: 'contact' | 'company'; id: string }
+  | { name: 'import' }
   | { name: 'contact-form' | 'company-form'; id: string | null; given: Given };
 
 /** What a new card begins with. */
@@ -35,6 +36,7 @@ export function parseCardRoute(parts: string[], params: URLSearchParams): CardRo
       company: params.get('company'),
     };
   }
+  if (list === 'contacts' && id === 'import') return { name: 'import' };
   const given = { name: params.get('name') ?? '', number: params.get('number') ?? '', company: params.get('company') };
   if (id === 'new') return { name: `${one}-form`, id: null, given };
   if (more === 'edit') return { name: `${one}-form`, id: decodeURIComponent(id), given };

@@ -10,11 +10,12 @@ import type { Connection } from './events.ts';
 import { Leader } from './leader.ts';
 import { Lines } from './lines.svelte.ts';
 import { MissedCallers } from './missed.svelte.ts';
+import { Nobody } from './nobody.svelte.ts';
 import { Notes } from './notes.svelte.ts';
 import { People } from './people.svelte.ts';
 import { EMPTY, dialStepOf, isOver, isRecording, livePops, reduce } from './state.ts';
 import type { DeskState, DialStep } from './state.ts';
-import { Introductions } from './introductions.ts';
+import { Introductions, withNumber } from './introductions.ts';
 import type { Newcomer } from './introductions.ts';
 import type { Chosen } from './who.ts';
 import type { Interaction, MissedItem, Outcome, Pop, StateFrame, User } from './wire.ts';
@@ -38,6 +39,7 @@ export class Desk {
   readonly people = new People();
   readonly notes: Notes;
   readonly introductions = new Introductions();
+  private readonly nobody = new Nobody();
   readonly leader = new Leader();
   state = $state.raw<DeskState>(EMPTY);
   connection = $state<Connection>('connecting');
@@ -129,10 +131,11 @@ export class Desk {
     return this.known[id] ?? null;
   }
 
-  /** The customer that a user said it is. */
+  /** The customer that a user said it is, or that it is none of the candidates. */
   chosenContact(interactionId: string): Chosen | null {
     const id = this.known[interactionId]?.contact_id ?? null;
-    return id === null ? null : { id, contact: this.contacts.ref(id) };
+    if (id === null) return this.nobody.has(interactionId) ? { id, contact: null } : null;
+    return { id, contact: this.contacts.ref(id) };
   }
 
   isRecorded(callId: string): boolean {
@@ -211,13 +214,25 @@ export class Desk {
     await api.hangUp(pop.call_id);
   }
 
-  async choose(pop: Pop, contactId: string): Promise<void> {
-    this.amended(await api.amend(pop.interaction_id, { contact_id: contactId }));
+  /** Says who it is; null for none of the candidates. */
+  async choose(pop: Pop, contactId: string | null): Promise<void> {
+    const amended = await api.amend(pop.interaction_id, { contact_id: contactId });
+    this.nobody.set(pop.interaction_id, contactId === null);
+    this.amended(amended);
+  }
+
+  /** The caller is somebody known, by a number that nobody knew: the contact gets it, and the call. */
+  async recognise(pop: Pop, contactId: string): Promise<void> {
+    if (pop.number !== null) this.contacts.put(await withNumber(contactId, pop.number));
+    await this.contacts.readRef(contactId);
+    await this.choose(pop, contactId);
   }
 
   /** An unknown caller becomes a contact, and this call's customer. */
   async introduce(pop: Pop, newcomer: Newcomer): Promise<void> {
-    const contact = await this.introductions.contactOf(pop.interaction_id, pop.number ?? '', newcomer);
+    // A company's number is not one person's: with it, every call of the company would be this person's.
+    const shared = pop.candidates.some(({ level }) => level === 'company');
+    const contact = await this.introductions.contactOf(pop.interaction_id, shared ? null : pop.number, newcomer);
     this.contacts.put(contact);
     await this.contacts.readRef(contact.id);
     await this.choose(pop, contact.id);

@@ -63,7 +63,7 @@ export function lastListPath(list: List = 'history'): string {
 /** Where Escape leads from a place; null where it stays. A form is left by its own buttons alone. */
 export function upFrom(place: Route): string | null {
   if (place.name === 'detail') return lists.history;
-  if (place.name === 'contact') return lists.contacts;
+  if (place.name === 'contact' || place.name === 'import') return lists.contacts;
   return place.name === 'company' ? lists.companies : null;
 }
 

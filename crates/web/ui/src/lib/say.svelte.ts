@@ -36,6 +36,7 @@ export function sayCaller(pop: Pop, caller: Caller): string {
     case 'not_a_number':
     case 'searching':
     case 'unknown':
+    case 'none_of':
       return sayNumber(pop.number, pop.number_dialled);
   }
 }

@@ -1,10 +1,11 @@
-// The history's search: a number goes to the server as it is, a name by way of the contacts that bear it.
+// The searches of the history and of everything: a number goes to the server as it is, a name by way of the contacts that
+// bear it.
 
 import { api } from './api.ts';
 import type { InteractionFilter } from './api.ts';
 import { merged } from './calls.svelte.ts';
 import type { Contacts } from './contacts.svelte.ts';
-import type { Interaction, Listing } from './wire.ts';
+import type { Company, Contact, Interaction, Listing } from './wire.ts';
 
 export interface HistoryFilter {
   q: string;
@@ -40,4 +41,25 @@ export async function searchCalls(asked: HistoryFilter, contacts: Contacts): Pro
   );
   const items = merged(...pages.map((page) => page.items));
   return { items, total: items.length, next: null };
+}
+
+/** What the search for everything found. */
+export interface Found {
+  contacts: Listing<Contact>;
+  companies: Listing<Company>;
+  calls: Interaction[];
+}
+
+const PEOPLE_SHOWN = 5;
+const COMPANIES_SHOWN = 3;
+const CALLS_SHOWN = 5;
+
+export async function searchAll(q: string, contacts: Contacts): Promise<Found> {
+  const numbered = isNumber(q) ? api.interactions({ number: q, limit: CALLS_SHOWN }) : null;
+  const [people, companies, ofNumber] = await Promise.all([api.contacts(q, PEOPLE_SHOWN), api.companies(q, COMPANIES_SHOWN), numbered]);
+  for (const contact of people.items) contacts.put(contact);
+  const pages = await Promise.all(people.items.map(({ id }) => api.interactions({ contact_id: id, limit: CALLS_SHOWN })));
+  const calls = merged(...pages.map((page) => page.items), ofNumber?.items ?? []).slice(0, CALLS_SHOWN);
+  contacts.want(calls.map(({ contact_id }) => contact_id));
+  return { contacts: people, companies, calls };
 }

@@ -16,11 +16,13 @@ export type Caller =
   | { kind: 'searching' }
   | { kind: 'unknown' }
   | { kind: 'known'; candidate: Candidate; others: Candidate[]; chosen: boolean }
-  | { kind: 'several'; candidates: Candidate[]; company: string | null };
+  | { kind: 'several'; candidates: Candidate[]; company: string | null }
+  /** A person said that it is none of those who could fit. */
+  | { kind: 'none_of'; candidates: Candidate[]; company: string | null };
 
-/** Whom a person said it is; the contact itself only when no pop names it. */
+/** Whom a person said it is, null for nobody of the candidates; the contact itself only when no pop names it. */
 export interface Chosen {
-  id: string;
+  id: string | null;
   contact: ContactRef | null;
 }
 
@@ -38,12 +40,12 @@ export function callerOf(pop: Pop, choice: Chosen | null): Caller {
   const picked = candidates.find(({ contact }) => contact.id === choice?.id);
   if (picked) return known(picked, picked !== settled);
   if (choice?.contact) return known({ contact: choice.contact, level: 'exact', score: 1, reasons: [] }, true);
-  if (settled) return known(settled, false);
+  if (settled && choice?.id !== null) return known(settled, false);
   if (candidates.length > 0) {
     const top = candidates.filter(({ level }) => level === (own[0] ?? candidates[0])?.level);
     const companies = new Set(top.map(({ contact }) => contact.company_name));
     const company = companies.size === 1 ? (top[0]?.contact.company_name ?? null) : null;
-    return { kind: 'several', candidates, company };
+    return { kind: choice?.id === null ? 'none_of' : 'several', candidates, company };
   }
   if (pop.number === null) {
     const text = shownAs(pop.number_dialled);
@@ -57,6 +59,7 @@ export function whyOf(pop: Pop, caller: Caller): Said {
   if (caller.kind === 'withheld') return { key: 'why.withheld' };
   if (caller.kind === 'not_a_number') return { key: 'why.not_a_number' };
   if (caller.kind === 'searching') return { key: 'why.searching' };
+  if (caller.kind === 'none_of') return { key: 'caller.none.why' };
   if (caller.kind === 'unknown') return { key: pop.lookup === 'unavailable' ? 'why.unavailable' : 'why.nobody' };
   if (caller.kind === 'known') {
     if (caller.chosen) return { key: 'pop.chosen' };

@@ -341,7 +341,7 @@ test('the keys do what the list of keys says, in any layout, and nothing in a te
   await tab.page.keyboard.press('Escape');
   await tab.gone('[data-testid=shortcuts]');
   await tab.page.keyboard.press('/');
-  await expect.poll(() => tab.page.locator('[data-testid=history-search]').evaluate((element) => element === document.activeElement)).toBe(true);
+  await expect.poll(() => tab.page.locator('[data-testid=search-all]').evaluate((element) => element === document.activeElement)).toBe(true);
   await tab.page.keyboard.press('Escape');
   await tab.page.keyboard.press('h');
   await until(() => server.asked.includes(`POST /calls/${call.callId}/hangup`));

@@ -5,6 +5,7 @@ import { past, waiting } from './fake/office.ts';
 import { ANNA, COLLEAGUES, HOSTILE, KNOWN, LONG, LONG_KNOWN, MARIA, PASSWORD, SWITCHBOARD, candidateOf } from './fake/people.ts';
 import { DIALLING } from './dialling.ts';
 import { ADMIN } from './scenes_admin.ts';
+import { CALLER_SCENES } from './scenes_callers.ts';
 import { CONTACT_SCENES } from './scenes_contacts.ts';
 import { SETTINGS } from './scenes_settings.ts';
 import type { Tab } from './stage.ts';
@@ -427,4 +428,4 @@ const HISTORY: Scene[] = [
   },
 ];
 
-export const SCENES: Scene[] = [...LOGIN, ...IDLE, ...DIALLING, ...RINGING, ...TALKING, ...HISTORY, ...ADMIN, ...SETTINGS, ...CONTACT_SCENES];
+export const SCENES: Scene[] = [...LOGIN, ...IDLE, ...DIALLING, ...RINGING, ...TALKING, ...HISTORY, ...ADMIN, ...SETTINGS, ...CONTACT_SCENES, ...CALLER_SCENES];

@@ -14,6 +14,7 @@ import type { Interaction, User } from '../../../src/lib/wire.ts';
 import { answerCards, problem } from './crm.ts';
 import type { Answer } from './crm.ts';
 import { FakeAdmin } from './admin.ts';
+import { answerImport } from './import.ts';
 import { FakeLines } from './lines.ts';
 import { Office } from './office.ts';
 import { ANNA, PASSWORD } from './people.ts';
@@ -135,8 +136,11 @@ export class FakeServer {
     const media = /^\/recordings\/([^/]+)\/media$/.exec(path)?.[1];
     if (media !== undefined && !fault) return this.play(media, request, response);
     if (/^\/lines(\/[^/]+)?\/check$/.test(path) && !fault) return this.lines.check(response);
-    const body = await read(request);
-    const answer = fault ? problem(fault.status, 'as the test wishes') : this.answer(method, path, url.searchParams, body, request, response);
+    const answer = fault
+      ? problem(fault.status, 'as the test wishes')
+      : path === '/contacts/import'
+        ? await answerImport(this.office, request, url.searchParams)
+        : this.answer(method, path, url.searchParams, await read(request), request, response);
     response.writeHead(answer.status, { 'Content-Type': 'application/json', 'Cache-Control': 'no-store' });
     response.end(answer.body === undefined ? '' : JSON.stringify(answer.body));
   }
