@@ -2,6 +2,7 @@ import { dial } from './en/dial.ts';
 import { lines } from './en/lines.ts';
 import { contacts } from './en/contacts.ts';
 import { people } from './en/people.ts';
+import { reports } from './en/reports.ts';
 import type { Message } from './message.ts';
 
 export const en = {
@@ -323,6 +324,7 @@ export const en = {
   ...lines,
   ...contacts,
   ...people,
+  ...reports,
 } as const satisfies Record<string, Message>;
 
 export type Key = keyof typeof en;

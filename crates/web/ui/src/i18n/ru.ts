@@ -4,6 +4,7 @@ import type { Message } from './message.ts';
 import { dial } from './ru/dial.ts';
 import { lines } from './ru/lines.ts';
 import { people } from './ru/people.ts';
+import { reports } from './ru/reports.ts';
 
 export const ru: Record<Key, Message> = {
   ...dial,
@@ -379,4 +380,5 @@ export const ru: Record<Key, Message> = {
   ...lines,
   ...contacts,
   ...people,
+  ...reports,
 };

@@ -1,6 +1,8 @@
 // REST: one function per call that the desk makes. The cookie is the browser's; no token is kept here.
 
+import type { Slice } from './slice.ts';
 import type {
+  By,
   CallView,
   Company,
   Contact,
@@ -9,10 +11,12 @@ import type {
   Line,
   LineDraft,
   Listing,
+  LoadReport,
   MissedItem,
   MissedState,
   Person,
   Recording,
+  Standing,
   User,
 } from './wire.ts';
 
@@ -115,11 +119,18 @@ export function query(params: Record<string, string | number | boolean | null | 
   return text === '' ? '' : `?${text}`;
 }
 
-export interface InteractionFilter {
-  from?: string;
+export interface LoadQuery {
+  from: string;
+  until: string;
+  compare_from: string;
+  by: By;
+  service_level_s: number;
+  tz: string;
+}
+
+export interface InteractionFilter extends Slice {
   outcome?: string | null;
   recorded?: boolean | null;
-  user_id?: string | null;
   contact_id?: string | null;
   company_id?: string | null;
   number?: string | null;
@@ -157,9 +168,15 @@ export const api = {
     ask<Line>('PATCH', `/lines/${id(line.id)}`, patch, line.version),
   deleteLine: (line: Line) => ask<void>('DELETE', `/lines/${id(line.id)}`, undefined, line.version),
   users: () => ask<Listing<User>>('GET', `/users${query({ limit: 500 })}`),
+  load: (asked: LoadQuery) => ask<LoadReport>('GET', `/reports/load${query({ ...asked })}`),
+  standings: () => ask<Listing<Standing>>('GET', `/lines/standings${query({ limit: 500 })}`),
   people: (limit: number, cursor: string | null) => ask<Listing<Person>>('GET', `/people${query({ limit, cursor })}`),
   recording: (recordingId: string) => ask<Recording>('GET', `/recordings/${id(recordingId)}`),
 };
+
+export function loadSheetUrl(asked: LoadQuery): string {
+  return `${BASE}/reports/load${query({ ...asked, format: 'csv' })}`;
+}
 
 export function mediaUrl(recordingId: string): string {
   return `${BASE}/recordings/${id(recordingId)}/media`;

@@ -10,12 +10,13 @@ import { extname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { WebSocketServer } from 'ws';
 import type { WebSocket } from 'ws';
-import type { Interaction } from '../../../src/lib/wire.ts';
+import type { Interaction, Standing, User } from '../../../src/lib/wire.ts';
 import { answerCards, problem } from './crm.ts';
 import type { Answer } from './crm.ts';
 import { FakeLines, USERS } from './lines.ts';
 import { Office } from './office.ts';
 import { ANNA, PASSWORD, STAFF } from './people.ts';
+import { STANDINGS, inSlice, report, waitsOf } from './reports.ts';
 import { wav } from './wav.ts';
 
 const DIST = fileURLToPath(new URL('../../../dist/', import.meta.url));
@@ -37,7 +38,8 @@ export class FakeServer {
   office = new Office();
   lines = new FakeLines(this.office);
   /** Whose cookie it is. */
-  user = ANNA;
+  user: User = ANNA;
+  standings: Standing[] = STANDINGS;
   /** Requests whose path fits get this status; 0 breaks the connection. */
   faults: { path: RegExp; status: number; method?: string }[] = [];
   /** Requests whose path fits wait so long. */
@@ -82,6 +84,8 @@ export class FakeServer {
   /** An empty office, and nothing goes wrong. */
   reset(): Office {
     this.cut();
+    this.user = ANNA;
+    this.standings = STANDINGS;
     this.faults = [];
     this.delays = [];
     this.deaf = false;
@@ -143,7 +147,7 @@ export class FakeServer {
     if (method === 'POST' && path === '/session') {
       if (body['login'] !== ANNA.login || body['password'] !== PASSWORD) return problem(401, 'login or password is wrong');
       response.setHeader('Set-Cookie', `${COOKIE}; HttpOnly; SameSite=Strict; Path=/`);
-      return ok({ token: 'anna', user: ANNA });
+      return ok({ token: 'anna', user: this.user });
     }
     if (!(request.headers.cookie ?? '').includes(COOKIE)) return problem(401, 'log in first');
     if (method === 'DELETE' && path === '/session') {
@@ -152,9 +156,11 @@ export class FakeServer {
     }
     const [, kind, one = '', more] = path.split('/');
     if (kind === 'session') return ok({ user: this.user, expires_at: new Date(Date.now() + 3_600_000).toISOString() });
+    if (kind === 'lines' && one === 'standings') return ok({ items: this.standings, total: this.standings.length, next: null });
     if (kind === 'lines') return this.lines.answer(method, one, body, request.headers['if-match']);
     if (kind === 'users' && one === '') return ok({ items: USERS, total: USERS.length, next: null });
     if (kind === 'people') return ok({ items: STAFF, total: STAFF.length, next: null });
+    if (kind === 'reports') return this.user.role === 'agent' ? problem(403, 'your role does not allow this') : ok(report([...office.interactions.values()], query, waitsOf(office.missed.values())));
     if (kind === 'missed') return this.missed(one, more, query);
     if (kind === 'interactions') return this.interactions(method, one, more, query, body);
     if (kind === 'calls' && one === '' && method === 'POST') return this.dial(body);
@@ -197,7 +203,7 @@ export class FakeServer {
 
   private interactions(method: string, one: string, more: string | undefined, query: URLSearchParams, body: Record<string, unknown>): Answer {
     const { office } = this;
-    if (one === '') return ok(list([...office.interactions.values()], query, (it, company) => office.contacts.some(({ id, company_id }) => id === it.contact_id && company_id === company)));
+    if (one === '') return ok(list([...office.interactions.values()].filter(inSlice(query, waitsOf(office.missed.values()))), query, (it, company) => office.contacts.some(({ id, company_id }) => id === it.contact_id && company_id === company)));
     const interaction = office.interactions.get(one);
     if (!interaction) return GONE;
     if (method === 'PATCH') return ok(office.amend(one, body as Partial<Interaction>));
