@@ -18,7 +18,7 @@ use crate::error::Problem;
 use crate::listing::ListQuery;
 use crate::{
     audit, calls, companies, contacts, dial, health, interactions, line_check, lines, metrics, missed,
-    openapi, people, recordings, reports, session, users, ws,
+    openapi, outline, people, recordings, reports, session, standings, users, ws,
 };
 
 /// Every operation, in the order of `router.rs`.
@@ -51,6 +51,7 @@ use crate::{
         people::list,
         lines::list,
         lines::create,
+        standings::list,
         lines::show,
         lines::change,
         lines::delete,
@@ -77,6 +78,7 @@ use crate::{
         recordings::list,
         recordings::show,
         recordings::media,
+        outline::peaks,
         audit::list,
         reports::load,
         missed::list,

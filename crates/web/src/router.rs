@@ -7,8 +7,8 @@ use axum::routing::{any, delete, get, post};
 
 use crate::{
     ApiError, App, audit, calls, companies, completion, contacts, dial, headers, health, idempotency,
-    interactions, line_check, lines, metrics, missed, openapi, people, recordings, reports, session, ui,
-    users, ws,
+    interactions, line_check, lines, metrics, missed, openapi, outline, people, recordings, reports, session,
+    standings, ui, users, ws,
 };
 
 /// Returns the whole HTTP side of the server.
@@ -35,6 +35,7 @@ fn api(app: &App) -> Router<App> {
         .route("/users/{id}/devices/{device}", delete(users::delete_device))
         .route("/people", get(people::list))
         .route("/lines", get(lines::list).post(lines::create))
+        .route("/lines/standings", get(standings::list))
         .route("/lines/check", post(line_check::check))
         .route("/lines/{id}", get(lines::show).patch(lines::change).delete(lines::delete))
         .route("/lines/{id}/check", post(line_check::check_line))
@@ -51,6 +52,7 @@ fn api(app: &App) -> Router<App> {
         .route("/recordings", get(recordings::list))
         .route("/recordings/{id}", get(recordings::show))
         .route("/recordings/{id}/media", get(recordings::media))
+        .route("/recordings/{id}/peaks", get(outline::peaks))
         .route("/reports/load", get(reports::load))
         .route("/audit", get(audit::list))
         .route("/missed", get(missed::list))
