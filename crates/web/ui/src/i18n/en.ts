@@ -2,6 +2,7 @@ import { dial } from './en/dial.ts';
 import { lines } from './en/lines.ts';
 import { contacts } from './en/contacts.ts';
 import { people } from './en/people.ts';
+import { recordings } from './en/recordings.ts';
 import { reports } from './en/reports.ts';
 import type { Message } from './message.ts';
 
@@ -324,6 +325,7 @@ export const en = {
   ...lines,
   ...contacts,
   ...people,
+  ...recordings,
   ...reports,
 } as const satisfies Record<string, Message>;
 

@@ -4,6 +4,7 @@ import type { Message } from './message.ts';
 import { dial } from './ru/dial.ts';
 import { lines } from './ru/lines.ts';
 import { people } from './ru/people.ts';
+import { recordings } from './ru/recordings.ts';
 import { reports } from './ru/reports.ts';
 
 export const ru: Record<Key, Message> = {
@@ -380,5 +381,6 @@ export const ru: Record<Key, Message> = {
   ...lines,
   ...contacts,
   ...people,
+  ...recordings,
   ...reports,
 };

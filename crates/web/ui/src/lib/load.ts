@@ -27,9 +27,16 @@ export function ceiling(highest: number): number {
   return round * step;
 }
 
+/** The hours between the first and the last with a call, a working day at least. */
+function hoursOf(rows: LoadPart[]): number[] {
+  const busy = rows.map(({ key }) => Number(key));
+  const first = Math.min(9, ...busy);
+  return Array.from({ length: Math.max(17, ...busy) - first + 1 }, (_, hour) => first + hour);
+}
+
 /** Every hour or day of the week, also those without a call; lines and agents as they come. */
 export function rowsOf(by: string, rows: LoadPart[], total: LoadPart): LoadPart[] {
-  const keys = by === 'hour' ? Array.from({ length: 24 }, (_, hour) => hour) : by === 'weekday' ? [1, 2, 3, 4, 5, 6, 7] : null;
+  const keys = by === 'hour' ? hoursOf(rows) : by === 'weekday' ? [1, 2, 3, 4, 5, 6, 7] : null;
   if (keys === null) return rows;
   const nothing = { offered: 0, answered: 0, missed: 0, not_called_back: 0, in_time: 0, abandoned_late: 0, handled: 0, dialled: 0, reached: 0 };
   const none = { ...nothing, service_level: null, talk_ms: 0, hold_ms: 0, aht_ms: null, reached_talk_ms: 0, name: null, peak: null, peak_at: null, peak_query: null };

@@ -8,6 +8,8 @@ export const PERIODS = ['today', 'yesterday', '7d', '30d'] as const;
 export const BYS: By[] = ['hour', 'weekday', 'line', 'agent'];
 export const TARGET_S = 20;
 export const TARGET_MAX_S = 3_600;
+/** The longest period, in days. */
+export const DAYS_MAX = 400;
 
 export type Period = (typeof PERIODS)[number] | 'days';
 
@@ -68,6 +70,22 @@ export function queryOf(asked: Asked, now: number, tz: string): LoadQuery {
   }
   const [from = '', until = '', compare_from = ''] = spans[asked.period].map((ms) => new Date(ms).toISOString());
   return { from, until, compare_from, by: asked.by, service_level_s: asked.targetS, tz };
+}
+
+/** The first and the last day of a period, as they stand in the address. */
+export function daysOf({ from, until }: LoadQuery): { from: string; until: string } {
+  return { from: dayAt(Date.parse(from)), until: dayAt(Date.parse(until) - 1) };
+}
+
+/** Tells whether the server would report so long a period. */
+export function isTooLong({ from, until }: LoadQuery): boolean {
+  return Date.parse(until) - Date.parse(from) > DAYS_MAX * 86_400_000;
+}
+
+function dayAt(at: number): string {
+  const date = new Date(at);
+  const two = (part: number): string => String(part).padStart(2, '0');
+  return `${String(date.getFullYear()).padStart(4, '0')}-${two(date.getMonth() + 1)}-${two(date.getDate())}`;
 }
 
 /** Days are counted by the calendar: one of them may have 23 or 25 hours. */

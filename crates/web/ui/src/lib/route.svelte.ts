@@ -2,6 +2,8 @@
 
 import { parseCardRoute } from './card_route.ts';
 import type { CardRoute } from './card_route.ts';
+import { recordingSearchOf } from './recordings.ts';
+import type { RecordingSearch } from './recordings.ts';
 import { askedOf } from './report.ts';
 import type { Asked } from './report.ts';
 import { SLICED, WHOLE, sliceOf } from './slice.ts';
@@ -11,6 +13,7 @@ export type Route =
   | { name: 'desk' }
   | { name: 'history'; q: string; outcome: string | null; recorded: boolean; slice: Slice }
   | { name: 'reports'; asked: Asked }
+  | { name: 'recordings'; search: RecordingSearch }
   | { name: 'detail'; id: string }
   | { name: 'settings'; part: SettingsPart; id: string | null }
   | CardRoute;
@@ -25,6 +28,7 @@ export function parseRoute(path: string, search: string): Route {
   const params = new URLSearchParams(search);
   const cards = parseCardRoute(parts, params);
   if (cards) return cards;
+  if (parts[0] === 'recordings') return { name: 'recordings', search: recordingSearchOf(params) };
   if (parts[0] === 'reports') return { name: 'reports', asked: askedOf(params) };
   if (parts[0] === 'settings') {
     const id = parts[2] === undefined ? null : decodeURIComponent(parts[2]);

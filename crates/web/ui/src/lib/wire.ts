@@ -6,15 +6,8 @@ export type Level = 'exact' | 'extension' | 'company' | 'suffix';
 export type Lookup = 'pending' | 'done' | 'unavailable';
 export type PopState = 'ringing' | 'mine' | 'elsewhere' | 'missed' | 'ended';
 export type CallState = 'created' | 'ringing' | 'answered' | 'held' | 'ended';
-export type Outcome =
-  | 'answered'
-  | 'abandoned'
-  | 'no_answer'
-  | 'busy'
-  | 'rejected'
-  | 'failed'
-  | 'canceled'
-  | 'interrupted';
+export const OUTCOMES = ['answered', 'abandoned', 'no_answer', 'busy', 'rejected', 'failed', 'canceled', 'interrupted'] as const;
+export type Outcome = (typeof OUTCOMES)[number];
 export type RecordingState = 'recording' | 'finished' | 'repaired' | 'truncated' | 'failed';
 
 export interface User {
@@ -155,11 +148,19 @@ export interface Company {
   version: number;
 }
 
+/** What is marked in a recording. */
+export interface Span {
+  kind: 'hold' | 'loss' | 'masked' | 'transfer';
+  from_ms: number;
+  until_ms: number;
+}
+
 export interface Recording {
   id: string;
   interaction_id: string;
   state: RecordingState;
   duration_ms: number | null;
+  spans: Span[];
 }
 
 export type MissedState = 'open' | 'claimed' | 'closed';

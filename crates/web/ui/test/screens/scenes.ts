@@ -5,6 +5,7 @@ import { past, waiting } from './fake/office.ts';
 import { ANNA, COLLEAGUES, HOSTILE, KNOWN, LONG, LONG_KNOWN, MARIA, PASSWORD, SWITCHBOARD, candidateOf } from './fake/people.ts';
 import { DIALLING } from './dialling.ts';
 import { ADMIN } from './scenes_admin.ts';
+import { LEADING } from './scenes_leading.ts';
 import { CONTACT_SCENES } from './scenes_contacts.ts';
 import type { Tab } from './stage.ts';
 
@@ -426,76 +427,4 @@ const HISTORY: Scene[] = [
   },
 ];
 
-/** A day and the one before it in a small call centre, for those who lead it. */
-export function led(tab: Tab, office: Office): void {
-  tab.server.user = { ...ANNA, role: 'supervisor' };
-  const day = new Date().setHours(0, 0, 0, 0);
-  const users = ['user-anna', 'user-olga', 'user-gleb', 'user-ivan', null];
-  for (let i = 0; i < 260; i += 1) {
-    const at = day - (i % 2) * DAY + 9 * HOUR + ((i * 7_919) % (9 * 3600)) * 1000;
-    const [outcome, ringing_ms] = i % 6 === 0 ? (['abandoned', 9_000 + i * 100] as const) : (['answered', 2_000 + ((i * 331) % 28_000)] as const);
-    const direction = i % 5 === 4 ? 'outbound' : 'inbound';
-    const more = { outcome, ringing_ms, direction, talk_ms: ((i * 101) % 600) * 1000, user_id: users[i % 5] ?? null } as const;
-    office.add(past({ ...more, line_id: i % 3 === 0 ? 'line-2' : 'line-1', caller_number: `+7916${String(1_000_000 + i)}` }, Date.now() - at));
-  }
-  for (let i = 0; i < 12; i += 1) {
-    const item = waiting({ number: `+7916${String(1_000_000 + i * 12)}` }, HOUR);
-    office.missed.set(item.id, item);
-  }
-}
-
-const REPORTS: Scene[] = [
-  {
-    name: 'reports',
-    play: async (tab, office) => {
-      led(tab, office);
-      await tab.desk('/reports?period=7d');
-      await tab.see('[data-testid=load-total]');
-    },
-  },
-  {
-    name: 'reports-agents',
-    play: async (tab, office) => {
-      led(tab, office);
-      await tab.desk('/reports?period=7d&by=agent&target=15');
-      await tab.see('[data-testid=load-total]');
-      await tab.page.locator('[data-testid=load-figures] li button').nth(2).click();
-    },
-  },
-  {
-    name: 'reports-weekdays',
-    play: async (tab, office) => {
-      led(tab, office);
-      await tab.desk('/reports?by=weekday&from=2025-01-01&until=2026-12-31');
-      await tab.see('[data-testid=load-total]');
-    },
-  },
-  {
-    name: 'reports-empty',
-    play: async (tab) => {
-      tab.server.user = { ...ANNA, role: 'supervisor' };
-      await tab.desk('/reports');
-      await tab.see('[data-testid=reports] .empty');
-    },
-  },
-  {
-    name: 'reports-failed',
-    play: async (tab) => {
-      tab.server.user = { ...ANNA, role: 'supervisor' };
-      tab.server.faults.push({ path: /^\/reports/, status: 503 });
-      await tab.desk('/reports');
-      await tab.see('[data-testid=reports] [role=alert]');
-    },
-  },
-  {
-    name: 'history-slice',
-    play: async (tab, office) => {
-      led(tab, office);
-      await tab.desk('/reports?period=7d&by=line');
-      await tab.page.locator('[data-testid=load-row]').last().getByRole('link').first().click();
-      await tab.see('[data-testid=history-row]');
-    },
-  },
-];
-
-export const SCENES: Scene[] = [...LOGIN, ...IDLE, ...DIALLING, ...RINGING, ...TALKING, ...HISTORY, ...REPORTS, ...ADMIN, ...CONTACT_SCENES];
+export const SCENES: Scene[] = [...LOGIN, ...IDLE, ...DIALLING, ...RINGING, ...TALKING, ...HISTORY, ...LEADING, ...ADMIN, ...CONTACT_SCENES];

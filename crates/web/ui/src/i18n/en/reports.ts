@@ -3,6 +3,9 @@ import type { Message } from '../message.ts';
 export const reports = {
   'nav.reports': 'Reports',
 
+  'leaders.title': 'Not for your role',
+  'leaders.only': 'Supervisors and administrators see this page. Ask an administrator if you should.',
+
   'reports.title': 'Reports',
   'reports.csv': 'CSV',
   'reports.period': 'Period',
@@ -10,6 +13,7 @@ export const reports = {
   'reports.figures': 'The period in figures',
   'reports.target': 'Answer within',
   'reports.seconds': 's',
+  'reports.long': 'A report covers at most {days} days. Choose a later first day or an earlier last day.',
   'reports.failed': 'The report could not be loaded.',
   'reports.empty': 'No calls in this period. Choose another one above; a new call appears here by itself.',
 

@@ -4,6 +4,9 @@ import type { Message } from '../message.ts';
 export const reports: Record<keyof typeof words, Message> = {
   'nav.reports': 'Отчёты',
 
+  'leaders.title': 'Страница для руководителей',
+  'leaders.only': 'Её видят супервизоры и администраторы. Если она нужна вам, обратитесь к администратору.',
+
   'reports.title': 'Отчёты',
   'reports.csv': 'Таблица (CSV)',
   'reports.period': 'Период',
@@ -11,6 +14,7 @@ export const reports: Record<keyof typeof words, Message> = {
   'reports.figures': 'Главное за период',
   'reports.target': 'Ответить за',
   'reports.seconds': 'с',
+  'reports.long': 'Отчёт — не больше чем за {days} дней. Сдвиньте первый или последний день.',
   'reports.failed': 'Отчёт не загрузился.',
   'reports.empty': 'За это время звонков не было. Выберите другой период; новый звонок появится здесь сам.',
 

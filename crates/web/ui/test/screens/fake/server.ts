@@ -16,6 +16,7 @@ import type { Answer } from './crm.ts';
 import { FakeLines, USERS } from './lines.ts';
 import { Office } from './office.ts';
 import { ANNA, PASSWORD, STAFF } from './people.ts';
+import { answerRecordings } from './recordings.ts';
 import { STANDINGS, inSlice, report, waitsOf } from './reports.ts';
 import { wav } from './wav.ts';
 
@@ -168,12 +169,12 @@ export class FakeServer {
       const version = /"(\d+)"/.exec(request.headers['if-match'] ?? '')?.[1];
       return answerCards(office, kind, method, one, query, body, version === undefined ? null : Number(version));
     }
-    const found = kind === 'recordings' ? office.recordings.get(one) : undefined;
+    if (kind === 'recordings') return answerRecordings(office, one, more, query);
     if (kind === 'calls' && more === 'hangup') {
       const call = office.calls.get(one);
       return call ? { status: 202, body: call } : GONE;
     }
-    return found ? ok(found) : GONE;
+    return GONE;
   }
 
   private dial(body: Record<string, unknown>): Answer {
