@@ -1,6 +1,7 @@
 import { dial } from './en/dial.ts';
 import { lines } from './en/lines.ts';
 import { contacts } from './en/contacts.ts';
+import { live } from './en/live.ts';
 import { people } from './en/people.ts';
 import { recordings } from './en/recordings.ts';
 import { reports } from './en/reports.ts';
@@ -324,6 +325,7 @@ export const en = {
 
   ...lines,
   ...contacts,
+  ...live,
   ...people,
   ...recordings,
   ...reports,

@@ -3,6 +3,7 @@ import { contacts } from './ru/contacts.ts';
 import type { Message } from './message.ts';
 import { dial } from './ru/dial.ts';
 import { lines } from './ru/lines.ts';
+import { live } from './ru/live.ts';
 import { people } from './ru/people.ts';
 import { recordings } from './ru/recordings.ts';
 import { reports } from './ru/reports.ts';
@@ -380,6 +381,7 @@ export const ru: Record<Key, Message> = {
 
   ...lines,
   ...contacts,
+  ...live,
   ...people,
   ...recordings,
   ...reports,

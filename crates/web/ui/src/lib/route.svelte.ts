@@ -13,6 +13,7 @@ export type Route =
   | { name: 'desk' }
   | { name: 'history'; q: string; outcome: string | null; recorded: boolean; slice: Slice }
   | { name: 'reports'; asked: Asked }
+  | { name: 'live' }
   | { name: 'recordings'; search: RecordingSearch }
   | { name: 'detail'; id: string }
   | { name: 'settings'; part: SettingsPart; id: string | null }
@@ -28,6 +29,7 @@ export function parseRoute(path: string, search: string): Route {
   const params = new URLSearchParams(search);
   const cards = parseCardRoute(parts, params);
   if (cards) return cards;
+  if (parts[0] === 'live') return { name: 'live' };
   if (parts[0] === 'recordings') return { name: 'recordings', search: recordingSearchOf(params) };
   if (parts[0] === 'reports') return { name: 'reports', asked: askedOf(params) };
   if (parts[0] === 'settings') {

@@ -86,7 +86,6 @@ function take(state: DeskState, frame: EventFrame): DeskState {
     case 'missed.closed':
     case 'registration.changed':
     case 'interaction.closed':
-    case 'registration.changed':
       return state;
     case 'other':
       return state;

@@ -2,6 +2,8 @@
 
 import { mark } from './fake/recordings.ts';
 import { past, waiting } from './fake/office.ts';
+import { call } from './fake/live.ts';
+import { STANDINGS } from './fake/reports.ts';
 import type { Office } from './fake/office.ts';
 import { ANNA, LONG, MARIA } from './fake/people.ts';
 import type { Scene } from './scenes.ts';
@@ -170,4 +172,38 @@ const REPORTS: Scene[] = [
   },
 ];
 
-export const LEADING: Scene[] = [...RECORDINGS, ...REPORTS];
+/** Somebody talks, somebody is rung, a line is down, a call comes in that is nobody's. */
+export function working(tab: Tab, office: Office): void {
+  tab.server.user = { ...ANNA, role: 'supervisor' };
+  tab.server.standings = [
+    ...STANDINGS,
+    { id: 'line-3', name: 'Филиал', user_id: 'user-gleb', state: 'failed', since: new Date(Date.now() - 2 * HOUR).toISOString() },
+    { id: 'line-4', name: 'Склад', user_id: null, state: 'trying', since: new Date().toISOString() },
+  ];
+  office.put(call({ call_id: 'call-a', user_id: 'user-olga', state: 'answered', contact_id: LONG.id, number: '+79035550123' }, 187_000));
+  office.put(call({ call_id: 'call-b', user_id: ANNA.id, state: 'ringing', number: '+79219876543' }, 7_000));
+  office.put(call({ call_id: 'call-c', user_id: null, state: 'ringing', number: null, line_id: 'line-4' }, 3_000));
+  const item = waiting({}, HOUR);
+  office.missed.set(item.id, item);
+}
+
+const LIVE: Scene[] = [
+  {
+    name: 'live',
+    play: async (tab, office) => {
+      working(tab, office);
+      await tab.desk('/live');
+      await tab.see('[data-testid=live-agent][data-doing=talking]');
+    },
+  },
+  {
+    name: 'live-quiet',
+    play: async (tab) => {
+      tab.server.user = { ...ANNA, role: 'supervisor' };
+      await tab.desk('/live');
+      await tab.see('[data-testid=live-agent]');
+    },
+  },
+];
+
+export const LEADING: Scene[] = [...RECORDINGS, ...LIVE, ...REPORTS];

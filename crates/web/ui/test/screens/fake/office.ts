@@ -110,6 +110,16 @@ export class Office {
     return { type: 'snapshot', cursor: this.cursor, seq: this.seq, data };
   }
 
+  /** A call of anybody's is as it is. */
+  put(call: CallView): void {
+    const busy = call.state === 'answered' || call.state === 'held';
+    const ended = call.state === 'ended';
+    if (ended) this.calls.delete(call.call_id);
+    else this.calls.set(call.call_id, call);
+    this.emit(`call.${call.state === 'created' ? 'created' : call.state}`, call);
+    if (call.user_id !== null) this.emit('agent.state_changed', { user_id: call.user_id, state: ended ? 'available' : busy ? 'busy' : 'ringing', call_id: ended ? null : call.call_id });
+  }
+
   /** Numbering could not be continued: old cursors are worth nothing. */
   newEpoch(): void {
     this.epoch = id('epoch');
