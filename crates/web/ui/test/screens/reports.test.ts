@@ -57,7 +57,7 @@ test('a bar is a link that the keyboard reaches, and its part of the report is t
   await tab.see('[data-testid=load-chart]');
   const bar = tab.page.locator('[data-testid=load-chart] a').first();
   await bar.focus();
-  const said = (await bar.getAttribute('aria-label')) ?? '';
+  const said = (await bar.getAttribute('title')) ?? '';
   await tab.page.keyboard.press('Enter');
   await tab.see('[data-testid=history-row]');
   expect(said).toContain(`входящих ${await count()},`);
