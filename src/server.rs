@@ -16,6 +16,7 @@ use linecard_media::ToneTable;
 use linecard_sip::ua::{self, UserAgent, UserAgentConfig};
 use linecard_store::Store;
 use linecard_store::idempotency::KEPT_MS;
+use linecard_web::outline::Outline;
 use linecard_web::port::{Doors, Reactor as Door};
 use linecard_web::{App, WebSettings};
 use tokio::net::TcpListener;
@@ -326,11 +327,18 @@ fn web_app(config: &Config, store: &Store, doors: Doors, epoch: String) -> Resul
         dial_plan: config.dial_plan()?,
         barring: config.barring()?,
         calls_per_minute: config.dialplan.calls_per_minute,
+        outliner: outline_of,
         recording_dir: config.recording_dir(),
         epoch,
     };
     let ids = IdSource::new(chance::generator()?);
     Ok(App::new(store.clone(), doors, settings, ids, wall_clock))
+}
+
+fn outline_of(mut file: std::fs::File, parts: u32) -> std::io::Result<Outline> {
+    let read = linecard_media::outline(&mut file, parts).map_err(std::io::Error::other)?;
+    let duration_ms = read.frames / u64::from(linecard_media::SAMPLE_RATE_HZ / 1_000);
+    Ok(Outline { duration_ms, customer: read.customer, agent: read.agent })
 }
 
 fn serve_http(

@@ -4,6 +4,7 @@ use linecard_calls::{Recording, RecordingId, RecordingState};
 use linecard_media::wav::Expected;
 use linecard_store::Store;
 use linecard_store::page::{MAX_LIMIT, PageRequest};
+use linecard_store::recordings::RecordingFilter;
 
 use super::{CliError, Ended, open_existing};
 use crate::config::Config;
@@ -68,8 +69,8 @@ async fn all(store: &Store) -> Result<Vec<Recording>, CliError> {
     let mut page = PageRequest::uncounted(MAX_LIMIT);
     let mut found = Vec::new();
     loop {
-        let read = store.recordings(None, &page).await?;
-        found.extend(read.items);
+        let read = store.recordings(&RecordingFilter::default(), &page).await?;
+        found.extend(read.items.into_iter().map(|it| it.recording));
         match read.next {
             Some(next) => page.cursor = Some(next),
             None => return Ok(found),

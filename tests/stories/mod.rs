@@ -11,6 +11,7 @@ mod a_killed_server_ends_its_calls_and_keeps_the_evidence;
 mod a_locked_database_delays_no_call;
 mod a_missed_caller_is_worked_off_once;
 mod a_pbx_that_forgets_is_registered_again;
+mod a_recording_is_heard_by_whom_it_may_be;
 mod a_working_day_counts_the_same_everywhere;
 mod an_unknown_number_is_not_invented;
 mod contacts_are_imported_beside_a_running_server;

@@ -10,6 +10,7 @@
 pub mod error;
 pub mod g711;
 pub mod leg;
+pub mod outline;
 pub mod rtcp;
 pub mod rtp;
 pub mod sequence;
@@ -23,6 +24,7 @@ pub mod wav;
 
 pub use error::MediaError;
 pub use leg::{DropReason, LegInput, LegOutput, LegStatistics, LegTimer, RelayLeg, Remote, Verdict};
+pub use outline::{Outline, outline};
 pub use rtp::{PayloadKind, PayloadMap, RtpHeader, RtpPacket};
 pub use source::{SourceGuard, SourceVerdict};
 pub use span::{Span, SpanKind};

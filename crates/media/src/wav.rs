@@ -199,7 +199,7 @@ fn check_template(head: &[u8]) -> Result<(), MediaError> {
 }
 
 /// Reads a header and returns the frames it names.
-fn read_header<R: Read + Seek>(file: &mut R) -> Result<u64, MediaError> {
+pub(crate) fn read_header<R: Read + Seek>(file: &mut R) -> Result<u64, MediaError> {
     let mut head = [0; 44];
     file.rewind()?;
     file.read_exact(&mut head)?;
@@ -208,7 +208,7 @@ fn read_header<R: Read + Seek>(file: &mut R) -> Result<u64, MediaError> {
     Ok(u64::from(u32::from_le_bytes([a, b, c, d])) / FRAME_LEN)
 }
 
-fn write_header<F: WavFile>(file: &mut F, frames: u64) -> Result<(), MediaError> {
+pub(crate) fn write_header<F: WavFile>(file: &mut F, frames: u64) -> Result<(), MediaError> {
     let audio = u32::try_from(frames * FRAME_LEN).map_err(|_| MediaError::WavTooLong)?;
     let riff = audio.checked_add(36).ok_or(MediaError::WavTooLong)?;
     let [front, back] = [TEMPLATE.get(..4), TEMPLATE.get(8..40)].map(Option::unwrap_or_default);

@@ -222,7 +222,7 @@ fn fits_number<C: Card>(conditions: &mut Conditions, words: Option<&str>, number
 }
 
 /// A pattern for `' ' || search_key`: the words typed begin a word of the name.
-fn name_pattern(search: &str) -> String {
+pub(crate) fn name_pattern(search: &str) -> String {
     let escaped: String = sort_key(search).chars().flat_map(escape_like).collect();
     format!("% {escaped}%")
 }

@@ -1,10 +1,12 @@
 //! Recordings as rows: what the file is, never where it lies.
 
-use linecard_calls::{InteractionId, Recording, RecordingId};
+use linecard_calls::{ContactId, Direction, Interaction, InteractionId, Outcome, Recording, RecordingId};
 
+use crate::cards::name_pattern;
 use crate::database::{Row, assembled};
+use crate::interactions::Whose;
 use crate::page::{List, Page, PageRequest};
-use crate::row::{id, json, word};
+use crate::row::{id, json, text_of, word};
 use crate::statement::{Conditions, Value};
 use crate::{Store, StoreError};
 
@@ -15,6 +17,47 @@ const LIST: List = List {
     id: "r.id",
 };
 
+/// The same, each with its call.
+const WITH_CALL: List = List {
+    columns: "r.id, r.interaction_id, r.state, r.duration_ms, r.channels, r.sample_rate_hz, r.sha256, r.spans, \
+              i.interaction",
+    ..LIST
+};
+
+/// Which recordings are wanted; every part left out says nothing.
+#[derive(Debug, Clone, Default)]
+pub struct RecordingFilter {
+    /// Begun at or after, UTC milliseconds.
+    pub from: Option<i64>,
+    /// Begun before, UTC milliseconds.
+    pub until: Option<i64>,
+    /// Who called whom.
+    pub direction: Option<Direction>,
+    /// How the call went.
+    pub outcome: Option<Outcome>,
+    /// Whose call it is.
+    pub whose: Option<Whose>,
+    /// With which contact.
+    pub contact_id: Option<ContactId>,
+    /// With a contact whose name begins with it, or has a word that does.
+    pub name: Option<String>,
+    /// The other party's number, E.164 or digits, whoever called.
+    pub number: Option<String>,
+    /// At least so long, in milliseconds.
+    pub duration_min_ms: Option<i64>,
+    /// At most so long, in milliseconds.
+    pub duration_max_ms: Option<i64>,
+}
+
+/// A recording and the call that it is of.
+#[derive(Debug, Clone, PartialEq)]
+pub struct RecordedCall {
+    /// The recording.
+    pub recording: Recording,
+    /// The call.
+    pub interaction: Interaction,
+}
+
 impl Store {
     /// Returns a recording and whose interaction it is of.
     ///
@@ -24,20 +67,16 @@ impl Store {
         self.row(&LIST, &recording.to_string(), recording_of).await
     }
 
-    /// Lists recordings, newest first; with `owner`, those of that user's interactions only.
+    /// Lists recordings with their calls, newest first.
     ///
     /// # Errors
     /// When the database fails.
     pub async fn recordings(
         &self,
-        owner: Option<&str>,
+        filter: &RecordingFilter,
         page: &PageRequest,
-    ) -> Result<Page<Recording>, StoreError> {
-        let mut conditions = Conditions::default();
-        if let Some(owner) = owner {
-            conditions.and("i.user_id = ?", Value::text(owner));
-        }
-        self.page(&LIST, conditions, page, recording_of).await
+    ) -> Result<Page<RecordedCall>, StoreError> {
+        self.page(&WITH_CALL, conditions_of(filter)?, page, recorded_call_of).await
     }
 
     /// Returns the recordings of an interaction.
@@ -52,6 +91,50 @@ impl Store {
         let rows = assembled(text, &[Value::text(interaction.to_string())]).fetch_all(&self.pool).await?;
         rows.iter().map(recording_of).collect()
     }
+}
+
+fn conditions_of(filter: &RecordingFilter) -> Result<Conditions, StoreError> {
+    let mut conditions = Conditions::default();
+    if let Some(from) = filter.from {
+        conditions.and("r.started_at >= ?", Value::from(from));
+    }
+    if let Some(until) = filter.until {
+        conditions.and("r.started_at < ?", Value::from(until));
+    }
+    if let Some(direction) = &filter.direction {
+        conditions.and("i.direction = ?", Value::text(text_of(direction)?));
+    }
+    if let Some(outcome) = &filter.outcome {
+        conditions.and("i.outcome = ?", Value::text(text_of(outcome)?));
+    }
+    match &filter.whose {
+        Some(Whose::Of(user)) => conditions.and("i.user_id = ?", Value::text(user.to_string())),
+        Some(Whose::Nobody) => conditions.push("i.user_id IS NULL".to_owned()),
+        None => {}
+    }
+    if let Some(contact) = &filter.contact_id {
+        conditions.and("i.contact_id = ?", Value::text(contact.to_string()));
+    }
+    if let Some(name) = &filter.name {
+        conditions.and(
+            "i.contact_id IN (SELECT id FROM contacts WHERE ' ' || search_key LIKE ? ESCAPE '!')",
+            Value::text(name_pattern(name)),
+        );
+    }
+    if let Some(number) = &filter.number {
+        conditions.and("(i.caller_number = ? OR i.callee_number = ?)", Value::text(number));
+    }
+    if let Some(min) = filter.duration_min_ms {
+        conditions.and("r.duration_ms >= ?", Value::from(min));
+    }
+    if let Some(max) = filter.duration_max_ms {
+        conditions.and("r.duration_ms <= ?", Value::from(max));
+    }
+    Ok(conditions)
+}
+
+fn recorded_call_of(row: &Row) -> Result<RecordedCall, StoreError> {
+    Ok(RecordedCall { recording: recording_of(row)?, interaction: json(row, "interactions", "interaction")? })
 }
 
 fn recording_of(row: &Row) -> Result<Recording, StoreError> {

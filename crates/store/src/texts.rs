@@ -22,6 +22,7 @@ use crate::ledger::{Batch, SavedCall};
 use crate::load::LoadQuery;
 use crate::missed::MissedFilter;
 use crate::page::{Cursor, Key, PageRequest};
+use crate::recordings::RecordingFilter;
 use crate::users::{Device, UserDraft};
 use crate::{EmptyDatabase, Store, StoreError, dialect, newest_schema};
 
@@ -261,8 +262,21 @@ async fn calls(store: &Store, ids: &mut Ids) {
     store.interactions(&of_nobody, &PageRequest::default()).await.unwrap();
     for page in pages() {
         store.interactions(&filter, &page).await.unwrap();
-        for owner in [None, Some("anna")] {
-            store.recordings(owner, &page).await.unwrap();
+        let all = RecordingFilter {
+            from: Some(1),
+            until: Some(2),
+            direction: Some(Direction::Inbound),
+            outcome: Some(Outcome::Answered),
+            whose: it.user_id.map(Whose::Of),
+            contact_id: Some(ids.make()),
+            name: Some("Мария".to_owned()),
+            number: Some("105".to_owned()),
+            duration_min_ms: Some(1),
+            duration_max_ms: Some(2),
+        };
+        let of_nobody = RecordingFilter { whose: Some(Whose::Nobody), ..RecordingFilter::default() };
+        for filter in [RecordingFilter::default(), all, of_nobody] {
+            store.recordings(&filter, &page).await.unwrap();
         }
     }
 }

@@ -243,10 +243,6 @@ pub(crate) async fn visible_call(
 }
 
 fn filter_of(app: &App, session: &Session, query: InteractionQuery) -> Result<InteractionFilter, ApiError> {
-    let number = query.number.map(|typed| {
-        let number = app.settings.dial_plan.number(&typed);
-        number.e164.clone().or(number.extension.clone()).unwrap_or_else(|| number.digits())
-    });
     let whose = match session.user.role {
         Role::Agent => Some(Whose::Of(session.user.id)),
         Role::Supervisor | Role::Admin => query.user_id.as_deref().map(whose).transpose()?,
@@ -265,13 +261,20 @@ fn filter_of(app: &App, session: &Session, query: InteractionQuery) -> Result<In
         line_id: query.line_id,
         contact_id: query.contact_id.map(|id| id.to_string()),
         company_id: query.company_id,
-        number,
+        number: query.number.map(|typed| number_of(app, &typed)),
         recorded: query.recorded,
         without: Vec::new(),
     })
 }
 
-fn whose(text: &str) -> Result<Whose, ApiError> {
+/// Reads a number in any spelling as calls have it: E.164, else an extension, else the digits.
+pub(crate) fn number_of(app: &App, typed: &str) -> String {
+    let number = app.settings.dial_plan.number(typed);
+    number.e164.clone().or(number.extension.clone()).unwrap_or_else(|| number.digits())
+}
+
+/// Reads whose calls are wanted: a user's, or nobody's.
+pub(crate) fn whose(text: &str) -> Result<Whose, ApiError> {
     if text == "none" {
         return Ok(Whose::Nobody);
     }

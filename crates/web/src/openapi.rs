@@ -18,7 +18,7 @@ use crate::error::Problem;
 use crate::listing::ListQuery;
 use crate::{
     about, audit, calls, companies, contacts, dial, health, import, interactions, line_check, lines, metrics,
-    missed, openapi, people, recordings, reports, session, sessions, users, ws,
+    missed, openapi, outline, people, recordings, reports, session, sessions, standings, users, ws,
 };
 
 /// Every operation, in the order of `router.rs`.
@@ -55,6 +55,7 @@ use crate::{
         people::list,
         lines::list,
         lines::create,
+        standings::list,
         lines::show,
         lines::change,
         lines::delete,
@@ -82,6 +83,7 @@ use crate::{
         recordings::list,
         recordings::show,
         recordings::media,
+        outline::peaks,
         audit::list,
         reports::load,
         about::show,

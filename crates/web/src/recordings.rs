@@ -8,17 +8,21 @@ use axum::body::Body;
 use axum::extract::State;
 use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use linecard_calls::{Recording, RecordingId, RecordingState, Role};
+use linecard_calls::{
+    ContactId, Direction, Interaction, Outcome, Recording, RecordingId, RecordingState, Role,
+};
 use linecard_store::audit::AuditAction;
-use serde::Deserialize;
+use linecard_store::interactions::Whose;
+use linecard_store::recordings::{RecordedCall, RecordingFilter};
+use serde::{Deserialize, Serialize};
 use tokio::fs::File;
 use tokio::io::{AsyncReadExt, AsyncSeekExt};
 use tokio_util::io::ReaderStream;
-use utoipa::IntoParams;
+use utoipa::{IntoParams, ToSchema};
 
 use crate::auth::Session;
-use crate::extract::{Path, Query};
-use crate::interactions::visible_call;
+use crate::extract::{Path, Query, time};
+use crate::interactions::{number_of, visible_call, whose};
 use crate::listing::{ListRequest, Listing};
 use crate::port::Command;
 use crate::sheet::Sheet;
@@ -36,25 +40,90 @@ const SHEET: Sheet = Sheet {
         "sample_rate_hz",
         "sha256",
         "spans",
+        "interaction.direction",
+        "interaction.outcome",
+        "interaction.caller_number",
+        "interaction.callee_number",
+        "interaction.contact_id",
+        "interaction.user_id",
+        "interaction.started_at",
     ],
 };
 
-/// Lists the recordings: an agent its own, supervisors and administrators all.
-#[utoipa::path(get, path = "/api/v1/recordings", responses((status = 200, body = Listing<Recording>)))]
+#[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub(crate) struct RecordingQuery {
+    #[param(format = DateTime)]
+    from: Option<String>,
+    #[param(format = DateTime)]
+    until: Option<String>,
+    direction: Option<Direction>,
+    outcome: Option<Outcome>,
+    user_id: Option<String>,
+    contact_id: Option<ContactId>,
+    name: Option<String>,
+    number: Option<String>,
+    #[param(minimum = 0)]
+    duration_min_ms: Option<i64>,
+    #[param(minimum = 0)]
+    duration_max_ms: Option<i64>,
+}
+
+/// A recording with the call that it is of.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct ListedRecording {
+    #[serde(flatten)]
+    recording: Recording,
+    interaction: Interaction,
+}
+
+/// Lists the recordings with their calls: an agent its own, supervisors and administrators all.
+#[utoipa::path(
+    get, path = "/api/v1/recordings",
+    params(RecordingQuery),
+    responses((status = 200, body = Listing<ListedRecording>)),
+)]
 pub(crate) async fn list(
     State(app): State<App>,
     session: Session,
+    Query(query): Query<RecordingQuery>,
     list: ListRequest,
 ) -> Result<Response, ApiError> {
-    let owner = match session.user.role {
-        Role::Agent => Some(session.user.id.to_string()),
-        Role::Supervisor | Role::Admin => None,
-    };
+    let filter = filter_of(&app, &session, query)?;
     list.answer(&SHEET, move |page| {
-        let (app, owner) = (app.clone(), owner.clone());
-        async move { Ok(app.store.recordings(owner.as_deref(), &page).await?) }
+        let (app, filter) = (app.clone(), filter.clone());
+        async move {
+            let found = app.store.recordings(&filter, &page).await?;
+            Ok(found
+                .map(|RecordedCall { recording, interaction }| ListedRecording { recording, interaction }))
+        }
     })
     .await
+}
+
+fn filter_of(app: &App, session: &Session, query: RecordingQuery) -> Result<RecordingFilter, ApiError> {
+    for (field, length) in
+        [("duration_min_ms", query.duration_min_ms), ("duration_max_ms", query.duration_max_ms)]
+    {
+        if length.is_some_and(|ms| ms < 0) {
+            return Err(ApiError::field(field, "write a length in milliseconds, 0 or more"));
+        }
+    }
+    Ok(RecordingFilter {
+        from: time("from", query.from)?,
+        until: time("until", query.until)?,
+        direction: query.direction,
+        outcome: query.outcome,
+        whose: match session.user.role {
+            Role::Agent => Some(Whose::Of(session.user.id)),
+            Role::Supervisor | Role::Admin => query.user_id.as_deref().map(whose).transpose()?,
+        },
+        contact_id: query.contact_id,
+        name: query.name.filter(|name| !name.trim().is_empty()),
+        number: query.number.map(|typed| number_of(app, &typed)),
+        duration_min_ms: query.duration_min_ms,
+        duration_max_ms: query.duration_max_ms,
+    })
 }
 
 /// Shows a recording.
@@ -95,20 +164,7 @@ pub(crate) async fn media(
     method: Method,
     headers: HeaderMap,
 ) -> Result<Response, ApiError> {
-    let recording = allowed(&app, &session, id).await?;
-    match recording.state {
-        RecordingState::Recording => {
-            return Err(ApiError::new(StatusCode::CONFLICT, "the recording is still being written"));
-        }
-        RecordingState::Failed => return Err(ApiError::not_found("file: this recording failed")),
-        RecordingState::Finished | RecordingState::Repaired | RecordingState::Truncated => {}
-    }
-    // The name is made of the id alone, so nothing from outside becomes a path.
-    let path = app.settings.recording_dir.join(format!("{id}.wav"));
-    let file = File::open(&path).await.map_err(|error| {
-        tracing::error!(recording = %id, %error, "a recording's file cannot be opened");
-        ApiError::not_found("file: the recording's file is missing")
-    })?;
+    let file = opened(&app, &session, id).await?;
     let length = file.metadata().await.map_err(unreadable)?.len();
     let wanted = wanted_range(&headers, length);
     let is_export = download == Some(true);
@@ -125,6 +181,23 @@ pub(crate) async fn media(
         response.headers_mut().insert(header::CONTENT_DISPOSITION, name);
     }
     Ok(response)
+}
+
+/// Opens the file of a recording that the session may hear and that is written to its end.
+pub(crate) async fn opened(app: &App, session: &Session, id: RecordingId) -> Result<File, ApiError> {
+    match allowed(app, session, id).await?.state {
+        RecordingState::Recording => {
+            return Err(ApiError::new(StatusCode::CONFLICT, "the recording is still being written"));
+        }
+        RecordingState::Failed => return Err(ApiError::not_found("file: this recording failed")),
+        RecordingState::Finished | RecordingState::Repaired | RecordingState::Truncated => {}
+    }
+    // The name is made of the id alone, so nothing from outside becomes a path.
+    let path = app.settings.recording_dir.join(format!("{id}.wav"));
+    File::open(&path).await.map_err(|error| {
+        tracing::error!(recording = %id, %error, "a recording's file cannot be opened");
+        ApiError::not_found("file: the recording's file is missing")
+    })
 }
 
 fn unreadable(_: std::io::Error) -> ApiError {

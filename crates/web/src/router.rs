@@ -7,8 +7,8 @@ use axum::routing::{any, delete, get, post};
 
 use crate::{
     ApiError, App, about, audit, calls, companies, completion, contacts, dial, headers, health, idempotency,
-    import, interactions, line_check, lines, metrics, missed, openapi, people, recordings, reports, session,
-    sessions, ui, users, ws,
+    import, interactions, line_check, lines, metrics, missed, openapi, outline, people, recordings, reports,
+    session, sessions, standings, ui, users, ws,
 };
 
 /// Returns the whole HTTP side of the server.
@@ -38,6 +38,7 @@ fn api(app: &App) -> Router<App> {
         .route("/users/{id}/devices/{device}", delete(users::delete_device))
         .route("/people", get(people::list))
         .route("/lines", get(lines::list).post(lines::create))
+        .route("/lines/standings", get(standings::list))
         .route("/lines/check", post(line_check::check))
         .route("/lines/{id}", get(lines::show).patch(lines::change).delete(lines::delete))
         .route("/lines/{id}/check", post(line_check::check_line))
@@ -55,6 +56,7 @@ fn api(app: &App) -> Router<App> {
         .route("/recordings", get(recordings::list))
         .route("/recordings/{id}", get(recordings::show))
         .route("/recordings/{id}/media", get(recordings::media))
+        .route("/recordings/{id}/peaks", get(outline::peaks))
         .route("/reports/load", get(reports::load))
         .route("/audit", get(audit::list))
         .route("/server", get(about::show))

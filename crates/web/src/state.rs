@@ -7,6 +7,7 @@ use linecard_calls::{Id, IdSource, UserId, UtcMillis};
 use linecard_crm::{Barring, DialPlan};
 use linecard_store::Store;
 use linecard_store::audit::{AuditAction, AuditEntry};
+use tokio::sync::Semaphore;
 
 use crate::dial::DialRate;
 use crate::doctor::Doctor;
@@ -15,6 +16,7 @@ use crate::line_check::Looking;
 use crate::listens::Listens;
 use crate::lockout::Lockout;
 use crate::metrics::Traffic;
+use crate::outline::{Outliner, READ_AT_ONCE};
 use crate::port::{Audit, Doors, Reactor};
 use crate::source::{Network, Source};
 
@@ -33,6 +35,8 @@ pub struct WebSettings {
     pub barring: Barring,
     /// How many calls a user may ask for within a minute.
     pub calls_per_minute: u32,
+    /// Reads the outline of a recording.
+    pub outliner: Outliner,
     /// The folder of the recordings.
     pub recording_dir: PathBuf,
     /// The epoch of the frames' numbering, the same as long as the process lives.
@@ -59,6 +63,7 @@ pub struct App {
     pub(crate) traffic: Arc<Traffic>,
     /// Those for whom the doctor looks at an account.
     pub(crate) looking: Looking,
+    pub(crate) outlines: Arc<Semaphore>,
     lockout: Arc<Mutex<Lockout>>,
     dial_rate: Arc<Mutex<DialRate>>,
     listens: Arc<Mutex<Listens>>,
@@ -79,7 +84,7 @@ impl App {
         let (settings, ids) = (Arc::new(settings), Arc::new(Mutex::new(ids)));
         let (in_flight, looking) = (InFlight::default(), Looking::default());
         let (traffic, lockout, listens) = (Arc::default(), Arc::default(), Arc::default());
-        let dial_rate = Arc::default();
+        let (dial_rate, outlines) = (Arc::default(), Arc::new(Semaphore::new(READ_AT_ONCE)));
         let Doors { reactor, audit, doctor } = doors;
         Self {
             store,
@@ -91,6 +96,7 @@ impl App {
             in_flight,
             traffic,
             looking,
+            outlines,
             lockout,
             dial_rate,
             listens,

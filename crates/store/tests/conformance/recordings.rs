@@ -1,9 +1,13 @@
 //! Recordings as rows.
 
-use linecard_calls::{Interaction, Recording, RecordingState, Span, SpanKind};
+use linecard_calls::{Direction, Interaction, Outcome, Recording, RecordingState, Span, SpanKind};
+use linecard_store::interactions::Whose;
 use linecard_store::page::PageRequest;
+use linecard_store::recordings::{RecordedCall, RecordingFilter};
 
-use super::support::{Ids, NOW, fresh_store, interaction, record, save, saved, walk};
+use super::support::{
+    Ids, NOW, add_contact, contact_draft, fresh_store, interaction, record, save, saved, walk,
+};
 
 #[tokio::test]
 async fn a_recording_reads_back_and_saving_again_replaces_it() {
@@ -44,22 +48,72 @@ async fn recordings_are_listed_newest_first_and_by_their_owner() {
     let (anna, boris) = (Some(ids.make()), Some(ids.make()));
     let mut expected = Vec::new();
     for (user_id, at_ms) in [(anna, 1), (boris, 1), (anna, 1), (anna, 2), (boris, 3), (None, 4)] {
-        let mut it = Interaction { user_id, ..interaction(&mut ids, NOW.plus_ms(at_ms)) };
-        let recording = record(&mut ids, &mut it);
-        save(&store, vec![saved(&it, std::slice::from_ref(&recording))]).await;
-        expected.push((user_id, recording));
+        let mut interaction = Interaction { user_id, ..interaction(&mut ids, NOW.plus_ms(at_ms)) };
+        let recording = record(&mut ids, &mut interaction);
+        save(&store, vec![saved(&interaction, std::slice::from_ref(&recording))]).await;
+        expected.push(RecordedCall { recording, interaction });
     }
     expected.reverse();
     for limit in [1, 2, 6, 7] {
-        let listed = walk(limit, async |page| store.recordings(None, page).await.unwrap()).await;
-        assert!(listed.iter().eq(expected.iter().map(|(_, it)| it)), "pages of {limit}");
-        let owner = anna.map(|id: linecard_calls::UserId| id.to_string());
-        let hers = walk(limit, async |page| store.recordings(owner.as_deref(), page).await.unwrap()).await;
-        let wanted = expected.iter().filter(|(user, _)| *user == anna).map(|(_, it)| it);
-        assert!(hers.iter().eq(wanted), "pages of {limit}");
+        for whose in [None, Some(Whose::Of(anna.unwrap())), Some(Whose::Nobody)] {
+            let filter = RecordingFilter { whose, ..RecordingFilter::default() };
+            let listed = walk(limit, async |page| store.recordings(&filter, page).await.unwrap()).await;
+            let wanted = |it: &&RecordedCall| match whose {
+                None => true,
+                Some(Whose::Of(user)) => it.interaction.user_id == Some(user),
+                Some(Whose::Nobody) => it.interaction.user_id.is_none(),
+            };
+            assert!(listed.iter().eq(expected.iter().filter(wanted)), "pages of {limit}, {whose:?}");
+        }
     }
-    let page = store.recordings(Some(""), &PageRequest::default()).await.unwrap();
-    assert_eq!((page.items, page.total), (Vec::new(), 0));
+}
+
+#[tokio::test]
+async fn recordings_are_found_by_everything_that_is_known_of_the_call() {
+    let (store, mut ids) = (fresh_store().await, Ids::new());
+    let contact = add_contact(&store, &mut ids, &contact_draft("Мария Ёлкина", &[])).await.id;
+    let user = ids.make();
+    let own = Interaction {
+        user_id: Some(user),
+        contact_id: Some(contact),
+        direction: Direction::Outbound,
+        outcome: Some(Outcome::Interrupted),
+        callee_number: Some("+78312123456".to_owned()),
+        ..interaction(&mut ids, NOW.plus_ms(50))
+    };
+    let mut found = Vec::new();
+    for (mut it, duration_ms) in [(own, Some(9_000)), (interaction(&mut ids, NOW), Some(60_000))] {
+        let recording = Recording { duration_ms, ..record(&mut ids, &mut it) };
+        save(&store, vec![saved(&it, std::slice::from_ref(&recording))]).await;
+        found.push(recording.id);
+    }
+    let none = RecordingFilter::default;
+    let filters = [
+        RecordingFilter { from: Some(NOW.0 + 50), ..none() },
+        RecordingFilter { direction: Some(Direction::Outbound), ..none() },
+        RecordingFilter { outcome: Some(Outcome::Interrupted), ..none() },
+        RecordingFilter { whose: Some(Whose::Of(user)), ..none() },
+        RecordingFilter { contact_id: Some(contact), ..none() },
+        RecordingFilter { name: Some("елк".to_owned()), ..none() },
+        RecordingFilter { number: Some("+78312123456".to_owned()), ..none() },
+        RecordingFilter { duration_max_ms: Some(9_000), ..none() },
+    ];
+    let first = found.first().copied().unwrap();
+    for filter in filters {
+        let page = store.recordings(&filter, &PageRequest::default()).await.unwrap();
+        let ids: Vec<_> = page.items.iter().map(|it| it.recording.id).collect();
+        assert_eq!((ids, page.total), (vec![first], 1), "{filter:?}");
+    }
+    let others = [
+        RecordingFilter { until: Some(NOW.0 + 50), ..none() },
+        RecordingFilter { duration_min_ms: Some(9_001), ..none() },
+    ];
+    for filter in others {
+        let page = store.recordings(&filter, &PageRequest::default()).await.unwrap();
+        assert!(page.items.iter().map(|it| it.recording.id).eq(found.get(1).copied()), "{filter:?}");
+    }
+    let nobody = RecordingFilter { name: Some("лкина".to_owned()), ..none() };
+    assert_eq!(store.recordings(&nobody, &PageRequest::default()).await.unwrap().items, []);
 }
 
 #[tokio::test]

@@ -5,13 +5,19 @@ import { search } from './en/search.ts';
 import { contacts } from './en/contacts.ts';
 import { dial } from './en/dial.ts';
 import { lines } from './en/lines.ts';
+import { live } from './en/live.ts';
 import { own } from './en/own.ts';
 import { people } from './en/people.ts';
+import { recordings } from './en/recordings.ts';
+import { reports } from './en/reports.ts';
 import { server } from './en/server.ts';
 import { users } from './en/users.ts';
 import type { Message } from './message.ts';
 
 export const en = {
+  ...live,
+  ...recordings,
+  ...reports,
   ...audit,
   ...callers,
   ...importing,

@@ -7,12 +7,18 @@ import { search } from './ru/search.ts';
 import { contacts } from './ru/contacts.ts';
 import { dial } from './ru/dial.ts';
 import { lines } from './ru/lines.ts';
+import { live } from './ru/live.ts';
 import { own } from './ru/own.ts';
 import { people } from './ru/people.ts';
+import { recordings } from './ru/recordings.ts';
+import { reports } from './ru/reports.ts';
 import { server } from './ru/server.ts';
 import { users } from './ru/users.ts';
 
 export const ru: Record<Key, Message> = {
+  ...live,
+  ...recordings,
+  ...reports,
   ...audit,
   ...callers,
   ...importing,

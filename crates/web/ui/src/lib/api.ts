@@ -1,8 +1,10 @@
 // REST: one function per call that the desk makes. The cookie is the browser's; no token is kept here.
 
+import type { Slice } from './slice.ts';
 import type {
   Account,
   AuditRow,
+  By,
   CallView,
   Company,
   Contact,
@@ -12,12 +14,14 @@ import type {
   Line,
   LineDraft,
   Listing,
+  LoadReport,
   MissedItem,
   MissedState,
   OpenSession,
   Person,
   Recording,
   ServerState,
+  Standing,
   User,
   UserDraft,
 } from './wire.ts';
@@ -137,11 +141,18 @@ export interface AuditFilter {
   until: string | null;
 }
 
-export interface InteractionFilter {
-  from?: string;
+export interface LoadQuery {
+  from: string;
+  until: string;
+  compare_from: string;
+  by: By;
+  service_level_s: number;
+  tz: string;
+}
+
+export interface InteractionFilter extends Slice {
   outcome?: string | null;
   recorded?: boolean | null;
-  user_id?: string | null;
   contact_id?: string | null;
   company_id?: string | null;
   number?: string | null;
@@ -192,6 +203,8 @@ export const api = {
   endOtherSessions: () => ask<void>('DELETE', '/sessions'),
   audit: (filter: AuditFilter & { limit: number; cursor: string | null }) => ask<Listing<AuditRow>>('GET', `/audit${query({ ...filter })}`),
   server: () => ask<ServerState>('GET', '/server'),
+  load: (asked: LoadQuery) => ask<LoadReport>('GET', `/reports/load${query({ ...asked })}`),
+  standings: () => ask<Listing<Standing>>('GET', `/lines/standings${query({ limit: 500 })}`),
   people: (limit: number, cursor: string | null) => ask<Listing<Person>>('GET', `/people${query({ limit, cursor })}`),
   recording: (recordingId: string) => ask<Recording>('GET', `/recordings/${id(recordingId)}`),
 };
@@ -199,6 +212,10 @@ export const api = {
 /** The audit as a file, as it is filtered. */
 export function auditUrl(filter: AuditFilter): string {
   return `${BASE}/audit${query({ ...filter, format: 'csv' })}`;
+}
+
+export function loadSheetUrl(asked: LoadQuery): string {
+  return `${BASE}/reports/load${query({ ...asked, format: 'csv' })}`;
 }
 
 export function mediaUrl(recordingId: string): string {

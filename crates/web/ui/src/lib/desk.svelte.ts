@@ -13,6 +13,7 @@ import { MissedCallers } from './missed.svelte.ts';
 import { Nobody } from './nobody.svelte.ts';
 import { Notes } from './notes.svelte.ts';
 import { People } from './people.svelte.ts';
+import { Standings } from './standings.svelte.ts';
 import { EMPTY, dialStepOf, isOver, isRecording, livePops, reduce } from './state.ts';
 import type { DeskState, DialStep } from './state.ts';
 import { Introductions, withNumber } from './introductions.ts';
@@ -37,6 +38,7 @@ export class Desk {
   readonly dialler = new Dialler();
   readonly lines = new Lines();
   readonly people = new People();
+  readonly standings = new Standings();
   readonly notes: Notes;
   readonly introductions = new Introductions();
   private readonly nobody = new Nobody();
@@ -280,11 +282,15 @@ export class Desk {
       this.refreshes += 1;
       void this.missed.read();
       void this.people.read();
+      void this.standings.read();
       for (const pop of frame.data.pops) this.arrived(pop, arrivedAt);
     } else {
       noteServerTime(Date.parse(frame.timestamp));
       if (frame.type === 'interaction.closed') this.closed(frame.data);
-      if (frame.type === 'registration.changed') this.lines.stands(frame.data);
+      if (frame.type === 'registration.changed') {
+        this.lines.stands(frame.data);
+        this.standings.stands(frame.data);
+      }
       if (frame.type.startsWith('missed.')) this.missed.put(frame.data as MissedItem);
       if (frame.type.startsWith('pop.')) this.arrived(frame.data as Pop, arrivedAt);
     }

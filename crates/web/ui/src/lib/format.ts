@@ -96,6 +96,13 @@ export function since(at: number, now: number, lang: Lang): string {
   return new Intl.DateTimeFormat(lang, { day: 'numeric', month: 'long' }).format(at);
 }
 
+/** Monday is 1, Sunday 7. */
+export function weekdayName(day: number, lang: Lang, width: 'short' | 'long'): string {
+  // 2024-01-01 was a Monday.
+  const name = new Intl.DateTimeFormat(lang, { weekday: width, timeZone: 'UTC' }).format(Date.UTC(2024, 0, day));
+  return name.slice(0, 1).toUpperCase() + name.slice(1);
+}
+
 export function startOfDay(at: number): number {
   return new Date(at).setHours(0, 0, 0, 0);
 }

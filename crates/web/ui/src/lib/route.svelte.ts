@@ -2,10 +2,19 @@
 
 import { parseCardRoute } from './card_route.ts';
 import type { CardRoute } from './card_route.ts';
+import { recordingSearchOf } from './recordings.ts';
+import type { RecordingSearch } from './recordings.ts';
+import { askedOf } from './report.ts';
+import type { Asked } from './report.ts';
+import { SLICED, WHOLE, sliceOf } from './slice.ts';
+import type { Slice } from './slice.ts';
 
 export type Route =
   | { name: 'desk' }
-  | { name: 'history'; q: string; outcome: string | null; recorded: boolean }
+  | { name: 'history'; q: string; outcome: string | null; recorded: boolean; slice: Slice }
+  | { name: 'reports'; asked: Asked }
+  | { name: 'live' }
+  | { name: 'recordings'; search: RecordingSearch }
   | { name: 'detail'; id: string }
   | { name: 'settings'; part: SettingsPart; id: string | null; search: string }
   | CardRoute;
@@ -20,6 +29,9 @@ export function parseRoute(path: string, search: string): Route {
   const params = new URLSearchParams(search);
   const cards = parseCardRoute(parts, params);
   if (cards) return cards;
+  if (parts[0] === 'live') return { name: 'live' };
+  if (parts[0] === 'recordings') return { name: 'recordings', search: recordingSearchOf(params) };
+  if (parts[0] === 'reports') return { name: 'reports', asked: askedOf(params) };
   if (parts[0] === 'settings') {
     const id = parts[2] === undefined ? null : decodeURIComponent(parts[2]);
     return isPart(parts[1]) ? { name: 'settings', part: parts[1], id, search } : { name: 'settings', part: 'own', id: null, search };
@@ -31,14 +43,17 @@ export function parseRoute(path: string, search: string): Route {
     q: params.get('q') ?? '',
     outcome: params.get('outcome'),
     recorded: params.get('recorded') === 'true',
+    slice: sliceOf(params),
   };
 }
 
-export function historyPath(filter: { q: string; outcome: string | null; recorded: boolean }): string {
+export function historyPath(filter: { q: string; outcome: string | null; recorded: boolean; slice?: Slice }): string {
   const params = new URLSearchParams();
   if (filter.q !== '') params.set('q', filter.q);
   if (filter.outcome !== null) params.set('outcome', filter.outcome);
   if (filter.recorded) params.set('recorded', 'true');
+  const slice = filter.slice ?? WHOLE;
+  for (const key of SLICED) if (slice[key] !== undefined) params.set(key, slice[key]);
   const text = params.toString();
   return text === '' ? '/history' : `/history?${text}`;
 }

@@ -5,12 +5,15 @@ import { api } from './api.ts';
 import type { InteractionFilter } from './api.ts';
 import { merged } from './calls.svelte.ts';
 import type { Contacts } from './contacts.svelte.ts';
+import { isWhole } from './slice.ts';
+import type { Slice } from './slice.ts';
 import type { Company, Contact, Interaction, Listing } from './wire.ts';
 
 export interface HistoryFilter {
   q: string;
   outcome: string | null;
   recorded: boolean;
+  slice: Slice;
 }
 
 const CONTACTS_MAX = 8;
@@ -21,13 +24,13 @@ export function isNumber(q: string): boolean {
   return /\d{2,}/.test(q.replaceAll(/[\s()+.-]/g, '')) && !/\p{L}{2,}/u.test(q);
 }
 
-export function filterOf({ q, outcome, recorded }: HistoryFilter): InteractionFilter {
-  return { outcome, recorded: recorded || null, number: q !== '' && isNumber(q) ? q : null };
+export function filterOf({ q, outcome, recorded, slice }: HistoryFilter): InteractionFilter {
+  return { ...slice, outcome, recorded: recorded || null, number: q !== '' && isNumber(q) ? q : null };
 }
 
-/** Tells whether one that came by event belongs in the list; with a search only the server knows. */
-export function fitsFilter(interaction: Interaction, { q, outcome, recorded }: HistoryFilter): boolean {
-  if (q !== '') return false;
+/** Tells whether one that came by event belongs in the list; with a search or a slice only the server knows. */
+export function fitsFilter(interaction: Interaction, { q, outcome, recorded, slice }: HistoryFilter): boolean {
+  if (q !== '' || !isWhole(slice)) return false;
   return (outcome === null || interaction.outcome === outcome) && (!recorded || interaction.recording_ids.length > 0);
 }
 

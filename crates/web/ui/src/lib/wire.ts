@@ -6,15 +6,8 @@ export type Level = 'exact' | 'extension' | 'company' | 'suffix';
 export type Lookup = 'pending' | 'done' | 'unavailable';
 export type PopState = 'ringing' | 'mine' | 'elsewhere' | 'missed' | 'ended';
 export type CallState = 'created' | 'ringing' | 'answered' | 'held' | 'ended';
-export type Outcome =
-  | 'answered'
-  | 'abandoned'
-  | 'no_answer'
-  | 'busy'
-  | 'rejected'
-  | 'failed'
-  | 'canceled'
-  | 'interrupted';
+export const OUTCOMES = ['answered', 'abandoned', 'no_answer', 'busy', 'rejected', 'failed', 'canceled', 'interrupted'] as const;
+export type Outcome = (typeof OUTCOMES)[number];
 export type RecordingState = 'recording' | 'finished' | 'repaired' | 'truncated' | 'failed';
 
 export interface User {
@@ -221,11 +214,19 @@ export interface Company {
   version: number;
 }
 
+/** What is marked in a recording. */
+export interface Span {
+  kind: 'hold' | 'loss' | 'masked' | 'transfer';
+  from_ms: number;
+  until_ms: number;
+}
+
 export interface Recording {
   id: string;
   interaction_id: string;
   state: RecordingState;
   duration_ms: number | null;
+  spans: Span[];
 }
 
 export type MissedState = 'open' | 'claimed' | 'closed';
@@ -306,6 +307,59 @@ export interface CheckMessage {
 }
 
 export type Finding = CheckStep | CheckMessage | { type: 'verdict'; healthy: boolean };
+
+/** A line as every log-in knows it. */
+export interface Standing {
+  id: string;
+  name: string;
+  user_id: string | null;
+  state: LineStanding;
+  since: string | null;
+}
+
+export type By = 'hour' | 'weekday' | 'line' | 'agent';
+/** What is counted; the list of calls takes the same names. */
+export type Figure =
+  | 'offered'
+  | 'answered'
+  | 'missed'
+  | 'not_called_back'
+  | 'in_time'
+  | 'abandoned_late'
+  | 'handled'
+  | 'dialled'
+  | 'reached';
+
+export interface Load extends Record<Figure, number> {
+  /** 0 to 1; null without a call that counts for it. */
+  service_level: number | null;
+  talk_ms: number;
+  hold_ms: number;
+  aht_ms: number | null;
+  reached_talk_ms: number;
+}
+
+export interface LoadPart extends Load {
+  key: number | string | null;
+  name: string | null;
+  peak: number | null;
+  peak_at: string | null;
+  /** Lists its calls, together with a figure. */
+  query: string;
+  /** Lists those under way at the peak. */
+  peak_query: string | null;
+}
+
+export interface LoadReport {
+  by: By;
+  from: string;
+  until: string;
+  tz: string;
+  service_level_s: number;
+  total: LoadPart;
+  previous: Load & { from: string; until: string };
+  rows: LoadPart[];
+}
 
 export interface Sentence {
   at: string;

@@ -6,6 +6,7 @@ import { ANNA, COLLEAGUES, HOSTILE, KNOWN, LONG, LONG_KNOWN, MARIA, PASSWORD, SW
 import { DIALLING } from './dialling.ts';
 import { ADMIN } from './scenes_admin.ts';
 import { CALLER_SCENES } from './scenes_callers.ts';
+import { LEADING } from './scenes_leading.ts';
 import { CONTACT_SCENES } from './scenes_contacts.ts';
 import { SETTINGS } from './scenes_settings.ts';
 import type { Tab } from './stage.ts';
@@ -428,4 +429,4 @@ const HISTORY: Scene[] = [
   },
 ];
 
-export const SCENES: Scene[] = [...LOGIN, ...IDLE, ...DIALLING, ...RINGING, ...TALKING, ...HISTORY, ...ADMIN, ...SETTINGS, ...CONTACT_SCENES, ...CALLER_SCENES];
+export const SCENES: Scene[] = [...LOGIN, ...IDLE, ...DIALLING, ...RINGING, ...TALKING, ...HISTORY, ...ADMIN, ...SETTINGS, ...CONTACT_SCENES, ...CALLER_SCENES, ...LEADING];

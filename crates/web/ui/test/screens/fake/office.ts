@@ -110,6 +110,16 @@ export class Office {
     return { type: 'snapshot', cursor: this.cursor, seq: this.seq, data };
   }
 
+  /** A call of anybody's is as it is. */
+  put(call: CallView): void {
+    const busy = call.state === 'answered' || call.state === 'held';
+    const ended = call.state === 'ended';
+    if (ended) this.calls.delete(call.call_id);
+    else this.calls.set(call.call_id, call);
+    this.emit(`call.${call.state === 'created' ? 'created' : call.state}`, call);
+    if (call.user_id !== null) this.emit('agent.state_changed', { user_id: call.user_id, state: ended ? 'available' : busy ? 'busy' : 'ringing', call_id: ended ? null : call.call_id });
+  }
+
   /** Numbering could not be continued: old cursors are worth nothing. */
   newEpoch(): void {
     this.epoch = id('epoch');
@@ -121,7 +131,7 @@ export class Office {
     for (const interaction of past) {
       this.interactions.set(interaction.id, interaction);
       for (const recording of interaction.recording_ids) {
-        this.recordings.set(recording, { id: recording, interaction_id: interaction.id, state: 'finished', duration_ms: interaction.talk_ms });
+        this.recordings.set(recording, { id: recording, interaction_id: interaction.id, state: 'finished', duration_ms: interaction.talk_ms, spans: [] });
       }
     }
   }
@@ -280,7 +290,7 @@ export class Call {
     this.say('call.answered', { state: 'answered', started_at, answered_at: stamp(answered) });
     this.change('pop.updated', { state: 'mine' });
     const recording_id = id('rec');
-    this.office.recordings.set(recording_id, { id: recording_id, interaction_id: this.interactionId, state: 'recording', duration_ms: null });
+    this.office.recordings.set(recording_id, { id: recording_id, interaction_id: this.interactionId, state: 'recording', duration_ms: null, spans: [] });
     this.know({ started_at, answered_at: stamp(answered), ringing_ms: 6_000, recording_ids: [recording_id] });
     this.recording = { recording_id, interaction_id: this.interactionId, call_id: this.callId, user_id: ANNA.id, state: 'recording' };
     this.office.emit('recording.started', this.recording);
@@ -305,7 +315,7 @@ export class Call {
     if (this.recording) {
       const finished: RecordingView = { ...this.recording, state: 'finished' };
       const talk_ms = Date.now() - answered;
-      this.office.recordings.set(finished.recording_id, { id: finished.recording_id, interaction_id: this.interactionId, state: 'finished', duration_ms: talk_ms });
+      this.office.recordings.set(finished.recording_id, { id: finished.recording_id, interaction_id: this.interactionId, state: 'finished', duration_ms: talk_ms, spans: [] });
       this.office.emit('recording.finished', finished);
     }
     this.close({ outcome: 'answered', talk_ms: Date.now() - answered, hold_ms: 0, hangup_by: 'caller', sip_status: 200 });

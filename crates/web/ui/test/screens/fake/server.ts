@@ -10,7 +10,7 @@ import { extname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { WebSocketServer } from 'ws';
 import type { WebSocket } from 'ws';
-import type { Interaction, User } from '../../../src/lib/wire.ts';
+import type { Interaction, Standing, User } from '../../../src/lib/wire.ts';
 import { answerCards, problem } from './crm.ts';
 import type { Answer } from './crm.ts';
 import { FakeAdmin } from './admin.ts';
@@ -18,6 +18,8 @@ import { answerImport } from './import.ts';
 import { FakeLines } from './lines.ts';
 import { Office } from './office.ts';
 import { ANNA, PASSWORD } from './people.ts';
+import { answerRecordings } from './recordings.ts';
+import { STANDINGS, inSlice, report, waitsOf } from './reports.ts';
 import { wav } from './wav.ts';
 
 const DIST = fileURLToPath(new URL('../../../dist/', import.meta.url));
@@ -41,6 +43,7 @@ export class FakeServer {
   admin = new FakeAdmin();
   /** Whose cookie it is. */
   user: User = ANNA;
+  standings: Standing[] = STANDINGS;
   /** Requests whose path fits get this status; 0 breaks the connection. */
   faults: { path: RegExp; status: number; method?: string }[] = [];
   /** Requests whose path fits wait so long. */
@@ -85,6 +88,8 @@ export class FakeServer {
   /** An empty office, and nothing goes wrong. */
   reset(): Office {
     this.cut();
+    this.user = ANNA;
+    this.standings = STANDINGS;
     this.faults = [];
     this.delays = [];
     this.deaf = false;
@@ -150,7 +155,7 @@ export class FakeServer {
     if (method === 'POST' && path === '/session') {
       if (body['login'] !== ANNA.login || body['password'] !== PASSWORD) return problem(401, 'login or password is wrong');
       response.setHeader('Set-Cookie', `${COOKIE}; HttpOnly; SameSite=Strict; Path=/`);
-      return ok({ token: 'anna', user: ANNA });
+      return ok({ token: 'anna', user: this.user });
     }
     if (!(request.headers.cookie ?? '').includes(COOKIE)) return problem(401, 'log in first');
     if (method === 'DELETE' && path === '/session') {
@@ -161,8 +166,10 @@ export class FakeServer {
     const administered = this.admin.answer(method, path, query, body, request.headers['if-match']);
     if (administered) return administered;
     if (kind === 'session') return ok({ user: this.user, expires_at: new Date(Date.now() + 3_600_000).toISOString() });
+    if (kind === 'lines' && one === 'standings') return ok({ items: this.standings, total: this.standings.length, next: null });
     if (kind === 'lines') return this.lines.answer(method, one, body, request.headers['if-match']);
     if (kind === 'people') return ok(this.admin.colleagues());
+    if (kind === 'reports') return this.user.role === 'agent' ? problem(403, 'your role does not allow this') : ok(report([...office.interactions.values()], query, waitsOf(office.missed.values())));
     if (kind === 'missed') return this.missed(one, more, query);
     if (kind === 'interactions') return this.interactions(method, one, more, query, body);
     if (kind === 'calls' && one === '' && method === 'POST') return this.dial(body);
@@ -170,12 +177,12 @@ export class FakeServer {
       const version = /"(\d+)"/.exec(request.headers['if-match'] ?? '')?.[1];
       return answerCards(office, kind, method, one, query, body, version === undefined ? null : Number(version));
     }
-    const found = kind === 'recordings' ? office.recordings.get(one) : undefined;
+    if (kind === 'recordings') return answerRecordings(office, one, more, query);
     if (kind === 'calls' && more === 'hangup') {
       const call = office.calls.get(one);
       return call ? { status: 202, body: call } : GONE;
     }
-    return found ? ok(found) : GONE;
+    return GONE;
   }
 
   private dial(body: Record<string, unknown>): Answer {
@@ -205,7 +212,7 @@ export class FakeServer {
 
   private interactions(method: string, one: string, more: string | undefined, query: URLSearchParams, body: Record<string, unknown>): Answer {
     const { office } = this;
-    if (one === '') return ok(list([...office.interactions.values()], query, (it, company) => office.contacts.some(({ id, company_id }) => id === it.contact_id && company_id === company)));
+    if (one === '') return ok(list([...office.interactions.values()].filter(inSlice(query, waitsOf(office.missed.values()))), query, (it, company) => office.contacts.some(({ id, company_id }) => id === it.contact_id && company_id === company)));
     const interaction = office.interactions.get(one);
     if (!interaction) return GONE;
     if (method === 'PATCH') return ok(office.amend(one, body as Partial<Interaction>));
