@@ -33,5 +33,5 @@ export const recordings = {
   'player.marks': 'Marks in the recording',
   'player.jump': 'Go there',
   'recordings.count': { one: '{count} recording', other: '{count} recordings' },
-  'span.times': '{what} ×{count}',
+  'span.times': { one: '{what}: {count} time', other: '{what}: {count} times' },
 } as const satisfies Record<string, Message>;

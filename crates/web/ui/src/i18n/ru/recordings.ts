@@ -30,9 +30,9 @@ export const recordings: Record<keyof typeof words, Message> = {
   'span.loss': 'Звук потерян',
   'span.masked': 'Скрыто',
   'span.transfer': 'Перевод',
-  'span.long': '{what}, {from}–{until}',
+  'span.long': '{what}: с {from} до {until}',
   'player.marks': 'Метки в записи',
   'player.jump': 'Перейти сюда',
   'recordings.count': { one: '{count} запись', few: '{count} записи', many: '{count} записей', other: '{count} записи' },
-  'span.times': '{what} ×{count}',
+  'span.times': { one: '{what}: {count} раз', few: '{what}: {count} раза', many: '{what}: {count} раз', other: '{what}: {count} раза' },
 };
