@@ -4,9 +4,9 @@
 use serde_json::{Value, json};
 
 use super::Office;
-use super::server::{NUMBER, OTHER_NUMBER, PASSWORD, SOON};
+use super::server::{CUSTOMERS, NUMBER, OTHER_NUMBER, PASSWORD, SOON};
 use crate::peers::http::send;
-use crate::peers::{Answer, Browser, Customer, Tab, eventually};
+use crate::peers::{Answer, Browser, Customer, Scenario, Sipp, Tab, eventually};
 
 const CALLER: &str = "+79219876543";
 
@@ -129,6 +129,60 @@ fn a_missed_caller_is_claimed_by_one_and_closed_by_an_answered_call() {
     counts(&marias, 1);
     counts(&olgas, 0);
     assert_eq!(olgas.count("[data-testid=missed-row]"), 0, "the call of another's line is not shown");
+    let replayed = office.server.command(&["replay"], "");
+    assert!(replayed.contains(" 0 differences"), "{replayed}");
+}
+
+/// The same as it is meant: two misses, claimed and called back by one press, answered, closed on both desks; a later miss
+/// opens a new item.
+#[test]
+fn a_missed_caller_who_is_called_back_is_closed_on_both_desks() {
+    let mut office = Office::open(Answer::Manual);
+    adds_olga(&mut office);
+    let customer = Sipp::phone(Scenario::Answers);
+    office.pbx.bind("110", &customer.uri());
+    let misses = |number: &str| Customer::new(office.pbx.address(), CUSTOMERS[0]).call(number);
+    let first = misses(NUMBER);
+    first.wait_ringing(SOON);
+    assert_eq!(first.give_up(), 487);
+    assert_eq!(misses(OTHER_NUMBER).wait_final(SOON), 480);
+    let found = items(&office, "two attempts", |item| item["attempts"] == 2);
+    assert_eq!((found.len(), &found[0]["number"]), (1, &json!(CUSTOMERS[0])), "{found:?}");
+
+    let browser = Browser::start();
+    let marias = office.desk(&browser, "maria");
+    let olgas = Office::desk_of(&browser, "olga", "olga", office.server.http);
+    for desk in [&marias, &olgas] {
+        desk.wait_for("[data-testid=missed-row][data-attempts=\"2\"][data-state=open]", SOON);
+    }
+    marias.click("[data-testid=callback-button]");
+    olgas.wait_for("[data-testid=missed-row][data-state=claimed]", SOON);
+    office.phone.wait_nth("CALL_INCOMING", 2, SOON);
+    office.phone.answer();
+    marias.wait_for("[data-testid=panel-state][data-state=talking]", SOON);
+    let closed = items(&office, "the talk closes it", |item| item["state"] == "closed");
+    assert_eq!((closed.len(), &closed[0]["closed_by"]), (1, &json!(office.agent_id)), "{closed:?}");
+    for desk in [&marias, &olgas] {
+        desk.wait_gone("[data-testid=missed-row]", SOON);
+    }
+    marias.click("[data-testid=hangup-button]");
+    let call = eventually("the call back has ended", SOON, || {
+        let calls = office.server.get("/interactions?direction=outbound");
+        let it = calls["items"][0].clone();
+        (it["state"] == "ended").then_some(it)
+    });
+    assert_eq!(
+        (&call["outcome"], &call["callee_number"]),
+        (&json!("answered"), &json!(CUSTOMERS[0])),
+        "{call}"
+    );
+    assert_eq!(closed[0]["answered_interaction_id"], call["id"]);
+
+    let last = misses(NUMBER);
+    last.wait_ringing(SOON);
+    assert_eq!(last.give_up(), 487);
+    let again = items(&office, "a later miss opens a new item", |item| item["state"] == "open");
+    assert_eq!((again.len(), &again[0]["attempts"]), (2, &json!(1)), "{again:?}");
     let replayed = office.server.command(&["replay"], "");
     assert!(replayed.contains(" 0 differences"), "{replayed}");
 }

@@ -178,7 +178,7 @@ export const api = {
   company: (companyId: string) => ask<Company>('GET', `/companies/${id(companyId)}`),
   interactions: (filter: InteractionFilter) => ask<Listing<Interaction>>('GET', `/interactions${query({ ...filter })}`),
   interaction: (interactionId: string) => ask<Interaction>('GET', `/interactions/${id(interactionId)}`),
-  amend: (interactionId: string, patch: { notes?: string; contact_id?: string | null }) =>
+  amend: (interactionId: string, patch: { notes?: string; contact_id?: string | null; disposition?: string | null }) =>
     ask<Interaction>('PATCH', `/interactions/${id(interactionId)}`, patch),
   explain: (interactionId: string) => ask<Explanation>('GET', `/interactions/${id(interactionId)}/explain`),
   missed: (state: MissedState, limit: number) => ask<Listing<MissedItem>>('GET', `/missed${query({ state, limit })}`),

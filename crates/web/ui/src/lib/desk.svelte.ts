@@ -217,6 +217,11 @@ export class Desk {
   }
 
   /** Says who it is; null for none of the candidates. */
+  /** What came of a call; null takes it back. */
+  async dispose(interactionId: string, disposition: string | null): Promise<void> {
+    this.amended(await api.amend(interactionId, { disposition }));
+  }
+
   async choose(pop: Pop, contactId: string | null): Promise<void> {
     const amended = await api.amend(pop.interaction_id, { contact_id: contactId });
     this.nobody.set(pop.interaction_id, contactId === null);

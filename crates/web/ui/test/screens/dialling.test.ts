@@ -179,3 +179,20 @@ test('a call that comes while a number is typed takes neither the words nor the 
   await tab.page.click('[data-testid=done-button]');
   expect(await tab.page.inputValue(FIELD), 'still there when the call is over').toBe('8 831 212');
 });
+
+test('what came of a talk is chosen while it goes on, and taken back by a second press', async () => {
+  const call = office.ring(VOLGA).found(KNOWN).answer();
+  await tab.see('[data-testid=disposition]');
+  await tab.page.click('[data-testid=disposition-agreed]');
+  await tab.see('[data-testid=disposition][data-chosen=agreed]');
+  expect(office.interactions.get(call.interactionId)?.disposition).toBe('agreed');
+  call.end();
+  await tab.see('[data-testid=panel-state][data-state=ended]');
+  await tab.see('[data-testid=disposition][data-chosen=agreed]');
+  server.faults.push({ path: /^\/interactions\//, status: 503, method: 'PATCH' });
+  await tab.page.click('[data-testid=disposition-complaint]');
+  await tab.see('[data-testid=disposition] [role=alert]');
+  server.faults.length = 0;
+  await tab.page.click('[data-testid=disposition-agreed]');
+  await tab.see('[data-testid=disposition][data-chosen=""]');
+});

@@ -90,8 +90,8 @@ test('marks stand on the timeline and lead there; keys move and the speed stays'
   await tab.see('[data-testid=player][data-paused=false]');
   await tab.page.locator('[data-testid=player] .round').click();
   expect(await tab.page.locator('[data-testid=span-mark]').evaluateAll((marks) => marks.map((mark) => mark.getAttribute('title')))).toEqual([
-    'Удержание, 0:02–0:04',
-    'Удержание, 0:06–0:07',
+    'Удержание: с 0:02 до 0:04',
+    'Удержание: с 0:06 до 0:07',
     'Скрыто, 0:09–0:10',
   ]);
   await tab.page.getByRole('button', { name: 'Скрыто 0:09–0:10' }).click();
