@@ -12,7 +12,7 @@ use crate::port::Command;
 use crate::sheet::Sheet;
 use crate::{ApiError, App};
 
-const SHEET: Sheet = Sheet { name: "lines", columns: &["id", "name", "user_id", "state", "since"] };
+const SHEET: Sheet = Sheet { name: "standings", columns: &["id", "name", "user_id", "state", "since"] };
 
 /// A line as REST shows it to everybody.
 #[derive(Debug, Serialize, ToSchema)]

@@ -56,6 +56,7 @@ async fn full_desk() -> (Desk, Person, Vec<String>) {
         "/people",
         "/sessions",
         "/lines",
+        "/lines/standings",
         "/contacts",
         "/companies",
         "/calls",

@@ -37,7 +37,8 @@ fn paths_with_an_id(id: &str) -> Vec<(Method, String)> {
         (patch, format!("/interactions/{id}")),
         (get.clone(), format!("/interactions/{id}/explain")),
         (get.clone(), format!("/recordings/{id}")),
-        (get, format!("/recordings/{id}/media")),
+        (get.clone(), format!("/recordings/{id}/media")),
+        (get, format!("/recordings/{id}/peaks")),
     ]
 }
 
