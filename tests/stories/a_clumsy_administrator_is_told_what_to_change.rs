@@ -59,6 +59,11 @@ fn problems(page: &Tab<'_>) -> Vec<String> {
     page.problems().into_iter().filter(|problem| !problem.contains("401 (Unauthorized)")).collect()
 }
 
+fn goes_to_lines(page: &Tab<'_>) {
+    page.click("[data-testid=nav-settings]");
+    page.click("[data-testid=settings-lines]");
+}
+
 #[test]
 fn each_mistake_is_explained_on_the_page_with_what_to_change() {
     let mut pbx = Kamailio::start(&[Account::new("100")]);
@@ -72,8 +77,7 @@ fn each_mistake_is_explained_on_the_page_with_what_to_change() {
     let at_pbx = pbx.address().to_string();
     let browser = Browser::start();
     let page = Office::desk_of(&browser, "admin", "admin", server.http);
-    page.click("[data-testid=nav-settings]");
-    page.click("[data-testid=settings-lines]");
+    goes_to_lines(&page);
     page.click("[data-testid=lines-empty] [data-testid=line-add]");
 
     let mistake = |server: &str, password, step, says, fix, field| Mistake {
@@ -144,8 +148,7 @@ fn a_line_that_fails_later_says_so_on_the_page_while_it_is_open() {
     pbx.wait_registered("100", 1, SOON);
     let browser = Browser::start();
     let page = Office::desk_of(&browser, "admin", "admin", server.http);
-    page.click("[data-testid=nav-settings]");
-    page.click("[data-testid=settings-lines]");
+    goes_to_lines(&page);
     let row = format!("[data-testid=line-row][data-line-id=\"{id}\"]");
     page.wait_for(&format!("{row} [data-state=registered]"), SOON);
     page.click(&format!("{row} a"));
@@ -196,8 +199,7 @@ fn a_line_that_is_removed_lets_its_call_go_on_to_its_end() {
     let browser = Browser::start();
     let (desk, call) = office.talks_to_maria(&browser);
     let page = Office::desk_of(&browser, "admin", "admin", office.server.http);
-    page.click("[data-testid=nav-settings]");
-    page.click("[data-testid=settings-lines]");
+    goes_to_lines(&page);
     page.click("[data-testid=line-row] a");
     page.click("[data-testid=line-remove]");
     let asked = page.text("[data-testid=confirm]");

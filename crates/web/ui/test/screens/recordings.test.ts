@@ -92,7 +92,7 @@ test('marks stand on the timeline and lead there; keys move and the speed stays'
   expect(await tab.page.locator('[data-testid=span-mark]').evaluateAll((marks) => marks.map((mark) => mark.getAttribute('title')))).toEqual([
     'Удержание: с 0:02 до 0:04',
     'Удержание: с 0:06 до 0:07',
-    'Скрыто, 0:09–0:10',
+    'Скрыто: с 0:09 до 0:10',
   ]);
   await tab.page.getByRole('button', { name: 'Скрыто 0:09–0:10' }).click();
   await expect.poll(place).toBe(9);

@@ -105,6 +105,8 @@ const LOGIN: Scene[] = [
     play: async (tab, office) => {
       busy(office);
       await tab.desk();
+      // What the desk itself reads is there; only the next reading finds the session over.
+      await tab.say(MARIA.name);
       tab.server.faults.push({ path: /^\/interactions/, status: 401 });
       await tab.page.click('[data-testid=nav-history]');
       await tab.see('[data-testid=login-form]');
