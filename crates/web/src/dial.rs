@@ -5,7 +5,7 @@ use std::collections::{HashMap, VecDeque};
 
 use axum::Json;
 use axum::extract::State;
-use axum::http::{HeaderValue, StatusCode, header};
+use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use linecard_calls::{
     CallId, Callee, CalleeKind, ContactId, InteractionId, LineId, Role, UserId, UtcMillis, Viewer,
@@ -176,10 +176,7 @@ fn choose<'a>(usable: &[&'a Line], user: UserId, given: Option<LineId>, last: Op
 }
 
 fn too_many(wait_ms: i64) -> Response {
-    let wait_s = (wait_ms + 999) / 1_000;
-    let detail = format!("too many calls within a minute; try again in {wait_s} s");
-    let refused = ApiError::new(StatusCode::TOO_MANY_REQUESTS, detail);
-    ([(header::RETRY_AFTER, HeaderValue::from(wait_s))], refused).into_response()
+    ApiError::too_often(wait_ms, |wait_s| format!("too many calls within a minute; try again in {wait_s} s"))
 }
 
 /// How many calls each user has asked for within the last minute.

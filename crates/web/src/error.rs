@@ -59,6 +59,14 @@ impl ApiError {
         Self { field: Some(field.to_owned()), choices, ..Self::new(StatusCode::CONFLICT, detail) }
     }
 
+    /// Asked too often: 429, with the whole seconds to wait in `Retry-After` and in what `say` makes of them
+    /// (RFC 6585 section 4).
+    pub(crate) fn too_often(wait_ms: i64, say: impl FnOnce(i64) -> String) -> Response {
+        let wait_s = (wait_ms + 999) / 1_000;
+        let refused = Self::new(StatusCode::TOO_MANY_REQUESTS, say(wait_s));
+        ([(header::RETRY_AFTER, HeaderValue::from(wait_s))], refused).into_response()
+    }
+
     /// Names the field to blame.
     pub(crate) fn at(self, field: &str) -> Self {
         Self { field: Some(field.to_owned()), ..self }

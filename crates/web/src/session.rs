@@ -197,11 +197,10 @@ fn user_agent(headers: &HeaderMap) -> Option<String> {
 
 /// Refuses an attempt whose password was not looked at, or is not told.
 fn locked(wait_ms: i64) -> Response {
-    let wait_s = (wait_ms + 999) / 1_000;
-    let minutes = (wait_s + 59) / 60;
-    let detail = format!("too many failed log-ins; try again in {minutes} min");
-    let refused = ApiError::new(StatusCode::TOO_MANY_REQUESTS, detail);
-    ([(header::RETRY_AFTER, HeaderValue::from(wait_s))], refused).into_response()
+    ApiError::too_often(wait_ms, |wait_s| {
+        let minutes = (wait_s + 59) / 60;
+        format!("too many failed log-ins; try again in {minutes} min")
+    })
 }
 
 fn cookie(app: &App, source: Source, value: &str, max_age_s: i64) -> Result<HeaderValue, ApiError> {
