@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::net::IpAddr;
 
 use linecard_calls::{LineId, Route, RoutedDevice, UserId};
+use linecard_sip::message::{Header, HeaderName, NameAddr};
 use linecard_sip::ua;
 use linecard_sip::uri::{Host, SipUri, Uri, escape_user};
 use linecard_store::lines::{Line, LineTransport};
@@ -85,6 +86,21 @@ impl Directory {
         let server: SipUri = server_uri(&line.account.server)?;
         let target = SipUri { user: Some(escape_user(number)), ..server };
         Some((Uri::from(target), through(line)))
+    }
+
+    /// Asserts a number at the line's PBX, as who is calling (RFC 3325); From stays the account, or registrars
+    /// refuse it.
+    pub(crate) fn asserted_identity(
+        &self,
+        line: LineId,
+        number: &str,
+        display: Option<&str>,
+    ) -> Option<Header> {
+        let host = server_host(&self.line(line)?.account.server)?;
+        let uri = SipUri { user: Some(escape_user(number)), ..SipUri::new(host) };
+        let mut identity = NameAddr::new(Uri::from(uri));
+        identity.display = display.map(|name| name.as_bytes().to_vec());
+        Some(Header { name: HeaderName::PAssertedIdentity, value: identity.to_bytes() })
     }
 
     /// Returns the addresses of devices that are reached directly, as far as they are given as addresses.

@@ -7,17 +7,14 @@ use linecard_calls::{
 };
 use linecard_media::{Law, ProgressTone, ToneStream};
 use linecard_sip::invite::DialogHandle;
-use linecard_sip::message::{Header, HeaderName, NameAddr};
 use linecard_sip::sdp::{Audio, Codec};
 use linecard_sip::ua::CallerId;
-use linecard_sip::uri::{SipUri, Uri, escape_user};
 use linecard_web::port::{DialOrder, Refusal};
 
 use super::effects::Placing;
 use super::legs::passing_on;
 use super::{Course, Reactor};
 use crate::clock::wall_clock;
-use crate::directory::server_host;
 
 impl Reactor {
     /// Takes a user's wish for a call; a second one for the same number is the same call.
@@ -66,7 +63,8 @@ impl Reactor {
         let agent = agent.filter_map(|(_, leg)| leg.audio()).next();
         let placed =
             self.parts.directory.extension_at(line, dialled).ok_or(404).and_then(|(target, route)| {
-                let shown = caller_id.and_then(|number| self.shown_number(line, number));
+                let shown =
+                    caller_id.and_then(|number| self.parts.directory.asserted_identity(line, number, None));
                 let placing = Placing {
                     target,
                     route,
@@ -80,14 +78,6 @@ impl Reactor {
         if let Err(status) = placed {
             self.engine(Input::LegRejected { leg, status, reasons: Vec::new() });
         }
-    }
-
-    /// Asserts the number that the line shows (RFC 3325); From stays the account, or registrars refuse it.
-    fn shown_number(&self, line: LineId, number: &str) -> Option<Header> {
-        let host = server_host(&self.parts.directory.line(line)?.account.server)?;
-        let uri = SipUri { user: Some(escape_user(number)), ..SipUri::new(host) };
-        let value = NameAddr::new(Uri::from(uri)).to_bytes();
-        Some(Header { name: HeaderName::PAssertedIdentity, value })
     }
 
     /// The one who is called rings; what sounds before the answer is passed on when the agent's device takes it.

@@ -6,15 +6,14 @@ use linecard_calls::{
     CallId, Caller, DeviceAddress, Effect, HangUpReason, Input, LegId, LineId, Party, Pickup, RecordingId,
     RoutedDevice, SignalId,
 };
-use linecard_sip::message::{Header, HeaderName, NameAddr, ReasonValue};
+use linecard_sip::message::{Header, HeaderName, ReasonValue};
 use linecard_sip::sdp::{Audio, Codec, LocalAudio, LocalSession};
 use linecard_sip::ua::{self, CallerId, CommandRefused, DialogHandle, OutgoingInvite, UserAgent};
-use linecard_sip::uri::{SipUri, Uri, escape_user};
+use linecard_sip::uri::Uri;
 
 use super::legs::{Leg, Sound, passing_on};
 use super::{Answer, Reactor};
 use crate::clock::wall_clock;
-use crate::directory::server_host;
 use crate::media::Bridge;
 use crate::{recorder, translate};
 
@@ -152,7 +151,10 @@ impl Reactor {
         // The softphone in the browser is not part of this version: such a device is simply not there.
         let DeviceAddress::Sip { uri } = &device.address else { return Err(480) };
         let (target, route) = self.parts.directory.target(line, uri).ok_or(404_u16)?;
-        let mut headers: Vec<Header> = self.asserted_identity(line, caller).into_iter().collect();
+        let (number, display) = (caller.number.as_deref(), caller.display.as_deref());
+        let asserted =
+            number.and_then(|number| self.parts.directory.asserted_identity(line, number, display));
+        let mut headers: Vec<Header> = asserted.into_iter().collect();
         if pickup == Pickup::ByItself {
             headers.extend(picks_up_by_itself(&target));
         }
@@ -197,16 +199,6 @@ impl Reactor {
                 Err(status)
             }
         }
-    }
-
-    /// Tells a device who calls, in the way a PBX passes on (RFC 3325).
-    fn asserted_identity(&self, line: LineId, caller: &Caller) -> Option<Header> {
-        let number = caller.number.as_ref()?;
-        let host = server_host(&self.parts.directory.line(line)?.account.server)?;
-        let uri = SipUri { user: Some(escape_user(number)), ..SipUri::new(host) };
-        let mut identity = NameAddr::new(Uri::from(uri));
-        identity.display = caller.display.clone().map(String::into_bytes);
-        Some(Header { name: HeaderName::PAssertedIdentity, value: identity.to_bytes() })
     }
 
     /// Sends 200 to the customer with what the agent's device said, so that payloads pass untouched.

@@ -99,6 +99,11 @@ impl Opening {
         }
     }
 
+    /// Tells whether a user asked for the call, so that its own device rings first; else the PBX offered it.
+    pub fn is_asked_for(&self) -> bool {
+        matches!(self, Self::Requested(_))
+    }
+
     /// Yields who called whom.
     pub fn direction(&self) -> Direction {
         match self {

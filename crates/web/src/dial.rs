@@ -1,8 +1,6 @@
 //! `POST /calls`: a user asks for a call. Barred numbers, too many calls and a line that has to be chosen are told before
 //! anything rings.
 
-use std::collections::{HashMap, VecDeque};
-
 use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
@@ -21,6 +19,7 @@ use utoipa::ToSchema;
 use crate::auth::Session;
 use crate::json::Body;
 use crate::port::{Command, DialOrder};
+use crate::recent::Recent;
 use crate::source::Source;
 use crate::{ApiError, App};
 
@@ -179,32 +178,26 @@ fn too_many(wait_ms: i64) -> Response {
     ApiError::too_often(wait_ms, |wait_s| format!("too many calls within a minute; try again in {wait_s} s"))
 }
 
-/// How many calls each user has asked for within the last minute.
-#[derive(Debug, Default)]
-pub(crate) struct DialRate(HashMap<UserId, VecDeque<i64>>);
+/// The calls that each user has asked for within the last minute.
+#[derive(Debug)]
+pub(crate) struct DialRate(Recent<UserId>);
 
-/// How long a call counts.
-const WINDOW_MS: i64 = 60_000;
+impl Default for DialRate {
+    fn default() -> Self {
+        Self(Recent::within(60_000))
+    }
+}
 
 impl DialRate {
     /// Counts one more call; says how long to wait when it would be too many.
     fn take(&mut self, user: UserId, limit: u32, now: UtcMillis) -> Option<i64> {
-        self.0.retain(|_, times| times.back().is_some_and(|at| counts(*at, now)));
-        let times = self.0.entry(user).or_default();
-        while times.front().is_some_and(|at| !counts(*at, now)) {
-            times.pop_front();
+        let limit = usize::try_from(limit).unwrap_or(usize::MAX);
+        let wait_ms = self.0.wait_ms(&user, limit, now);
+        if wait_ms.is_none() {
+            self.0.add(user, now);
         }
-        if times.len() < usize::try_from(limit).unwrap_or(usize::MAX) {
-            times.push_back(now.0);
-            return None;
-        }
-        times.front().map(|oldest| oldest + WINDOW_MS - now.0)
+        wait_ms
     }
-}
-
-/// Also when the clock was set back: then a call would count for ever.
-fn counts(at: i64, now: UtcMillis) -> bool {
-    (at..at + WINDOW_MS).contains(&now.0)
 }
 
 #[cfg(test)]

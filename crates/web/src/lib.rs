@@ -31,6 +31,7 @@ mod openapi;
 pub mod outline;
 mod people;
 pub mod port;
+mod recent;
 mod recordings;
 mod reports;
 mod router;

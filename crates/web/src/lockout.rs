@@ -9,13 +9,13 @@
 //! The verdict falls after the password was checked, in one step with the count: a thousand attempts at once learn no
 //! more than ten in a row. Nothing here reads a clock or waits.
 
-use std::collections::{HashMap, VecDeque};
-use std::hash::Hash;
 use std::net::{IpAddr, Ipv6Addr};
 
 use linecard_calls::UtcMillis;
 use linecard_store::users::login_key;
 use sha2::{Digest, Sha256};
+
+use crate::recent::Recent;
 
 /// How long a failure counts.
 const WINDOW_MS: i64 = 15 * 60_000;
@@ -25,9 +25,6 @@ const LOGIN_MAX: usize = 10;
 
 /// Failures of one source before it waits.
 const SOURCE_MAX: usize = 50;
-
-/// Log-ins and sources that are counted at a time.
-const COUNTED_MAX: usize = 10_000;
 
 /// Somebody's attempt to log in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -66,20 +63,23 @@ pub(crate) enum Verdict {
 /// The failures that still count.
 #[derive(Debug)]
 pub(crate) struct Lockout {
-    logins: Failures<Attempt>,
-    sources: Failures<IpAddr>,
+    logins: Recent<Attempt>,
+    sources: Recent<IpAddr>,
 }
 
 impl Default for Lockout {
     fn default() -> Self {
-        Self { logins: Failures::at_most(LOGIN_MAX), sources: Failures::at_most(SOURCE_MAX) }
+        Self { logins: Recent::within(WINDOW_MS), sources: Recent::within(WINDOW_MS) }
     }
 }
 
 impl Lockout {
     /// Returns how long an attempt has to wait; none when it may be made.
     pub(crate) fn wait_ms(&self, attempt: &Attempt, now: UtcMillis) -> Option<i64> {
-        let waits = [self.logins.wait_ms(attempt, now), self.sources.wait_ms(&attempt.source, now)];
+        let waits = [
+            self.logins.wait_ms(attempt, LOGIN_MAX, now),
+            self.sources.wait_ms(&attempt.source, SOURCE_MAX, now),
+        ];
         waits.into_iter().flatten().max()
     }
 
@@ -100,57 +100,6 @@ impl Lockout {
             None => Verdict::Wrong,
         }
     }
-}
-
-/// When each key has failed, oldest first.
-#[derive(Debug)]
-struct Failures<K> {
-    limit: usize,
-    times: HashMap<K, VecDeque<i64>>,
-}
-
-impl<K: Copy + Eq + Hash> Failures<K> {
-    fn at_most(limit: usize) -> Self {
-        Self { limit, times: HashMap::new() }
-    }
-
-    fn wait_ms(&self, key: &K, now: UtcMillis) -> Option<i64> {
-        let times = self.times.get(key)?;
-        let mut counting = times.iter().filter(|at| counts(**at, now));
-        let oldest = *counting.next()?;
-        // The oldest is the first to go, so the lock is over with it.
-        (1 + counting.count() >= self.limit).then(|| oldest + WINDOW_MS - now.0)
-    }
-
-    fn add(&mut self, key: K, now: UtcMillis) {
-        if self.times.len() >= COUNTED_MAX && !self.times.contains_key(&key) {
-            self.make_room(now);
-        }
-        let times = self.times.entry(key).or_default();
-        times.retain(|at| counts(*at, now));
-        times.push_back(now.0);
-    }
-
-    fn forget(&mut self, key: &K) {
-        self.times.remove(key);
-    }
-
-    /// Forgets what no longer counts; when all counts, the key with the fewest failures, of those the oldest.
-    fn make_room(&mut self, now: UtcMillis) {
-        self.times.retain(|_, times| times.back().is_some_and(|at| counts(*at, now)));
-        if self.times.len() < COUNTED_MAX {
-            return;
-        }
-        let least = self.times.iter().min_by_key(|(_, times)| (times.len(), times.back().copied()));
-        if let Some(key) = least.map(|(key, _)| *key) {
-            self.times.remove(&key);
-        }
-    }
-}
-
-/// Tells whether a failure at `at` counts; one from the future does not, or a clock set back would lock for longer.
-fn counts(at: i64, now: UtcMillis) -> bool {
-    at <= now.0 && now.0 - at < WINDOW_MS
 }
 
 #[cfg(test)]
@@ -259,20 +208,5 @@ mod tests {
         fail(&mut lockout, &who, 10, at(hour));
         assert_eq!(lockout.wait_ms(&who, at(0)), None, "set back");
         assert_eq!(lockout.wait_ms(&who, at(2 * hour)), None, "set forward");
-    }
-
-    #[test]
-    fn memory_is_bounded_and_a_flood_frees_nobody_who_is_locked() {
-        let mut lockout = Lockout::default();
-        let locked = attempt("maria", ELSEWHERE);
-        fail(&mut lockout, &locked, 10, at(0));
-        for number in 0..COUNTED_MAX + 500 {
-            let source = format!("10.{}.{}.{}", number >> 16, (number >> 8) & 255, number & 255);
-            lockout.settle(&attempt("maria", &source), false, at(1));
-        }
-        assert_eq!((lockout.logins.times.len(), lockout.sources.times.len()), (COUNTED_MAX, COUNTED_MAX));
-        assert!(lockout.wait_ms(&locked, at(1)).is_some());
-        lockout.settle(&attempt("olga", HOME), false, at(2 * WINDOW_MS));
-        assert_eq!(lockout.logins.times.len(), 1, "what no longer counts is gone");
     }
 }

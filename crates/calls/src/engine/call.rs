@@ -7,7 +7,7 @@ use super::outbox::Outbox;
 use crate::candidate::settled_contact;
 use crate::event::{AgentState, CallState, CallView, LegView};
 use crate::id::{CallId, ContactId, LegId, RecordingId, SignalId, UserId};
-use crate::interaction::{Direction, LegState, Outcome, Party};
+use crate::interaction::{LegState, Outcome, Party};
 use crate::io::{Output, Pickup, TimerReason};
 use crate::opening::Opening;
 use crate::pop::Pop;
@@ -344,7 +344,7 @@ impl Call {
             | Stage::Ringing(Ringing { heard: Heard::Nothing, .. })
             | Stage::Dialling(Dialling { heard: Heard::Nothing, .. }) => LegState::Offered,
             // Of a call that the user asked for, only the user's own device rings yet.
-            Stage::Ringing(_) if self.opening.direction() != Direction::Inbound => LegState::Offered,
+            Stage::Ringing(_) if self.opening.is_asked_for() => LegState::Offered,
             Stage::Ringing(_) | Stage::Answering { .. } | Stage::Dialling(_) => LegState::Ringing,
             Stage::Talking(talking) if talking.holders.contains(&self.customer()) => LegState::Held,
             Stage::Talking(_) => LegState::Answered,

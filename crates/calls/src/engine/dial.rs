@@ -12,7 +12,7 @@ use super::finish::{Ending, edit_body};
 use super::outbox::Outbox;
 use crate::event::Event;
 use crate::id::{CallId, ContactId, LegId, UserId};
-use crate::interaction::{Direction, Outcome};
+use crate::interaction::Outcome;
 use crate::io::{DialStanding, Edit, Effect, HangUpReason, Tone};
 use crate::opening::{DialRequest, Opening};
 use crate::rules::callee_refused;
@@ -29,7 +29,7 @@ impl Engine {
         let calls = self.calls_of.get(&user).into_iter().flatten();
         let mut live = calls.filter_map(|id| self.calls.get(id));
         let Some(other) = live.next() else { return DialStanding::Free };
-        let asked_for = other.opening.direction() != Direction::Inbound;
+        let asked_for = other.opening.is_asked_for();
         if asked_for && other.opening.number() == Some(number) && other.answered_at().is_none() {
             DialStanding::Underway(Box::new(other.view()))
         } else {

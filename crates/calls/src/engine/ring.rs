@@ -7,7 +7,7 @@ use super::finish::Ending;
 use super::outbox::Outbox;
 use crate::event::Event;
 use crate::id::{CallId, LegId, UserId};
-use crate::interaction::{Direction, Outcome};
+use crate::interaction::Outcome;
 use crate::io::{Effect, HangUpReason, Pickup};
 use crate::opening::Opening;
 use crate::rules::{NOT_ACCEPTABLE, OUT_OF_MEANS, final_status, never_there, refuses_everywhere, unanswered};
@@ -61,7 +61,7 @@ impl Call {
         if matches!(self.stage, Stage::Routing { .. } | Stage::Ringing(_) | Stage::Answering { .. }) {
             self.record(Source::Media, SignalBody::MediaUnavailable { why }, out);
             self.release_devices(CancelCause::System, EndCause::Local, HangUpReason::System, out);
-            if self.opening.direction() != Direction::Inbound {
+            if self.opening.is_asked_for() {
                 return self.never_dialled(CancelCause::System, Outcome::Failed, out);
             }
             let status = match why {
@@ -78,7 +78,7 @@ impl Call {
         let timeout_ms = route.ring_timeout_ms.clamp(*RING_MS.start(), *RING_MS.end());
         let deadline = out.now + Duration::from_millis(u64::from(timeout_ms));
         // Several phones that pick up by themselves would all do so.
-        let alone = first.len() == 1 && self.opening.direction() != Direction::Inbound;
+        let alone = first.len() == 1 && self.opening.is_asked_for();
         let pickup = if alone { Pickup::ByItself } else { Pickup::ByHand };
         let heard = Heard::Nothing;
         self.stage = Stage::Ringing(Ringing { user, pending, timeout_ms, deadline, heard, pickup });
@@ -115,7 +115,7 @@ impl Call {
             && ringing.heard == Heard::Nothing
         {
             ringing.heard = Heard::Ringing;
-            if self.opening.direction() == Direction::Inbound {
+            if !self.opening.is_asked_for() {
                 out.effect_after(Effect::RingBack { leg: self.customer() }, self.opened_by);
             }
             out.publish(Event::CallRinging(self.view()));
@@ -222,7 +222,7 @@ impl Call {
 
     /// Tells the PBX what the devices' refusals come to.
     pub(super) fn give_up(&mut self, out: &mut Outbox) {
-        if self.opening.direction() != Direction::Inbound {
+        if self.opening.is_asked_for() {
             let outcome = never_there(self.decisive_refusal());
             return self.never_dialled(CancelCause::AgentGone, outcome, out);
         }
