@@ -56,7 +56,8 @@ pub struct AuditEntry {
     pub action: AuditAction,
     /// Who; none when nobody has the log-in that was given.
     pub user_id: Option<UserId>,
-    /// To what: the id of a recording, a user, a line or an interaction, or an account that is no line yet.
+    /// To what: the id of a recording, a user, a line or an interaction, an account that is no line yet, or a number
+    /// that was not called.
     pub subject: Option<String>,
     /// From which address.
     pub source: IpAddr,

@@ -60,16 +60,13 @@ pub(crate) async fn dial(
     let viewer = session.viewer();
     let destination = Destination::read(&app.settings.dial_plan, &wish.to)
         .map_err(|error| ApiError::field("to", error.to_string()))?;
+    let refused = || {
+        let number = Some(destination.number().to_owned());
+        app.audit(AuditAction::CallBarred, Some(viewer.user_id), number, source)
+    };
     if let Err(barred) = app.settings.barring.permit(&app.settings.dial_plan, &destination) {
-        app.audit(AuditAction::CallBarred, Some(viewer.user_id), None, source).await;
+        refused().await;
         return Err(ApiError::forbidden_field("to", barred.to_string()));
-    }
-    if let Destination::Outside { .. } = destination {
-        let wait_ms = app.dial_rate().take(viewer.user_id, app.settings.calls_per_minute, app.now());
-        if let Some(wait_ms) = wait_ms {
-            app.audit(AuditAction::CallBarred, Some(viewer.user_id), None, source).await;
-            return Ok(too_many(wait_ms));
-        }
     }
     if let Some(contact) = wish.contact_id
         && app.store.contact(contact).await?.is_none()
@@ -77,6 +74,13 @@ pub(crate) async fn dial(
         return Err(ApiError::field("contact_id", "there is no such contact"));
     }
     let line = line_for(&app, &viewer, &wish, destination.number()).await?;
+    if let Destination::Outside { .. } = destination {
+        let wait_ms = app.dial_rate().take(viewer.user_id, app.settings.calls_per_minute, app.now());
+        if let Some(wait_ms) = wait_ms {
+            refused().await;
+            return Ok(too_many(wait_ms));
+        }
+    }
     let order = order(&app, viewer.user_id, &line, &wish, &destination);
     let call = app.reactor.ask(|reply| Command::Dial { order, reply }).await??;
     let subject = Some(call.interaction_id.to_string());

@@ -59,6 +59,7 @@ export function auditRows(): AuditRow[] {
     row(2 * HOUR, 'password_changed', BOSS.id, 'boss', 'user-olga'),
     row(3 * HOUR, 'line_changed', BOSS.id, 'boss', 'line-1'),
     row(4 * HOUR, 'call_dialled', ANNA.id, 'anna', 'interaction-1'),
+    row(5 * HOUR, 'call_barred', ANNA.id, 'anna', '+375291234567'),
     row(DAY, 'line_checked', BOSS.id, 'boss', 'warehouse-with-a-very-long-account-name@branch-office.telephony.provider.example.net:5080'),
     row(2 * DAY, 'login_locked', 'user-of-yesterday', 'petrov'),
     row(40 * DAY, 'session_ended', 'user-long', 'v.preobrazhensky'),
