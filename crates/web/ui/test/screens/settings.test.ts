@@ -172,7 +172,7 @@ test('the filters of the audit are the address, and the file has what is shown',
   await tab.desk('/settings/audit');
   await tab.see('[data-testid=audit-row]');
   await tab.say('11 записей');
-  await tab.say('+375 29 123-45-67');
+  await tab.say('+375 29 123 45 67');
   await tab.page.selectOption('[data-testid=audit-who]', BOSS.id);
   await tab.say('5 записей');
   await tab.page.selectOption('[data-testid=audit-what]', 'login');
