@@ -95,6 +95,12 @@ fn costly_numbers_are_barred_until_they_are_allowed() {
     assert_eq!(permit(&listed, "+375 29 123-45-67"), Err(Barred::Denied), "the longer beginning decides");
     assert_eq!(permit(&listed, "8 809 505-12-34"), Ok(()));
     assert_eq!(permit(&listed, "8 831 212-34-56"), Err(Barred::Denied));
+    let both = Barring::new(false, false, &texts(&["+375"]), &texts(&["+375"])).unwrap();
+    assert_eq!(
+        permit(&both, "+375 33 123-45-67"),
+        Err(Barred::Denied),
+        "of two alike the denied one decides"
+    );
     let open = Barring::new(true, true, &[], &[]).unwrap();
     for text in ["+375 29 123-45-67", "8 809 505-12-34"] {
         assert_eq!(permit(&open, text), Ok(()));

@@ -225,6 +225,33 @@ mod tests {
         }
     }
 
+    /// How long sound and silence last in turn, in ms, as far as heard in full.
+    fn beats_ms(samples: &[i16]) -> Vec<usize> {
+        const BLOCK_MS: usize = 5;
+        let blocks: Vec<bool> = samples.chunks(BLOCK_MS * 8).map(loud).collect();
+        let runs = blocks.chunk_by(|one, next| one == next).map(|run| run.len() * BLOCK_MS);
+        let mut runs: Vec<usize> = runs.collect();
+        runs.pop();
+        runs
+    }
+
+    #[test]
+    fn each_tone_has_the_cadence_of_its_country() {
+        for (region, tone, expected) in [
+            ("RU", ProgressTone::Busy, [350, 350, 350, 350]),
+            ("RU", ProgressTone::Congestion, [175, 175, 175, 175]),
+            ("GB", ProgressTone::Ringback, [400, 200, 400, 2_000]),
+            ("GB", ProgressTone::Congestion, [400, 350, 225, 525]),
+            ("US", ProgressTone::Ringback, [2_000, 4_000, 2_000, 4_000]),
+            ("DE", ProgressTone::Busy, [480, 480, 480, 480]),
+            ("FR", ProgressTone::Ringback, [1_500, 3_500, 1_500, 3_500]),
+            ("ZZ", ProgressTone::Busy, [500, 500, 500, 500]),
+        ] {
+            let heard = beats_ms(&samples(region, tone, Law::A, 13));
+            assert_eq!(heard.get(..4), Some(&expected[..]), "{region} {tone:?}");
+        }
+    }
+
     #[test]
     fn every_region_tells_its_tones_apart_and_none_clips() {
         for region in REGIONS {

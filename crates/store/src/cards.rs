@@ -7,7 +7,7 @@ use linecard_crm::{Number, NumberSearch, sort_key};
 
 use crate::database::{Row, Tx, assembled, sql};
 use crate::learned::note_learned;
-use crate::page::{List, Order, Page, PageRequest};
+use crate::page::{By, List, Order, Page, PageRequest, Way};
 use crate::statement::{Columns, Conditions, Table, Value};
 use crate::{Store, StoreError};
 
@@ -106,8 +106,8 @@ impl Store {
             (None, None) => {}
         }
         let order = match search.order {
-            CardOrder::Newest => Order::Newest,
-            CardOrder::Name => Order::Up("c.search_key"),
+            CardOrder::Newest => Order { by: By::Number(C::LIST.key), way: Way::Down },
+            CardOrder::Name => Order { by: By::Text("c.search_key"), way: Way::Up },
         };
         let mut found = self.page_in(order, &C::LIST, conditions, page, C::of).await?;
         self.add_numbers(&mut found.items).await?;

@@ -7,7 +7,7 @@ use linecard_calls::{CallId, Direction, Interaction, InteractionId, LineId, Outc
 
 use crate::counted::{LocalTime, figure_in_sql, under_way};
 use crate::database::{Row, assembled, sql};
-use crate::page::{Cursor, List, Page, PageRequest};
+use crate::page::{By, CallOrder, Cursor, List, Order, Page, PageRequest};
 use crate::row::{json, text_of};
 use crate::statement::{Conditions, Value};
 use crate::{Store, StoreError};
@@ -43,6 +43,8 @@ pub struct InteractionFilter {
     pub under_way_at: Option<UtcMillis>,
     /// Those that are left out whatever they are like.
     pub without: Vec<InteractionId>,
+    /// What comes first, by how long was talked.
+    pub order: CallOrder,
 }
 
 /// Whose an interaction is.
@@ -96,8 +98,9 @@ impl InteractionFilter {
 
 /// Where an interaction stands in the list.
 #[must_use]
-pub fn place_of(it: &Interaction) -> Cursor {
-    Cursor { key: it.started_at.0.into(), id: it.id.to_string() }
+pub fn place_of(it: &Interaction, order: CallOrder) -> Cursor {
+    let key = order.key(it.started_at.0, it.talk_ms.unwrap_or(0));
+    Cursor { key: key.into(), id: it.id.to_string() }
 }
 
 const LIST: List = List { columns: "interaction", from: "interactions", key: "started_at", id: "id" };
@@ -123,7 +126,7 @@ impl Store {
         row.as_ref().map(interaction_of).transpose()
     }
 
-    /// Lists interactions, newest first.
+    /// Lists interactions.
     ///
     /// # Errors
     /// When the database fails.
@@ -132,7 +135,9 @@ impl Store {
         filter: &InteractionFilter,
         page: &PageRequest,
     ) -> Result<Page<Interaction>, StoreError> {
-        self.page(&LIST, conditions_of(filter)?, page, interaction_of).await
+        let by = filter.order.key(LIST.key, "COALESCE(talk_ms, 0)");
+        let order = Order { by: By::Number(by), way: filter.order.way() };
+        self.page_in(order, &LIST, conditions_of(filter)?, page, interaction_of).await
     }
 
     /// Leaves of `calls`, which the database may not have, those that the filter by a company would find.

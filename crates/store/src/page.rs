@@ -1,6 +1,5 @@
-//! One page of a list: `{items, total, next}`, newest first, continued by an opaque cursor.
-
-use std::cmp::Reverse;
+//! One page of a list: `{items, total, next}`, newest first unless it is asked for in another order, continued by an
+//! opaque cursor.
 
 use crate::database::{Row, assembled};
 use crate::statement::{Conditions, Value};
@@ -98,20 +97,25 @@ pub struct Page<T> {
 }
 
 impl<T> Page<T> {
-    /// Cuts a page out of a list that is in memory; `place` tells where a row stands in it.
+    /// Cuts a page out of a list that is in memory, downwards; `place` tells where a row stands in it.
     #[must_use]
     pub fn cut(rows: Vec<T>, request: &PageRequest, place: impl Fn(&T) -> Cursor) -> Self {
-        Self { items: Vec::new(), total: 0, next: None }.with(rows, request, place)
+        Self { items: Vec::new(), total: 0, next: None }.with(rows, request, Way::Down, place)
     }
 
     /// Puts rows of the same list that the database does not have where they belong.
     #[must_use]
-    pub fn with(self, rows: Vec<T>, request: &PageRequest, place: impl Fn(&T) -> Cursor) -> Self {
+    pub fn with(self, rows: Vec<T>, request: &PageRequest, way: Way, place: impl Fn(&T) -> Cursor) -> Self {
         let total = self.total.saturating_add(i64::try_from(rows.len()).unwrap_or(i64::MAX));
-        let follows = |row: &T| request.cursor.as_ref().is_none_or(|cursor| place(row) < *cursor);
+        let order = |one: &Cursor, other: &Cursor| match way {
+            Way::Down => other.cmp(one),
+            Way::Up => one.cmp(other),
+        };
+        let follows =
+            |row: &T| request.cursor.as_ref().is_none_or(|cursor| order(cursor, &place(row)).is_lt());
         let mut items = self.items;
         items.extend(rows.into_iter().filter(follows));
-        items.sort_by_key(|row| Reverse(place(row)));
+        items.sort_by(|one, other| order(&place(one), &place(other)));
         // When the database has more rows, what it gave fills the page: what stands behind its last row is cut off here.
         let limit = usize::try_from(request.limit).unwrap_or(usize::MAX);
         let more = self.next.is_some() || items.len() > limit;
@@ -140,13 +144,63 @@ pub(crate) struct List {
     pub(crate) id: &'static str,
 }
 
+/// Which way a list goes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Way {
+    /// From the smallest on.
+    Up,
+    /// From the greatest on.
+    Down,
+}
+
 /// The order of a list that is asked for; the id decides between rows that are alike.
 #[derive(Debug, Clone, Copy)]
-pub(crate) enum Order {
-    /// Downwards by the list's own number.
+pub(crate) struct Order {
+    pub(crate) by: By,
+    pub(crate) way: Way,
+}
+
+/// What SQL sorts by: a column, or an expression that is never NULL.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum By {
+    Number(&'static str),
+    Text(&'static str),
+}
+
+/// The orders of a list of calls or of what belongs to them.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum CallOrder {
+    /// Begun last.
+    #[default]
     Newest,
-    /// Upwards by a column of text.
-    Up(&'static str),
+    /// Begun first.
+    Oldest,
+    /// The longest time; what has none comes last.
+    Longest,
+    /// The shortest time; what has none comes first.
+    Shortest,
+}
+
+impl CallOrder {
+    /// Every order.
+    pub const ALL: [Self; 4] = [Self::Newest, Self::Oldest, Self::Longest, Self::Shortest];
+
+    /// Tells which way it goes.
+    #[must_use]
+    pub fn way(self) -> Way {
+        match self {
+            Self::Newest | Self::Longest => Way::Down,
+            Self::Oldest | Self::Shortest => Way::Up,
+        }
+    }
+
+    /// Picks what it sorts by: when a call began, or how long it took.
+    pub(crate) fn key<T>(self, began: T, took: T) -> T {
+        match self {
+            Self::Newest | Self::Oldest => began,
+            Self::Longest | Self::Shortest => took,
+        }
+    }
 }
 
 impl Store {
@@ -170,7 +224,7 @@ impl Store {
         page: &PageRequest,
         read: impl Fn(&Row) -> Result<T, StoreError>,
     ) -> Result<Page<T>, StoreError> {
-        self.page_in(Order::Newest, list, conditions, page, read).await
+        self.page_in(Order { by: By::Number(list.key), way: Way::Down }, list, conditions, page, read).await
     }
 
     /// Reads one page in an order of its own.
@@ -183,9 +237,10 @@ impl Store {
         read: impl Fn(&Row) -> Result<T, StoreError>,
     ) -> Result<Page<T>, StoreError> {
         let List { columns, from, id, .. } = list;
-        let (key, way, follows) = match order {
-            Order::Newest => (list.key, "DESC", "<"),
-            Order::Up(column) => (column, "ASC", ">"),
+        let (By::Number(key) | By::Text(key)) = order.by;
+        let (way, follows) = match order.way {
+            Way::Down => ("DESC", "<"),
+            Way::Up => ("ASC", ">"),
         };
         let total = if page.counted {
             let text = format!("SELECT COUNT(*) AS total FROM {from}{}", conditions.clause());
@@ -194,9 +249,9 @@ impl Store {
             0
         };
         if let Some(Cursor { key: after, id: after_id }) = &page.cursor {
-            let after = match (order, after) {
-                (Order::Newest, Key::Number(number)) => Value::from(*number),
-                (Order::Up(_), Key::Text(text)) => Value::text(text),
+            let after = match (order.by, after) {
+                (By::Number(_), Key::Number(number)) => Value::from(*number),
+                (By::Text(_), Key::Text(text)) => Value::text(text),
                 _ => return Err(StoreError::Cursor),
             };
             let place = conditions.values.len() + 1;
@@ -215,9 +270,9 @@ impl Store {
         rows.truncate(limit);
         let next = match rows.last() {
             Some(last) if more => {
-                let key = match order {
-                    Order::Newest => Key::Number(last.try_get("page_key")?),
-                    Order::Up(_) => Key::Text(last.try_get("page_key")?),
+                let key = match order.by {
+                    By::Number(_) => Key::Number(last.try_get("page_key")?),
+                    By::Text(_) => Key::Text(last.try_get("page_key")?),
                 };
                 Some(Cursor { key, id: last.try_get("page_id")? })
             }

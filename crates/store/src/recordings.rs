@@ -5,7 +5,7 @@ use linecard_calls::{ContactId, Direction, Interaction, InteractionId, Outcome, 
 use crate::cards::name_pattern;
 use crate::database::{Row, assembled};
 use crate::interactions::Whose;
-use crate::page::{List, Page, PageRequest};
+use crate::page::{By, CallOrder, List, Order, Page, PageRequest};
 use crate::row::{id, json, text_of, word};
 use crate::statement::{Conditions, Value};
 use crate::{Store, StoreError};
@@ -47,6 +47,8 @@ pub struct RecordingFilter {
     pub duration_min_ms: Option<i64>,
     /// At most so long, in milliseconds.
     pub duration_max_ms: Option<i64>,
+    /// What comes first, by the recording's own length.
+    pub order: CallOrder,
 }
 
 /// A recording and the call that it is of.
@@ -67,7 +69,7 @@ impl Store {
         self.row(&LIST, &recording.to_string(), recording_of).await
     }
 
-    /// Lists recordings with their calls, newest first.
+    /// Lists recordings with their calls.
     ///
     /// # Errors
     /// When the database fails.
@@ -76,7 +78,9 @@ impl Store {
         filter: &RecordingFilter,
         page: &PageRequest,
     ) -> Result<Page<RecordedCall>, StoreError> {
-        self.page(&WITH_CALL, conditions_of(filter)?, page, recorded_call_of).await
+        let by = filter.order.key(WITH_CALL.key, "COALESCE(r.duration_ms, 0)");
+        let order = Order { by: By::Number(by), way: filter.order.way() };
+        self.page_in(order, &WITH_CALL, conditions_of(filter)?, page, recorded_call_of).await
     }
 
     /// Returns the recordings of an interaction.

@@ -21,7 +21,7 @@ use crate::interactions::{InteractionFilter, Whose};
 use crate::ledger::{Batch, SavedCall};
 use crate::load::LoadQuery;
 use crate::missed::MissedFilter;
-use crate::page::{Cursor, Key, PageRequest};
+use crate::page::{CallOrder, Cursor, Key, PageRequest};
 use crate::recordings::RecordingFilter;
 use crate::users::{Device, UserDraft};
 use crate::{EmptyDatabase, Store, StoreError, dialect, newest_schema};
@@ -251,6 +251,7 @@ async fn calls(store: &Store, ids: &mut Ids) {
         figure: None,
         under_way_at: Some(NOW),
         without: vec![it.id],
+        order: CallOrder::Newest,
     };
     let live = vec![Interaction { contact_id: Some(ids.make()), ..it.clone() }];
     store.of_company("k", live).await.unwrap();
@@ -258,26 +259,36 @@ async fn calls(store: &Store, ids: &mut Ids) {
         let filter = InteractionFilter { figure: Some((figure, 20_000)), ..InteractionFilter::default() };
         store.interactions(&filter, &PageRequest::default()).await.unwrap();
     }
-    let of_nobody = InteractionFilter { whose: Some(Whose::Nobody), ..InteractionFilter::default() };
+    let of_nobody = InteractionFilter {
+        whose: Some(Whose::Nobody),
+        order: CallOrder::Longest,
+        ..InteractionFilter::default()
+    };
     store.interactions(&of_nobody, &PageRequest::default()).await.unwrap();
     for page in pages() {
         store.interactions(&filter, &page).await.unwrap();
-        let all = RecordingFilter {
-            from: Some(1),
-            until: Some(2),
-            direction: Some(Direction::Inbound),
-            outcome: Some(Outcome::Answered),
-            whose: it.user_id.map(Whose::Of),
-            contact_id: Some(ids.make()),
-            name: Some("Мария".to_owned()),
-            number: Some("105".to_owned()),
-            duration_min_ms: Some(1),
-            duration_max_ms: Some(2),
-        };
-        let of_nobody = RecordingFilter { whose: Some(Whose::Nobody), ..RecordingFilter::default() };
-        for filter in [RecordingFilter::default(), all, of_nobody] {
-            store.recordings(&filter, &page).await.unwrap();
-        }
+        recordings(store, ids, &it, &page).await;
+    }
+}
+
+async fn recordings(store: &Store, ids: &mut Ids, it: &Interaction, page: &PageRequest) {
+    let all = RecordingFilter {
+        from: Some(1),
+        until: Some(2),
+        direction: Some(Direction::Inbound),
+        outcome: Some(Outcome::Answered),
+        whose: it.user_id.map(Whose::Of),
+        contact_id: Some(ids.make()),
+        name: Some("Мария".to_owned()),
+        number: Some("105".to_owned()),
+        duration_min_ms: Some(1),
+        duration_max_ms: Some(2),
+        order: CallOrder::Newest,
+    };
+    let of_nobody = RecordingFilter { whose: Some(Whose::Nobody), ..RecordingFilter::default() };
+    let shortest = RecordingFilter { order: CallOrder::Shortest, ..RecordingFilter::default() };
+    for filter in [RecordingFilter::default(), all, of_nobody, shortest] {
+        store.recordings(&filter, page).await.unwrap();
     }
 }
 

@@ -20,7 +20,7 @@ use utoipa::{IntoParams, ToSchema};
 use crate::auth::Session;
 use crate::extract::{Path, Query, time};
 use crate::json::{Body, present};
-use crate::listing::{ListRequest, Listing};
+use crate::listing::{CallSort, ListRequest, Listing};
 use crate::port::Command;
 use crate::reports::SERVICE_LEVEL_S;
 use crate::sheet::Sheet;
@@ -61,6 +61,8 @@ pub(crate) struct InteractionQuery {
     service_level_s: Option<i64>,
     #[param(format = DateTime)]
     under_way_at: Option<String>,
+    #[serde(default)]
+    sort: CallSort,
 }
 
 const SHEET: Sheet = Sheet {
@@ -144,7 +146,7 @@ async fn page_of(
     }
     filter.without = ids;
     let stored = app.store.interactions(&filter, request).await?;
-    Ok(stored.with(live, request, place_of))
+    Ok(stored.with(live, request, filter.order.way(), |it| place_of(it, filter.order)))
 }
 
 /// Shows an interaction.
@@ -264,6 +266,7 @@ fn filter_of(app: &App, session: &Session, query: InteractionQuery) -> Result<In
         number: query.number.map(|typed| number_of(app, &typed)),
         recorded: query.recorded,
         without: Vec::new(),
+        order: query.sort.into(),
     })
 }
 

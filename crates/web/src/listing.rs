@@ -6,7 +6,7 @@ use axum::Json;
 use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
 use axum::response::{IntoResponse, Response};
-use linecard_store::page::{MAX_LIMIT, Page, PageRequest};
+use linecard_store::page::{CallOrder, MAX_LIMIT, Page, PageRequest};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
@@ -60,6 +60,28 @@ impl<S: Send + Sync> FromRequestParts<S> for ListRequest {
             page: PageRequest { limit: limit.unwrap_or(LIMIT), cursor, counted: true },
             form: format.unwrap_or_default(),
         })
+    }
+}
+
+/// The orders of a list of calls or of what belongs to them: by when it began, or by how long it took.
+#[derive(Debug, Clone, Copy, Default, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum CallSort {
+    #[default]
+    Newest,
+    Oldest,
+    Longest,
+    Shortest,
+}
+
+impl From<CallSort> for CallOrder {
+    fn from(sort: CallSort) -> Self {
+        match sort {
+            CallSort::Newest => Self::Newest,
+            CallSort::Oldest => Self::Oldest,
+            CallSort::Longest => Self::Longest,
+            CallSort::Shortest => Self::Shortest,
+        }
     }
 }
 

@@ -6,7 +6,7 @@ use axum::response::Response;
 use linecard_calls::missed::Judgement;
 use linecard_calls::{Deed, MissedId, MissedItem, MissedState, Role, Viewer};
 use linecard_store::missed::{MissedFilter, place_of};
-use linecard_store::page::{Page, PageRequest};
+use linecard_store::page::{Page, PageRequest, Way};
 use serde::Deserialize;
 use utoipa::IntoParams;
 
@@ -82,7 +82,7 @@ async fn page_of(
     unsaved.retain(|item| filter.fits(item));
     filter.without = ids;
     let stored = app.store.missed_items(&filter, request).await?;
-    Ok(stored.with(unsaved, request, place_of))
+    Ok(stored.with(unsaved, request, Way::Down, place_of))
 }
 
 /// Shows a missed-call item.

@@ -23,7 +23,7 @@ use utoipa::{IntoParams, ToSchema};
 use crate::auth::Session;
 use crate::extract::{Path, Query, time};
 use crate::interactions::{number_of, visible_call, whose};
-use crate::listing::{ListRequest, Listing};
+use crate::listing::{CallSort, ListRequest, Listing};
 use crate::port::Command;
 use crate::sheet::Sheet;
 use crate::source::Source;
@@ -67,6 +67,8 @@ pub(crate) struct RecordingQuery {
     duration_min_ms: Option<i64>,
     #[param(minimum = 0)]
     duration_max_ms: Option<i64>,
+    #[serde(default)]
+    sort: CallSort,
 }
 
 /// A recording with the call that it is of.
@@ -123,6 +125,7 @@ fn filter_of(app: &App, session: &Session, query: RecordingQuery) -> Result<Reco
         number: query.number.map(|typed| number_of(app, &typed)),
         duration_min_ms: query.duration_min_ms,
         duration_max_ms: query.duration_max_ms,
+        order: query.sort.into(),
     })
 }
 

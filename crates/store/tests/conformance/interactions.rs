@@ -1,9 +1,11 @@
 //! What the fold made, found again.
 
+use std::cmp::Reverse;
+
 use linecard_calls::{Direction, Interaction, InteractionState, Outcome};
 use linecard_store::Store;
 use linecard_store::interactions::{InteractionFilter, Whose, place_of};
-use linecard_store::page::PageRequest;
+use linecard_store::page::{CallOrder, PageRequest};
 
 use super::support::{
     Ids, NOW, add_company, add_contact, contact_draft, fresh_store, interaction, internal, public, record,
@@ -148,7 +150,12 @@ async fn interactions_are_listed_newest_first_without_gaps_or_repeats() {
 #[tokio::test]
 async fn rows_that_the_database_lacks_stand_where_they_belong() {
     let mut ids = Ids::new();
-    let all: Vec<_> = (1..=7).rev().map(|at_ms| interaction(&mut ids, NOW.plus_ms(at_ms))).collect();
+    let talks = [Some(40), None, Some(9), Some(40), Some(0), Some(7_000), Some(8)];
+    let all: Vec<_> = (1..=7)
+        .rev()
+        .zip(talks)
+        .map(|(at_ms, talk_ms)| Interaction { talk_ms, ..interaction(&mut ids, NOW.plus_ms(at_ms)) })
+        .collect();
     for mask in (0_u32..1 << all.len()).step_by(9) {
         let is_live = |index: usize| mask >> index & 1 == 1;
         let store = fresh_store().await;
@@ -157,14 +164,26 @@ async fn rows_that_the_database_lacks_stand_where_they_belong() {
             rows.map(|(_, it)| it.clone()).collect::<Vec<_>>()
         };
         save(&store, of(false).iter().map(|it| saved(it, &[])).collect()).await;
-        let any = InteractionFilter::default();
-        for limit in [1, 2, 3, 7, 8] {
+        for (limit, order) in [1, 2, 3, 7, 8].into_iter().zip(CallOrder::ALL.into_iter().cycle()) {
+            let filter = InteractionFilter { order, ..InteractionFilter::default() };
             let listed = walk(limit, async |request| {
-                store.interactions(&any, request).await.unwrap().with(of(true), request, place_of)
+                let stored = store.interactions(&filter, request).await.unwrap();
+                stored.with(of(true), request, order.way(), |it| place_of(it, order))
             });
-            assert_eq!(listed.await, all, "pages of {limit}, in memory {mask:b}");
+            assert_eq!(listed.await, sorted(&all, order), "{order:?}, pages of {limit}, in memory {mask:b}");
         }
     }
+}
+
+fn sorted(all: &[Interaction], order: CallOrder) -> Vec<Interaction> {
+    let mut all = all.to_vec();
+    match order {
+        CallOrder::Newest => all.sort_by_key(|it| Reverse((it.started_at, it.id.to_string()))),
+        CallOrder::Oldest => all.sort_by_key(|it| (it.started_at, it.id.to_string())),
+        CallOrder::Longest => all.sort_by_key(|it| Reverse((it.talk_ms.unwrap_or(0), it.id.to_string()))),
+        CallOrder::Shortest => all.sort_by_key(|it| (it.talk_ms.unwrap_or(0), it.id.to_string())),
+    }
+    all
 }
 
 #[tokio::test]

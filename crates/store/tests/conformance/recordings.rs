@@ -2,7 +2,7 @@
 
 use linecard_calls::{Direction, Interaction, Outcome, Recording, RecordingState, Span, SpanKind};
 use linecard_store::interactions::Whose;
-use linecard_store::page::PageRequest;
+use linecard_store::page::{CallOrder, PageRequest};
 use linecard_store::recordings::{RecordedCall, RecordingFilter};
 
 use super::support::{
@@ -114,6 +114,31 @@ async fn recordings_are_found_by_everything_that_is_known_of_the_call() {
     }
     let nobody = RecordingFilter { name: Some("лкина".to_owned()), ..none() };
     assert_eq!(store.recordings(&nobody, &PageRequest::default()).await.unwrap().items, []);
+}
+
+#[tokio::test]
+async fn recordings_come_in_each_order() {
+    let (store, mut ids) = (fresh_store().await, Ids::new());
+    let mut made = Vec::new();
+    for (after_ms, duration_ms) in [(1, Some(500)), (2, None), (3, Some(9_000)), (4, Some(20))] {
+        let mut it = interaction(&mut ids, NOW.plus_ms(after_ms));
+        let recording = Recording { duration_ms, ..record(&mut ids, &mut it) };
+        save(&store, vec![saved(&it, std::slice::from_ref(&recording))]).await;
+        made.push(recording.id);
+    }
+    for (order, expected) in [
+        (CallOrder::Newest, [3, 2, 1, 0]),
+        (CallOrder::Oldest, [0, 1, 2, 3]),
+        (CallOrder::Longest, [2, 0, 3, 1]),
+        (CallOrder::Shortest, [1, 3, 0, 2]),
+    ] {
+        let filter = RecordingFilter { order, ..RecordingFilter::default() };
+        for limit in [1, 3, 4] {
+            let listed = walk(limit, async |page| store.recordings(&filter, page).await.unwrap()).await;
+            let listed: Vec<_> = listed.iter().map(|it| it.recording.id).collect();
+            assert_eq!(listed, expected.map(|at: usize| made[at]), "{order:?}, pages of {limit}");
+        }
+    }
 }
 
 #[tokio::test]
