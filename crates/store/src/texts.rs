@@ -28,7 +28,7 @@ use crate::{EmptyDatabase, Store, StoreError, dialect, newest_schema};
 
 #[path = "../tests/conformance/fixtures.rs"]
 #[allow(dead_code, reason = "the conformance suite tells more stories with them")]
-mod fixtures;
+pub(crate) mod fixtures;
 
 use fixtures::{
     Ids, NOW, add_company, add_contact, add_user, batch_of, company_draft, contact_draft, entry, interaction,
