@@ -45,8 +45,9 @@ fn interactions_are_found_by_what_they_are() {
         [("first", first.id.to_string()), ("second", second.id.to_string()), ("third", third.id.to_string())];
 
     let at = |after_s: i64| LONG_AGO.plus_ms(after_s * 1_000).to_string();
-    let cases: [(String, &[&str]); 16] = [
+    let cases: [(String, &[&str]); 17] = [
         (String::new(), &["third", "second", "first"]),
+        ("sort=oldest".into(), &["first", "second", "third"]),
         (format!("from={}", at(60)), &["third", "second"]),
         (format!("until={}", at(60)), &["first"]),
         (format!("from={}&until={}", at(60), at(120)), &["second"]),

@@ -32,6 +32,11 @@ fn a_recording_is_found_by_person_number_contact_outcome_length_and_date() {
     let all = admin.items("/recordings");
     assert_eq!(ids(&all), [&json!(other.id), &json!(wanted.id)], "the newest first");
     assert_eq!(all[1]["interaction"], maria.show(&format!("/interactions/{}", of_maria.id)), "with its call");
+    for (sort, first) in
+        [("newest", &other.id), ("oldest", &wanted.id), ("longest", &other.id), ("shortest", &wanted.id)]
+    {
+        assert_eq!(admin.items(&format!("/recordings?sort={sort}"))[0]["id"], json!(first), "{sort}");
+    }
     let numbers =
         SPELLINGS.map(|number| format!("number={}", number.replace('+', "%2B").replace(' ', "%20")));
     let finds = [
@@ -66,6 +71,7 @@ fn a_recording_is_found_by_person_number_contact_outcome_length_and_date() {
         ("duration_max_ms=x", "duration_max_ms"),
         ("from=yesterday", "from"),
         ("outcome=x", "outcome"),
+        ("sort=longest;DROP", "sort"),
     ] {
         let refused = admin.get(&format!("/recordings?{query}"));
         assert_eq!((refused.status, &refused.json()["field"]), (422, &json!(field)), "{query}");
