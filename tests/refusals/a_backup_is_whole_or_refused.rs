@@ -122,6 +122,22 @@ fn a_backup_is_private_named_once_and_restores_into_an_empty_place() {
 }
 
 #[test]
+fn what_no_database_has_taken_yet_is_not_restored_over() {
+    let archive = Place::in_use(1);
+    let path = archive.backed_up();
+    for spool in ["signals.jsonl", "audit.jsonl"] {
+        let other = Place::new();
+        let spooled = other.data().join("spool").join(spool);
+        std::fs::create_dir_all(spooled.parent().expect("a folder")).expect("the folder");
+        std::fs::write(&spooled, "{\"evidence\": 1}\n").expect("a spool");
+        let line = refused(&other.restore(&path), 1);
+        assert!(line.contains(spool) && line.contains("has not taken yet"), "{line}");
+        assert_eq!(std::fs::read_to_string(&spooled).ok().as_deref(), Some("{\"evidence\": 1}\n"));
+        assert!(!other.data().join("linecard.db").exists(), "nothing was touched");
+    }
+}
+
+#[test]
 fn wrong_usage_is_told_from_a_place_that_refuses() {
     let place = Place::new();
     for arguments in
