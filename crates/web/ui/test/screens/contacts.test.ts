@@ -63,6 +63,22 @@ test('the search is the address, and the file has what is shown', async () => {
   await until(() => new URL(tab.page.url()).searchParams.get('mine') === null);
 });
 
+test('who opens a card right after typing is not pulled back to the list', async () => {
+  await tab.desk('/contacts');
+  await tab.see('[data-testid=card-row] a');
+  await tab.page.evaluate(() => {
+    const field = document.querySelector<HTMLInputElement>('[data-testid=card-search]');
+    if (!field) throw new Error('there is no search');
+    field.value = 'М';
+    field.dispatchEvent(new Event('input', { bubbles: true }));
+    document.querySelector<HTMLAnchorElement>('[data-testid=card-row] a')?.click();
+  });
+  await until(() => path() !== '/contacts');
+  const opened = path();
+  await tab.page.waitForTimeout(500);
+  expect(path()).toBe(opened);
+});
+
 test('a long list goes on as it is scrolled', async () => {
   await tab.desk('/contacts');
   await tab.see(at('card-row'));
