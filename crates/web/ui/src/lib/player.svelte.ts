@@ -1,5 +1,6 @@
-// Which recording the player at the bottom holds.
+// Which recording the player at the bottom holds, and how this browser plays.
 
+import { store, stored } from './storage.ts';
 import type { Interaction } from './wire.ts';
 
 export interface Playing {
@@ -9,12 +10,18 @@ export interface Playing {
   press: number;
 }
 
+const SPEEDS = [1, 1.25, 1.5, 2];
+
 let current = $state.raw<Playing | null>(null);
+let speed = $state(SPEEDS.find((one) => String(one) === stored('player.speed')) ?? 1);
 let presses = 0;
 
 export const player = {
   get playing(): Playing | null {
     return current;
+  },
+  get speed(): number {
+    return speed;
   },
   play(interaction: Interaction, recordingId: string): void {
     presses += 1;
@@ -22,5 +29,10 @@ export const player = {
   },
   close(): void {
     current = null;
+  },
+  /** The next speed; after the fastest the slowest. */
+  faster(): void {
+    speed = SPEEDS[(SPEEDS.indexOf(speed) + 1) % SPEEDS.length] ?? 1;
+    store('player.speed', speed === 1 ? null : String(speed));
   },
 };
