@@ -62,12 +62,13 @@ const RECORDINGS: Scene[] = [
       recorded(office);
       await tab.desk('/recordings');
       await tab.page.locator('[data-recording-id=rec-a] [data-testid=play-button]').click();
-      await tab.see('[data-testid=waveform][data-parts="800"]');
+      await tab.see('[data-testid=waveform][data-parts="2000"]');
       await tab.page.locator('[data-testid=player] .round').click();
       await tab.page.locator('[data-testid=waveform] input').evaluate((input: HTMLInputElement) => {
         input.value = '1.2';
         input.dispatchEvent(new Event('input'));
       });
+      await tab.see('[data-recording-id=rec-n11] [data-testid=sparkline]');
     },
   },
   {

@@ -32,6 +32,8 @@ export const recordings = {
   'span.long': '{what}, {from}–{until}',
   'player.marks': 'Marks in the recording',
   'player.jump': 'Go there',
+  'sparkline.share': 'Talk: customer {customer}%, agent {agent}%',
+  'sparkline.silent': 'No talk to be heard',
   'recordings.count': { one: '{count} recording', other: '{count} recordings' },
   'span.times': { one: '{what}: {count} time', other: '{what}: {count} times' },
 } as const satisfies Record<string, Message>;

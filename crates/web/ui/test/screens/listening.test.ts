@@ -1,0 +1,90 @@
+// The talk of both sides in the rows of the recordings.
+
+import { afterEach, beforeEach, expect, test } from 'vitest';
+import type { BrowserContext } from 'playwright-core';
+import { past } from './fake/office.ts';
+import type { Office } from './fake/office.ts';
+import { ANNA } from './fake/people.ts';
+import type { FakeServer } from './fake/server.ts';
+import { recorded } from './scenes_leading.ts';
+import { Tab, openStage, person } from './stage.ts';
+
+const DAY = 24 * 3_600_000;
+const stage = openStage();
+let server: FakeServer;
+let office: Office;
+let context: BrowserContext;
+let tab: Tab;
+
+beforeEach(async () => {
+  server = stage.server;
+  office = server.reset();
+  server.user = { ...ANNA, role: 'supervisor' };
+  recorded(office);
+  context = await person(stage.browser, 'ru');
+  tab = await Tab.open(context, server);
+});
+
+afterEach(async () => {
+  expect(tab.problems).toEqual([]);
+  await context.close();
+});
+
+const row = (id: string): string => `[data-recording-id=${id}]`;
+const drawn = (): Promise<number> => tab.page.locator('[data-testid=sparkline]').count();
+const outlines = (): string[] => server.asked.flatMap((path) => /\/recordings\/([^/]+)\/peaks\?parts=240$/.exec(path)?.[1] ?? []);
+const wait = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
+
+test('a row shows who talks how much, in words too, and nothing is asked for what is still written or lost', async () => {
+  office.turns.set('rec-a', [{ side: 'customer', from: 0, until: 7.44 }, { side: 'agent', from: 7.44, until: 12 }]);
+  office.turns.set('rec-b', []);
+  await tab.desk('/recordings');
+  await expect.poll(drawn).toBe(15);
+  const talk = tab.page.locator(`${row('rec-a')} [data-testid=sparkline]`);
+  expect(await talk.getAttribute('title')).toBe('Говорили: клиент 62\u00a0%, сотрудник 38\u00a0%');
+  expect(await talk.innerText()).toBe('Говорили: клиент 62\u00a0%, сотрудник 38\u00a0%');
+  expect(await tab.page.locator(`${row('rec-b')} [data-testid=sparkline]`).getAttribute('title')).toBe('Разговора не слышно');
+  expect(outlines()).toEqual(['rec-a', 'rec-b', 'rec-e', ...Array.from({ length: 12 }, (_, nth) => `rec-n${String(nth)}`)]);
+  expect(outlines().filter((id) => id === 'rec-c' || id === 'rec-d')).toEqual([]);
+  // The picture lies over the row's link and leads where the row leads.
+  await talk.click();
+  await tab.see('[data-testid=detail]');
+  await tab.page.goBack();
+  await expect.poll(drawn).toBe(15);
+  expect(outlines().length, 'kept for the life of the page').toBe(15);
+});
+
+test('rows are asked for as they are seen, two at a time, and what is scrolled past is not asked for', async () => {
+  for (let i = 0; i < 45; i += 1) office.add(past({ recording_ids: [`rec-m${String(i)}`] }, (30 + i) * DAY));
+  server.delays = [{ path: /\/peaks$/, ms: 400 }];
+  let [open, most] = [0, 0];
+  tab.page.on('request', (request) => request.url().includes('/peaks') && (most = Math.max(most, (open += 1))));
+  tab.page.on('requestfinished', (request) => request.url().includes('/peaks') && (open -= 1));
+  await tab.look(1600, 'light');
+  await tab.desk('/recordings');
+  await tab.see(row('rec-a'));
+  const boxes = (): Promise<string> => tab.page.locator('[data-testid=recording-row]').evaluateAll((rows) => JSON.stringify(rows.slice(0, 5).flatMap((one) => [...one.children].map((cell) => cell.getBoundingClientRect().x))));
+  const before = await boxes();
+  await expect.poll(() => outlines().length).toBe(2);
+  await tab.page.locator('[data-testid=recording-row]').last().scrollIntoViewIfNeeded();
+  await expect.poll(() => outlines().some((id) => id === 'rec-m44'), { timeout: 20_000 }).toBe(true);
+  expect(outlines().slice(0, 2)).toEqual(['rec-a', 'rec-b']);
+  expect(outlines().filter((id) => /^rec-(n\d|m[0-9])$/.test(id)), 'those above that were left').toEqual([]);
+  expect(most).toBe(2);
+  await tab.page.locator(row('rec-a')).scrollIntoViewIfNeeded();
+  await tab.see(`${row('rec-a')} [data-testid=sparkline]`);
+  expect(await boxes(), 'nothing moved').toBe(before);
+});
+
+test('without room for the picture nothing is asked; without an answer the row stays as it is', async () => {
+  await tab.look(360, 'light');
+  await tab.desk('/recordings');
+  await tab.see(row('rec-a'));
+  await wait(300);
+  expect(outlines()).toEqual([]);
+  server.faults = [{ path: /\/peaks$/, status: 500 }];
+  await tab.look(1600, 'light');
+  await expect.poll(() => outlines().length).toBe(15);
+  await wait(300);
+  expect([await drawn(), outlines().length]).toEqual([0, 15]);
+});
