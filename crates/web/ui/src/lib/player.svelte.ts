@@ -14,6 +14,7 @@ const SPEEDS = [1, 1.25, 1.5, 2];
 
 let current = $state.raw<Playing | null>(null);
 let speed = $state(SPEEDS.find((one) => String(one) === stored('player.speed')) ?? 1);
+let skipsSilence = $state(stored('player.silence') === 'skip');
 let presses = 0;
 
 export const player = {
@@ -22,6 +23,9 @@ export const player = {
   },
   get speed(): number {
     return speed;
+  },
+  get skipsSilence(): boolean {
+    return skipsSilence;
   },
   play(interaction: Interaction, recordingId: string): void {
     presses += 1;
@@ -34,5 +38,9 @@ export const player = {
   faster(): void {
     speed = SPEEDS[(SPEEDS.indexOf(speed) + 1) % SPEEDS.length] ?? 1;
     store('player.speed', speed === 1 ? null : String(speed));
+  },
+  skipSilence(on: boolean): void {
+    skipsSilence = on;
+    store('player.silence', on ? 'skip' : null);
   },
 };
