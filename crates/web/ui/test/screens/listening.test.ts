@@ -54,8 +54,7 @@ test('a row shows who talks how much, in words too, and nothing is asked for wha
   expect(await talk.getAttribute('title')).toBe('Говорили: клиент 62\u00a0%, сотрудник 38\u00a0%');
   expect(await talk.innerText()).toBe('Говорили: клиент 62\u00a0%, сотрудник 38\u00a0%');
   expect(await tab.page.locator(`${row('rec-b')} [data-testid=sparkline]`).getAttribute('title')).toBe('Разговора не слышно');
-  expect(outlines()).toEqual(['rec-a', 'rec-b', 'rec-e', ...Array.from({ length: 12 }, (_, nth) => `rec-n${String(nth)}`)]);
-  expect(outlines().filter((id) => id === 'rec-c' || id === 'rec-d')).toEqual([]);
+  expect(outlines().sort()).toEqual(['rec-a', 'rec-b', 'rec-e', ...Array.from({ length: 12 }, (_, nth) => `rec-n${String(nth)}`)].sort());
   // The picture lies over the row's link and leads where the row leads.
   await talk.click();
   await tab.see('[data-testid=detail]');
@@ -78,7 +77,7 @@ test('rows are asked for as they are seen, two at a time, and what is scrolled p
   await expect.poll(() => outlines().length).toBe(2);
   await tab.page.locator('[data-testid=recording-row]').last().scrollIntoViewIfNeeded();
   await expect.poll(() => outlines().some((id) => id === 'rec-m44'), { timeout: 20_000 }).toBe(true);
-  expect(outlines().slice(0, 2)).toEqual(['rec-a', 'rec-b']);
+  expect(outlines().slice(0, 2).sort(), 'from the top').toEqual(['rec-a', 'rec-b']);
   expect(outlines().filter((id) => /^rec-(n\d|m[0-9])$/.test(id)), 'those above that were left').toEqual([]);
   expect(most).toBe(2);
   await tab.page.locator(row('rec-a')).scrollIntoViewIfNeeded();
@@ -135,7 +134,7 @@ test('a step back is over the silence, and a hand on the slider is left alone', 
   const slider = tab.page.locator('[data-testid=waveform] input');
   await slider.evaluate((input: HTMLInputElement) => {
     input.value = '10';
-    input.dispatchEvent(new Event('input'));
+    input.dispatchEvent(new Event('input', { bubbles: true }));
   });
   await slider.focus();
   await tab.page.keyboard.press('ArrowLeft');

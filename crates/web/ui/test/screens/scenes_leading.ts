@@ -67,7 +67,7 @@ const RECORDINGS: Scene[] = [
       await tab.page.locator('[data-testid=player] .round').click();
       await tab.page.locator('[data-testid=waveform] input').evaluate((input: HTMLInputElement) => {
         input.value = '1.2';
-        input.dispatchEvent(new Event('input'));
+        input.dispatchEvent(new Event('input', { bubbles: true }));
       });
       await tab.see('[data-recording-id=rec-n11] [data-testid=sparkline]');
     },

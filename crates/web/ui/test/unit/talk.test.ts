@@ -108,7 +108,7 @@ test('shares are of all that is said and make a hundred', () => {
   expect(shareOf(recorded(1, [...of(62, 5_000), ...of(38, 20)], [...of(62, 20), ...of(38, 9_000)]))).toEqual({ customer: 62, agent: 38 });
   expect(shareOf(recorded(1, of(10, 5_000), of(10, 5_000)))).toEqual({ customer: 50, agent: 50 });
   expect(shareOf(recorded(1, of(10, 20), of(10, 5_000)))).toEqual({ customer: 0, agent: 100 });
-  expect(shareOf(recorded(1, [...of(2, 5_000), 0], [0, 0, 5_000]))).toEqual({ customer: 67, agent: 33 });
+  expect(shareOf(recorded(1, [5_000, 0, 0], [0, ...of(2, 5_000)]))).toEqual({ customer: 33, agent: 67 });
 });
 
 test('fewer parts show the loudest of those they join, or how loud they are together', () => {

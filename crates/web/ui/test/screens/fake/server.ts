@@ -236,7 +236,7 @@ export class FakeServer {
     const until = range?.[2] ? Number(range[2]) : this.media.length - 1;
     this.firstBytes.push(from);
     const part = this.media.subarray(from, until + 1);
-    const headers = { 'Content-Type': 'audio/wav', 'Accept-Ranges': 'bytes', 'Content-Length': part.length };
+    const headers = { 'Content-Type': 'audio/wav', 'Accept-Ranges': 'bytes', 'Cache-Control': 'no-store', 'Content-Length': part.length };
     if (range) response.writeHead(206, { ...headers, 'Content-Range': `bytes ${String(from)}-${String(until)}/${String(this.media.length)}` });
     else response.writeHead(200, headers);
     response.end(part);
