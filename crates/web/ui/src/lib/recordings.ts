@@ -90,7 +90,7 @@ const id = encodeURIComponent;
 export const recordings = {
   list: (search: RecordingSearch, limit: number, cursor: string | null) =>
     ask<Listing<ListedRecording>>('GET', `/recordings${query({ ...askedOf(search), limit, cursor })}`),
-  outline: (recordingId: string) => ask<Outline>('GET', `/recordings/${id(recordingId)}/peaks`),
+  outline: (recordingId: string, parts: number) => ask<Outline>('GET', `/recordings/${id(recordingId)}/peaks${query({ parts })}`),
 };
 
 export function recordingsSheetUrl(search: RecordingSearch): string {

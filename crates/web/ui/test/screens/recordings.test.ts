@@ -70,7 +70,7 @@ test('only playing is a listen: neither the list nor the picture asks for sound'
   // A browser that plays nothing by itself: the player is there, and silent.
   await tab.page.evaluate(() => (HTMLMediaElement.prototype.play = () => Promise.reject(new DOMException('not now', 'NotAllowedError'))));
   await tab.page.locator('[data-recording-id=rec-a] [data-testid=play-button]').click();
-  await tab.see('[data-testid=waveform][data-parts="800"]');
+  await tab.see('[data-testid=waveform][data-parts="2000"]');
   expect(await tab.page.locator('[data-testid=player] .bar .time').last().innerText(), 'the length is known without the sound').toBe('0:12');
   await new Promise((resolve) => setTimeout(resolve, 300));
   expect(listens()).toEqual([]);

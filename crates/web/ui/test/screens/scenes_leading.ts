@@ -1,6 +1,7 @@
 // What those who lead see: the load report and the calls behind its numbers.
 
 import { mark } from './fake/recordings.ts';
+import { wav } from './fake/wav.ts';
 import { past, waiting } from './fake/office.ts';
 import { call } from './fake/live.ts';
 import { STANDINGS } from './fake/reports.ts';
@@ -62,12 +63,27 @@ const RECORDINGS: Scene[] = [
       recorded(office);
       await tab.desk('/recordings');
       await tab.page.locator('[data-recording-id=rec-a] [data-testid=play-button]').click();
-      await tab.see('[data-testid=waveform][data-parts="800"]');
+      await tab.see('[data-testid=waveform][data-parts="2000"]');
       await tab.page.locator('[data-testid=player] .round').click();
       await tab.page.locator('[data-testid=waveform] input').evaluate((input: HTMLInputElement) => {
         input.value = '1.2';
-        input.dispatchEvent(new Event('input'));
+        input.dispatchEvent(new Event('input', { bubbles: true }));
       });
+      await tab.see('[data-recording-id=rec-n11] [data-testid=sparkline]');
+    },
+  },
+  {
+    name: 'recordings-silence',
+    play: async (tab, office) => {
+      led(tab, office);
+      recorded(office);
+      tab.server.media = wav(400);
+      await tab.desk('/recordings');
+      await tab.page.locator('[data-recording-id=rec-e] [data-testid=play-button]').click();
+      await tab.see('[data-testid=waveform][data-parts="2000"]');
+      await tab.page.locator('[data-testid=skip-silence]').click();
+      await tab.see('[data-testid=skipped-span]');
+      await tab.page.locator('[data-testid=player] .round').click();
     },
   },
   {

@@ -32,6 +32,12 @@ export const recordings = {
   'span.long': '{what}, {from}–{until}',
   'player.marks': 'Marks in the recording',
   'player.jump': 'Go there',
+  'player.silence': 'Skip silence',
+  'player.silence.saves': 'Skip silence: {time} of it here',
+  'player.silence.none': 'Skip silence: there is none here',
+  'player.silence.long': 'Silence cannot be skipped in a recording this long',
+  'sparkline.share': 'Talk: customer {customer}%, agent {agent}%',
+  'sparkline.silent': 'No talk to be heard',
   'recordings.count': { one: '{count} recording', other: '{count} recordings' },
   'span.times': { one: '{what}: {count} time', other: '{what}: {count} times' },
 } as const satisfies Record<string, Message>;

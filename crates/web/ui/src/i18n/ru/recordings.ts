@@ -33,6 +33,12 @@ export const recordings: Record<keyof typeof words, Message> = {
   'span.long': '{what}: с {from} до {until}',
   'player.marks': 'Метки в записи',
   'player.jump': 'Перейти сюда',
+  'player.silence': 'Пропускать тишину',
+  'player.silence.saves': 'Пропускать тишину: здесь её {time}',
+  'player.silence.none': 'Пропускать тишину: здесь её нет',
+  'player.silence.long': 'В такой длинной записи тишину не пропустить',
+  'sparkline.share': 'Говорили: клиент {customer}\u00a0%, сотрудник {agent}\u00a0%',
+  'sparkline.silent': 'Разговора не слышно',
   'recordings.count': { one: '{count} запись', few: '{count} записи', many: '{count} записей', other: '{count} записи' },
   'span.times': { one: '{what}: {count} раз', few: '{what}: {count} раза', many: '{what}: {count} раз', other: '{what}: {count} раза' },
 };

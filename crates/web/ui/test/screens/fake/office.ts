@@ -3,6 +3,7 @@
 
 import type { CallView, Candidate, Company, Contact, Interaction, Lookup, MissedItem, Pop, PopState, Recording, RecordingView } from '../../../src/lib/wire.ts';
 import { ANNA, COMPANIES, CONTACTS } from './people.ts';
+import type { Turn } from './recordings.ts';
 
 export interface Sent {
   seq: number;
@@ -79,6 +80,8 @@ export class Office {
   readonly pops = new Map<string, Pop>();
   readonly interactions = new Map<string, Interaction>();
   readonly recordings = new Map<string, Recording>();
+  /** Who talks when in a recording; by chance in those that are not here. */
+  readonly turns = new Map<string, Turn[]>();
   readonly missed = new Map<string, MissedItem>();
   readonly contacts: Contact[] = [...CONTACTS];
   readonly companies: Company[] = [...COMPANIES];

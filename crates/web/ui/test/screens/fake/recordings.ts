@@ -7,16 +7,46 @@ import type { Answer } from './crm.ts';
 import type { Office } from './office.ts';
 
 const PARTS = 800;
+/** The server looks at so much of a part. */
+const LOOKED_AT_S = 2.5;
 
-/** Now one side talks, now the other, with pauses between. */
-export function outline(durationMs: number): Outline {
-  const loud = (side: number): Peak[] =>
-    Array.from({ length: PARTS }, (_, at) => {
-      const talks = Math.sin(at / 37) * (side === 0 ? 1 : -1) > 0.2;
-      const level = Math.round((talks ? 4_000 + 9_000 * Math.abs(Math.sin(at * 12.9898) * Math.cos(at * 0.31)) : 60) * (side === 0 ? 0.8 : 1));
+/** Who talks from when to when, in seconds. */
+export interface Turn {
+  side: 'customer' | 'agent';
+  from: number;
+  until: number;
+}
+
+/** The same number from 0 to 1 for the same words. */
+function chance(...words: (string | number)[]): number {
+  let hash = 2_166_136_261;
+  for (const letter of words.join(' ')) hash = Math.imul(hash ^ letter.charCodeAt(0), 16_777_619);
+  hash = Math.imul(hash ^ (hash >>> 15), 2_246_822_519);
+  return ((hash ^ (hash >>> 13)) >>> 0) / 2 ** 32;
+}
+
+/** A talk of its own for each recording: turns with short pauses between, now and then a long one. */
+export function turnsOf(id: string, seconds: number): Turn[] {
+  const turns: Turn[] = [];
+  const talkative = 0.25 + chance(id) / 2;
+  for (let from = 0.4, nth = 0; from < seconds; nth += 1) {
+    const until = from + 1 + 5 * chance(id, nth, 'long');
+    turns.push({ side: chance(id, nth, 'who') < talkative ? 'customer' : 'agent', from, until: Math.min(until, seconds) });
+    from = until + (chance(id, nth, 'pause') < 0.15 ? 2 + 7 * chance(id, nth) : 0.3);
+  }
+  return turns;
+}
+
+export function outline(durationMs: number, turns: Turn[], parts: number): Outline {
+  const part = durationMs / 1000 / parts;
+  const loud = (side: Turn['side']): Peak[] =>
+    Array.from({ length: parts }, (_, at) => {
+      const [from, until] = [at * part, at * part + Math.min(part, LOOKED_AT_S)];
+      const talks = turns.some((turn) => turn.side === side && turn.from < until && turn.until > from);
+      const level = Math.round(talks ? 1_500 + 11_000 * Math.abs(Math.sin(at * 12.9898) * Math.cos(at * 0.31)) : 60 + (at % 7) * 8);
       return [-level, level];
     });
-  return { duration_ms: durationMs, customer: loud(0), agent: loud(1) };
+  return { duration_ms: durationMs, customer: loud('customer'), agent: loud('agent') };
 }
 
 export function mark(kind: Span['kind'], from_ms: number, until_ms: number): Span {
@@ -52,5 +82,9 @@ export function answerRecordings(office: Office, one: string, more: string | und
   }
   const found = office.recordings.get(one);
   if (!found) return problem(404, 'there is no such recording');
-  return { status: 200, body: more === 'peaks' ? outline(found.duration_ms ?? 0) : found };
+  if (more !== 'peaks') return { status: 200, body: found };
+  if (found.state === 'recording') return problem(409, 'the recording is still being written');
+  if (found.state === 'failed') return problem(404, 'file: this recording failed');
+  const turns = office.turns.get(one) ?? turnsOf(one, (found.duration_ms ?? 0) / 1000);
+  return { status: 200, body: outline(found.duration_ms ?? 0, turns, Number(query.get('parts') ?? PARTS)) };
 }

@@ -35,6 +35,7 @@ function policy(): string {
 }
 
 const ok = (body: unknown): Answer => ({ status: 200, body });
+const SOUND = wav(12);
 const GONE = problem(404, 'there is no such object');
 
 export class FakeServer {
@@ -54,7 +55,10 @@ export class FakeServer {
   connected: string[] = [];
   asked: string[] = [];
   private readonly policy = policy();
-  private readonly media = wav(12);
+  /** The sound of every recording. */
+  media = SOUND;
+  /** The first byte of each request for sound; one from 0 is a listen to the server. */
+  firstBytes: number[] = [];
   private readonly http: Server;
   private readonly sockets: WebSocketServer;
 
@@ -95,6 +99,8 @@ export class FakeServer {
     this.deaf = false;
     this.connected = [];
     this.asked = [];
+    this.media = SOUND;
+    this.firstBytes = [];
     this.office.onFrame = () => undefined;
     this.office = new Office();
     this.lines = new FakeLines(this.office);
@@ -228,8 +234,9 @@ export class FakeServer {
     const range = /^bytes=(\d+)-(\d*)$/.exec(request.headers.range ?? '');
     const from = Number(range?.[1] ?? 0);
     const until = range?.[2] ? Number(range[2]) : this.media.length - 1;
+    this.firstBytes.push(from);
     const part = this.media.subarray(from, until + 1);
-    const headers = { 'Content-Type': 'audio/wav', 'Accept-Ranges': 'bytes', 'Content-Length': part.length };
+    const headers = { 'Content-Type': 'audio/wav', 'Accept-Ranges': 'bytes', 'Cache-Control': 'no-store', 'Content-Length': part.length };
     if (range) response.writeHead(206, { ...headers, 'Content-Range': `bytes ${String(from)}-${String(until)}/${String(this.media.length)}` });
     else response.writeHead(200, headers);
     response.end(part);
