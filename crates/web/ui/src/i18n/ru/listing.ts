@@ -1,0 +1,68 @@
+import type { listing as words } from '../en/listing.ts';
+import type { Message } from '../message.ts';
+
+export const listing: Record<keyof typeof words, Message> = {
+  'order.title': 'Порядок',
+  'order.newest': 'Сначала новые',
+  'order.oldest': 'Сначала старые',
+  'order.longest': 'Сначала долгие',
+  'order.shortest': 'Сначала короткие',
+  'order.name': 'По имени',
+  'list.export': 'В таблицу',
+  'list.export.long': 'Скачать то, что показано, таблицей CSV',
+
+  'columns.title': 'Колонки',
+  'columns.left': 'Не поместились в окно: {names}',
+  'column.name': 'Имя',
+  'column.numbers': 'Номера',
+  'column.line': 'Линия',
+  'column.direction': 'Направление',
+  'column.note': 'Заметка',
+  'column.marks': 'Метки',
+  'column.created': 'В базе с',
+
+  'bulk.title': 'Выбранные контакты',
+  'bulk.select': 'Выбрать: {name}',
+  'bulk.select.all': 'Выбрать всех, кто показан',
+  'bulk.selected': { one: 'Выбран {count} контакт', few: 'Выбрано {count} контакта', many: 'Выбрано {count} контактов', other: 'Выбрано {count} контакта' },
+  'bulk.all': { one: 'Выбрать {count} показанный', few: 'Выбрать все {count} показанных', many: 'Выбрать все {count} показанных', other: 'Выбрать все {count} показанных' },
+  'bulk.running': 'Меняем: {done} из {of}',
+  'bulk.assign': 'Назначить',
+  'bulk.export.long': 'Скачать выбранные контакты таблицей CSV',
+  'bulk.clear': 'Снять выбор',
+  'bulk.delete': { one: 'Удалить {count} контакт?', few: 'Удалить {count} контакта?', many: 'Удалить {count} контактов?', other: 'Удалить {count} контакта?' },
+  'bulk.delete.text': '{names}. Контакты и их номера исчезнут у всех. Звонки и записи останутся в истории.',
+  'bulk.delete.more': { one: 'и ещё {count}', few: 'и ещё {count}', many: 'и ещё {count}', other: 'и ещё {count}' },
+  'bulk.done.responsible': { one: 'Изменён {count} контакт.', few: 'Изменено {count} контакта.', many: 'Изменено {count} контактов.', other: 'Изменено {count} контакта.' },
+  'bulk.done.deleted': { one: 'Удалён {count} контакт.', few: 'Удалено {count} контакта.', many: 'Удалено {count} контактов.', other: 'Удалено {count} контакта.' },
+  'bulk.stale': {
+    one: '{count} контакт только что изменил коллега: посмотрите ещё раз и повторите.',
+    few: '{count} контакта только что изменили коллеги: посмотрите ещё раз и повторите.',
+    many: '{count} контактов только что изменили коллеги: посмотрите ещё раз и повторите.',
+    other: '{count} контакта только что изменили коллеги: посмотрите ещё раз и повторите.',
+  },
+  'bulk.forbidden': {
+    one: '{count} контакт вам менять нельзя.',
+    few: '{count} контакта вам менять нельзя.',
+    many: '{count} контактов вам менять нельзя.',
+    other: '{count} контакта вам менять нельзя.',
+  },
+  'bulk.gone': {
+    one: '{count} контакта уже нет: его удалили.',
+    few: '{count} контактов уже нет: их удалили.',
+    many: '{count} контактов уже нет: их удалили.',
+    other: '{count} контакта уже нет: их удалили.',
+  },
+  'bulk.refused': {
+    one: '{count} контакт сервер изменить отказался.',
+    few: '{count} контакта сервер изменить отказался.',
+    many: '{count} контактов сервер изменить отказался.',
+    other: '{count} контакта сервер изменить отказался.',
+  },
+  'bulk.failed': {
+    one: 'Сервер не ответил: {count} контакт остался как был. Попробуйте ещё раз.',
+    few: 'Сервер не ответил: {count} контакта остались как были. Попробуйте ещё раз.',
+    many: 'Сервер не ответил: {count} контактов остались как были. Попробуйте ещё раз.',
+    other: 'Сервер не ответил: {count} контакта остались как были. Попробуйте ещё раз.',
+  },
+};
