@@ -5,6 +5,7 @@ import { search } from './en/search.ts';
 import { contacts } from './en/contacts.ts';
 import { dial } from './en/dial.ts';
 import { lines } from './en/lines.ts';
+import { listing } from './en/listing.ts';
 import { live } from './en/live.ts';
 import { own } from './en/own.ts';
 import { people } from './en/people.ts';
@@ -16,6 +17,7 @@ import type { Message } from './message.ts';
 
 export const en = {
   ...live,
+  ...listing,
   ...recordings,
   ...reports,
   ...audit,

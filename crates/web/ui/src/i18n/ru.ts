@@ -7,6 +7,7 @@ import { search } from './ru/search.ts';
 import { contacts } from './ru/contacts.ts';
 import { dial } from './ru/dial.ts';
 import { lines } from './ru/lines.ts';
+import { listing } from './ru/listing.ts';
 import { live } from './ru/live.ts';
 import { own } from './ru/own.ts';
 import { people } from './ru/people.ts';
@@ -17,6 +18,7 @@ import { users } from './ru/users.ts';
 
 export const ru: Record<Key, Message> = {
   ...live,
+  ...listing,
   ...recordings,
   ...reports,
   ...audit,

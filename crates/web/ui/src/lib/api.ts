@@ -1,5 +1,6 @@
 // REST: one function per call that the desk makes. The cookie is the browser's; no token is kept here.
 
+import type { CallOrder } from './order.ts';
 import type { Slice } from './slice.ts';
 import type {
   Account,
@@ -156,6 +157,8 @@ export interface InteractionFilter extends Slice {
   contact_id?: string | null;
   company_id?: string | null;
   number?: string | null;
+  /** Newest first when left out. */
+  sort?: CallOrder | null;
   limit?: number;
   cursor?: string | null;
 }
@@ -212,6 +215,10 @@ export const api = {
 /** The audit as a file, as it is filtered. */
 export function auditUrl(filter: AuditFilter): string {
   return `${BASE}/audit${query({ ...filter, format: 'csv' })}`;
+}
+
+export function interactionsSheetUrl(filter: InteractionFilter): string {
+  return `${BASE}/interactions${query({ ...filter, format: 'csv' })}`;
 }
 
 export function loadSheetUrl(asked: LoadQuery): string {

@@ -3,7 +3,8 @@
 import { ask, query } from './api.ts';
 import type { Candidate, Company, Contact, Listing } from './wire.ts';
 
-export type Sort = 'name' | 'newest';
+export const SORTS = ['name', 'newest'] as const;
+export type Sort = (typeof SORTS)[number];
 
 export interface ContactQuery {
   q?: string;

@@ -27,6 +27,18 @@ export class Paged<T extends { id: string }> {
     }
   }
 
+  /** Puts a newer reading of one in its place. */
+  put(item: T): void {
+    this.items = this.items.map((one) => (one.id === item.id ? item : one));
+  }
+
+  /** They are not in the list any more. */
+  drop(ids: readonly string[]): void {
+    const left = this.items.filter(({ id }) => !ids.includes(id));
+    this.total -= this.items.length - left.length;
+    this.items = left;
+  }
+
   async more(): Promise<void> {
     const cursor = this.next;
     if (cursor === null) return;

@@ -1,6 +1,8 @@
 // Recordings: what they are searched for, as the address says it, and what is asked of the server for it.
 
 import { ask, query } from './api.ts';
+import { callOrderOf, saidOrder } from './order.ts';
+import type { CallOrder } from './order.ts';
 import { isNumber } from './search.ts';
 import type { Interaction, Listing, Recording } from './wire.ts';
 
@@ -23,9 +25,10 @@ export interface RecordingSearch {
   length: Length | null;
   from: string;
   until: string;
+  sort: CallOrder;
 }
 
-export const EVERYTHING: RecordingSearch = { q: '', user: null, contact: null, outcome: null, length: null, from: '', until: '' };
+export const EVERYTHING: RecordingSearch = { q: '', user: null, contact: null, outcome: null, length: null, from: '', until: '', sort: 'newest' };
 
 export interface ListedRecording extends Recording {
   interaction: Interaction;
@@ -50,22 +53,24 @@ export function recordingSearchOf(params: URLSearchParams): RecordingSearch {
     length: LENGTHS.find((one) => one === params.get('length')) ?? null,
     from: day('from'),
     until: day('until'),
+    sort: callOrderOf(params),
   };
 }
 
 export function recordingsPath(search: RecordingSearch): string {
   const params = new URLSearchParams();
-  for (const [name, value] of Object.entries(search) as [string, string | null][]) if (value) params.set(name, value);
+  for (const [name, value] of Object.entries({ ...search, sort: saidOrder(search.sort) }) as [string, string | null][]) if (value) params.set(name, value);
   const text = params.toString();
   return text === '' ? '/recordings' : `/recordings?${text}`;
 }
 
 export function isEverything(search: RecordingSearch): boolean {
-  return Object.values(search).every((value) => value === null || value === '');
+  const { sort: _, ...sought } = search;
+  return Object.values(sought).every((value) => value === null || value === '');
 }
 
 /** The search as the server takes it; a day is that of this browser. */
-export function askedOf({ q, user, contact, outcome, length, from, until }: RecordingSearch): Record<string, string | number | null> {
+export function askedOf({ q, user, contact, outcome, length, from, until, sort }: RecordingSearch): Record<string, string | number | null> {
   const start = (day: string, more: number): string | null => {
     const at = new Date(`${day}T00:00:00`);
     return day === '' || Number.isNaN(at.getTime()) ? null : new Date(at.getFullYear(), at.getMonth(), at.getDate() + more).toISOString();
@@ -82,6 +87,7 @@ export function askedOf({ q, user, contact, outcome, length, from, until }: Reco
     duration_max_ms: max,
     from: start(from, 0),
     until: start(until, 1),
+    sort: saidOrder(sort),
   };
 }
 

@@ -2,6 +2,8 @@
 
 import { parseCardRoute } from './card_route.ts';
 import type { CardRoute } from './card_route.ts';
+import { callOrderOf, saidOrder } from './order.ts';
+import type { CallOrder } from './order.ts';
 import { recordingSearchOf } from './recordings.ts';
 import type { RecordingSearch } from './recordings.ts';
 import { askedOf } from './report.ts';
@@ -11,7 +13,7 @@ import type { Slice } from './slice.ts';
 
 export type Route =
   | { name: 'desk' }
-  | { name: 'history'; q: string; outcome: string | null; recorded: boolean; slice: Slice }
+  | { name: 'history'; q: string; outcome: string | null; recorded: boolean; slice: Slice; sort: CallOrder }
   | { name: 'reports'; asked: Asked }
   | { name: 'live' }
   | { name: 'recordings'; search: RecordingSearch }
@@ -44,16 +46,19 @@ export function parseRoute(path: string, search: string): Route {
     outcome: params.get('outcome'),
     recorded: params.get('recorded') === 'true',
     slice: sliceOf(params),
+    sort: callOrderOf(params),
   };
 }
 
-export function historyPath(filter: { q: string; outcome: string | null; recorded: boolean; slice?: Slice }): string {
+export function historyPath(filter: { q: string; outcome: string | null; recorded: boolean; slice?: Slice; sort?: CallOrder }): string {
   const params = new URLSearchParams();
   if (filter.q !== '') params.set('q', filter.q);
   if (filter.outcome !== null) params.set('outcome', filter.outcome);
   if (filter.recorded) params.set('recorded', 'true');
   const slice = filter.slice ?? WHOLE;
   for (const key of SLICED) if (slice[key] !== undefined) params.set(key, slice[key]);
+  const sort = saidOrder(filter.sort ?? 'newest');
+  if (sort !== null) params.set('sort', sort);
   const text = params.toString();
   return text === '' ? '/history' : `/history?${text}`;
 }

@@ -1,10 +1,11 @@
 // The searches of the history and of everything: a number goes to the server as it is, a name by way of the contacts that
 // bear it.
 
-import { api } from './api.ts';
+import { api, interactionsSheetUrl } from './api.ts';
 import type { InteractionFilter } from './api.ts';
-import { merged } from './calls.svelte.ts';
 import type { Contacts } from './contacts.svelte.ts';
+import { merged, saidOrder } from './order.ts';
+import type { CallOrder } from './order.ts';
 import { isWhole } from './slice.ts';
 import type { Slice } from './slice.ts';
 import type { Company, Contact, Interaction, Listing } from './wire.ts';
@@ -14,6 +15,7 @@ export interface HistoryFilter {
   outcome: string | null;
   recorded: boolean;
   slice: Slice;
+  sort: CallOrder;
 }
 
 const CONTACTS_MAX = 8;
@@ -24,8 +26,13 @@ export function isNumber(q: string): boolean {
   return /\d{2,}/.test(q.replaceAll(/[\s()+.-]/g, '')) && !/\p{L}{2,}/u.test(q);
 }
 
-export function filterOf({ q, outcome, recorded, slice }: HistoryFilter): InteractionFilter {
-  return { ...slice, outcome, recorded: recorded || null, number: q !== '' && isNumber(q) ? q : null };
+export function filterOf({ q, outcome, recorded, slice, sort }: HistoryFilter): InteractionFilter {
+  return { ...slice, outcome, recorded: recorded || null, number: q !== '' && isNumber(q) ? q : null, sort: saidOrder(sort) };
+}
+
+/** Where exactly these calls are read as a file; null for a name, which the server knows only by its contacts. */
+export function callsSheetUrl(asked: HistoryFilter): string | null {
+  return asked.q === '' || isNumber(asked.q) ? interactionsSheetUrl(filterOf(asked)) : null;
 }
 
 /** Tells whether one that came by event belongs in the list; with a search or a slice only the server knows. */
@@ -42,7 +49,7 @@ export async function searchCalls(asked: HistoryFilter, contacts: Contacts): Pro
   const pages = await Promise.all(
     found.items.map(({ id }) => api.interactions({ ...filter, contact_id: id, limit: PER_CONTACT })),
   );
-  const items = merged(...pages.map((page) => page.items));
+  const items = merged(asked.sort, ...pages.map((page) => page.items));
   return { items, total: items.length, next: null };
 }
 
@@ -62,7 +69,7 @@ export async function searchAll(q: string, contacts: Contacts): Promise<Found> {
   const [people, companies, ofNumber] = await Promise.all([api.contacts(q, PEOPLE_SHOWN), api.companies(q, COMPANIES_SHOWN), numbered]);
   for (const contact of people.items) contacts.put(contact);
   const pages = await Promise.all(people.items.map(({ id }) => api.interactions({ contact_id: id, limit: CALLS_SHOWN })));
-  const calls = merged(...pages.map((page) => page.items), ofNumber?.items ?? []).slice(0, CALLS_SHOWN);
+  const calls = merged('newest', ...pages.map((page) => page.items), ofNumber?.items ?? []).slice(0, CALLS_SHOWN);
   contacts.want(calls.map(({ contact_id }) => contact_id));
   return { contacts: people, companies, calls };
 }

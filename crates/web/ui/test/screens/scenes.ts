@@ -7,6 +7,7 @@ import { DIALLING } from './dialling.ts';
 import { ADMIN } from './scenes_admin.ts';
 import { CALLER_SCENES } from './scenes_callers.ts';
 import { LEADING } from './scenes_leading.ts';
+import { LIST_SCENES } from './scenes_lists.ts';
 import { CONTACT_SCENES } from './scenes_contacts.ts';
 import { SETTINGS } from './scenes_settings.ts';
 import type { Tab } from './stage.ts';
@@ -431,4 +432,4 @@ const HISTORY: Scene[] = [
   },
 ];
 
-export const SCENES: Scene[] = [...LOGIN, ...IDLE, ...DIALLING, ...RINGING, ...TALKING, ...HISTORY, ...ADMIN, ...SETTINGS, ...CONTACT_SCENES, ...CALLER_SCENES, ...LEADING];
+export const SCENES: Scene[] = [...LOGIN, ...IDLE, ...DIALLING, ...RINGING, ...TALKING, ...HISTORY, ...ADMIN, ...SETTINGS, ...CONTACT_SCENES, ...CALLER_SCENES, ...LEADING, ...LIST_SCENES];

@@ -2,7 +2,7 @@ import { expect, test } from 'vitest';
 import { shortcutOf } from '../../src/lib/shortcuts.ts';
 import { isNumber } from '../../src/lib/search.ts';
 import { summarise } from '../../src/lib/today.ts';
-import { merged } from '../../src/lib/calls.svelte.ts';
+import { merged } from '../../src/lib/order.ts';
 import { interaction } from '../fixtures.ts';
 
 const press = (code: string, key: string, shiftKey = false): string | null => shortcutOf({ code, key, shiftKey });
@@ -32,5 +32,5 @@ test('the numbers of a day count missed calls of every kind and talk of answered
 test('merged lists hold each call once, newest first, in its latest reading', () => {
   const old = interaction({ id: 'a', started_at: '2026-01-01T00:00:00.000Z' });
   const young = interaction({ id: 'b', started_at: '2026-01-02T00:00:00.000Z' });
-  expect(merged([old, young], [{ ...old, notes: 'x' }]).map(({ id, notes }) => [id, notes])).toEqual([['b', null], ['a', 'x']]);
+  expect(merged('newest', [old, young], [{ ...old, notes: 'x' }]).map(({ id, notes }) => [id, notes])).toEqual([['b', null], ['a', 'x']]);
 });

@@ -15,7 +15,6 @@ export const recordings = {
   'length.more': 'Over 10 min',
   'recordings.from': 'From the day',
   'recordings.until': 'Until the day',
-  'recordings.csv': 'Table (CSV)',
   'recordings.failed': 'The recordings could not be loaded.',
   'recordings.nothing': 'No recording fits. Change or clear the search.',
   'recordings.empty': 'No recordings yet. A talk appears here as soon as it is over.',

@@ -16,7 +16,6 @@ export const recordings: Record<keyof typeof words, Message> = {
   'length.more': 'Дольше 10 мин',
   'recordings.from': 'С какого дня',
   'recordings.until': 'По какой день',
-  'recordings.csv': 'Таблица (CSV)',
   'recordings.failed': 'Записи не загрузились.',
   'recordings.nothing': 'Ничего не нашлось. Измените или сбросьте поиск.',
   'recordings.empty': 'Записей пока нет. Разговор появится здесь, как только закончится.',

@@ -5,6 +5,7 @@ import type { Span } from '../../../src/lib/wire.ts';
 import { problem } from './crm.ts';
 import type { Answer } from './crm.ts';
 import type { Office } from './office.ts';
+import { sorting } from './sorting.ts';
 
 const PARTS = 800;
 /** The server looks at so much of a part. */
@@ -77,7 +78,7 @@ export function answerRecordings(office: Office, one: string, more: string | und
       const interaction = office.interactions.get(recording.interaction_id);
       return interaction ? [{ ...recording, interaction }] : [];
     });
-    const items = all.filter((it) => fits(office, it, query)).sort((a, b) => (a.interaction.started_at < b.interaction.started_at ? 1 : -1));
+    const items = all.filter((it) => fits(office, it, query)).sort(sorting(query, (one) => one.interaction.started_at, (one) => one.duration_ms));
     return { status: 200, body: { items, total: items.length, next: null } };
   }
   const found = office.recordings.get(one);

@@ -19,6 +19,7 @@ import { FakeLines } from './lines.ts';
 import { Office } from './office.ts';
 import { ANNA, PASSWORD } from './people.ts';
 import { answerRecordings } from './recordings.ts';
+import { sorting } from './sorting.ts';
 import { STANDINGS, inSlice, report, waitsOf } from './reports.ts';
 import { wav } from './wav.ts';
 
@@ -271,7 +272,7 @@ function list(all: Interaction[], query: URLSearchParams, isOf: (one: Interactio
     .filter((one) => query.get('from') === null || one.started_at >= (query.get('from') ?? ''))
     .filter((one) => query.get('recorded') !== 'true' || one.recording_ids.length > 0)
     .filter((one) => number === null || one.caller_number === number)
-    .sort((a, b) => (a.started_at < b.started_at ? 1 : -1));
+    .sort(sorting(query, (one) => one.started_at, (one) => one.talk_ms));
   const start = Number(query.get('cursor') ?? 0);
   const end = start + Number(query.get('limit') ?? 50);
   return { items: fits.slice(start, end), total: fits.length, next: end < fits.length ? String(end) : null };
