@@ -47,7 +47,7 @@ export const COLUMNS: Record<ListName, readonly Column[]> = {
     fr('agent', 100, 1, PERSON, { usual: true, rank: 4 }),
     px('share', 96, 'column.share', { usual: true, rank: 3 }),
     fr('line', 100, 1, 'column.line', { usual: false, rank: 1 }),
-    fr('marks', 150, 1, 'column.marks', { usual: true, rank: 2 }),
+    fr('marks', 200, 1.1, 'column.marks', { usual: true, rank: 2 }),
     px('when', 104, 'list.when', { right: true }),
     px('duration', 88, 'recordings.length', { right: true, usual: true, rank: 6 }),
   ],
