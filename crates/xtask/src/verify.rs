@@ -109,10 +109,14 @@ fn cargo_with<'a>(
 /// # Errors
 /// When npm or one of the scripts fails.
 pub fn interfaces() -> Result<()> {
-    let present = INTERFACES.iter().filter(|directory| root().join(directory).join("package.json").exists());
+    let directories = INTERFACES.iter().map(|directory| root().join(directory));
+    let present: Vec<PathBuf> =
+        directories.filter(|directory| directory.join("package.json").exists()).collect();
+    // All of them first: later steps need them whatever a check says.
+    for directory in &present {
+        npm(directory, &["ci", "--no-audit", "--no-fund"])?;
+    }
     for directory in present {
-        let directory = root().join(directory);
-        npm(&directory, &["ci", "--no-audit", "--no-fund"])?;
         let scripts = scripts_of(&directory)?;
         for script in SCRIPTS.iter().filter(|script| scripts.iter().any(|name| name == *script)) {
             npm(&directory, &["run", script])?;
