@@ -213,7 +213,7 @@ fn an_agent_sees_nothing_of_anothers_talk_and_a_supervisor_hears_it_in_the_open(
     assert_eq!(anna.get(&format!("/recordings/{}/peaks", secrets.recording)).status, 200);
     assert_eq!(listens(&office), [] as [Value; 0], "to see is not to listen");
     annas.click(&format!("{row} [data-testid=play-button]"));
-    annas.wait_for("[data-testid=waveform][data-parts=\"800\"]", SOON);
+    annas.wait_for("[data-testid=waveform][data-parts=\"2000\"]", SOON);
     let rows =
         eventually("the listen is audited", SOON, || Some(listens(&office)).filter(|rows| !rows.is_empty()));
     let [row] = rows.as_slice() else { panic!("one listen, one row: {rows:?}") };
