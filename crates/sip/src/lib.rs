@@ -4,6 +4,7 @@
 //! a source of randomness: those are given. The only code that touches the network is the server's runtime.
 
 pub mod dialog;
+pub mod dialog_info;
 pub mod digest;
 pub mod frame;
 pub mod invite;
