@@ -11,6 +11,7 @@ pub mod invite;
 pub mod message;
 pub mod registration;
 pub mod sdp;
+pub mod subscription;
 pub mod transaction;
 pub mod transport;
 pub mod ua;

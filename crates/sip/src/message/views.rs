@@ -230,6 +230,16 @@ impl Headers {
         })
     }
 
+    /// Gives how a subscription stands and what is told of it (RFC 6665 section 8.2.3).
+    #[must_use]
+    pub fn subscription_state(&self) -> Option<(String, Params)> {
+        let read = |scan: &mut Scan<'_>| {
+            scan.skip_space();
+            Ok((scan.token()?.to_ascii_lowercase(), Params::scan(scan)?))
+        };
+        self.readable_list(&HeaderName::SubscriptionState, read).into_iter().next()
+    }
+
     /// Gives every readable P-Asserted-Identity (RFC 3325).
     #[must_use]
     pub fn asserted_identity(&self) -> Vec<NameAddr> {

@@ -160,6 +160,18 @@ impl Registration {
         &self.config.address_of_record
     }
 
+    /// Returns the registrar, as it was configured.
+    #[must_use]
+    pub fn registrar(&self) -> &SipUri {
+        &self.config.registrar
+    }
+
+    /// Returns the proxy that requests go through first.
+    #[must_use]
+    pub fn outbound_proxy(&self) -> Option<&SipUri> {
+        self.config.outbound_proxy.as_ref()
+    }
+
     /// Returns the bindings of others, as the registrar last listed them.
     #[must_use]
     pub fn foreign_bindings(&self) -> &[Binding] {

@@ -10,7 +10,7 @@ mod machine;
 mod outcome;
 mod request;
 mod state;
-mod timing;
+pub(crate) mod timing;
 
 pub use bindings::Binding;
 pub use machine::Registration;

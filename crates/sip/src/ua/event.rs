@@ -6,7 +6,10 @@ use std::sync::Arc;
 use crate::invite::{DialogHandle, EndCause};
 use crate::message::{NameAddr, ReasonValue, Request};
 use crate::registration::RegistrationState;
+use crate::subscription::SubscriptionState;
 use crate::transport::Flow;
+
+use super::subscriptions::SubscriptionHandle;
 
 /// Names a line; the application chooses it.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -46,6 +49,20 @@ pub enum Event {
         line: LineId,
         /// Its state now.
         state: RegistrationState,
+    },
+    /// A subscription stands otherwise; `Ended` is its last word.
+    SubscriptionChanged {
+        /// Which one.
+        handle: SubscriptionHandle,
+        /// How it stands now.
+        state: SubscriptionState,
+    },
+    /// A PBX tells what was subscribed to.
+    Notified {
+        /// Which subscription.
+        handle: SubscriptionHandle,
+        /// The body as it came; never empty.
+        body: Vec<u8>,
     },
     /// A host name has no address; whatever waited for it failed or took another way, and will ask again.
     Unresolved {

@@ -10,6 +10,7 @@ use crate::frame::Frame;
 use crate::invite::{Agreement, Path, Session, SessionOrigin, Silence, reply, sdp_of, too_brief};
 use crate::message::{HeaderName, Message, Method, Rejected, Request, Response, StatusCode, parse_datagram};
 use crate::registration;
+use crate::subscription;
 use crate::transaction::{ClientTransactionId, ServerTransactionId};
 use crate::transport::Flow;
 use crate::uri::Uri;
@@ -98,7 +99,7 @@ impl UserAgent {
 
     /// Tells whether a request names a dialog of ours: its tags cannot be guessed.
     fn has_dialog(&self, request: &Request) -> bool {
-        self.leg_of_request(request).is_some()
+        self.leg_of_request(request).is_some() || self.subscription_of(request).is_some()
     }
 
     fn leg_of_request(&self, request: &Request) -> Option<DialogHandle> {
@@ -132,6 +133,9 @@ impl UserAgent {
     pub(super) fn requested(&mut self, to: ServerTransactionId, request: Request, flow: Flow, now: Instant) {
         if let Some(response) = policy::refusal(&request) {
             return self.refuse(to, response, now);
+        }
+        if request.method == Method::Notify && self.notified(to, &request, now) {
+            return;
         }
         if policy::is_within_dialog(&request) {
             let leg = self.leg_of_request(&request);
@@ -273,6 +277,12 @@ impl UserAgent {
                 }
                 self.register_answered(&line, id, response, now);
             }
+            Some(ClientUse::Subscribe(handle)) => {
+                if response.status.is_final() {
+                    self.clients.remove(&id);
+                }
+                self.subscribe_answered(handle, id, response, now);
+            }
             None => {}
         }
     }
@@ -299,6 +309,13 @@ impl UserAgent {
                     Silence::TransportFailed => registration::Input::TransportFailed,
                 };
                 self.drive_registration(&line, input, now);
+            }
+            ClientUse::Subscribe(handle) => {
+                let input = match silence {
+                    Silence::TimedOut => subscription::Input::TimedOut,
+                    Silence::TransportFailed => subscription::Input::TransportFailed,
+                };
+                self.drive_subscription(handle, input, now);
             }
         }
     }

@@ -353,6 +353,7 @@ impl UserAgent {
             }
         }
         self.users.remove(state.user.as_bytes());
+        self.forget_subscriptions(line);
         self.sources.remove_line(line);
         self.clocks.stop(&Clock::Registration(line.clone()));
         self.clocks.stop(&Clock::Forget(line.clone()));

@@ -15,12 +15,14 @@ mod outgoing;
 mod policy;
 mod resolver;
 mod sources;
+mod subscriptions;
 
 pub use config::{
     CallerId, Input, Line, OutgoingInvite, Output, ReinviteAnswer, ResolveId, Route, UnknownSources,
     UserAgentConfig,
 };
 pub use event::{Event, FailureMeaning, LineId, Suspicion, meaning};
+pub use subscriptions::SubscriptionHandle;
 
 pub use crate::invite::{CommandRefused, DialogHandle, EndCause};
 
@@ -37,9 +39,11 @@ use self::lines::{LineState, Shutdown};
 use self::outgoing::Job;
 use self::resolver::Resolver;
 use self::sources::Sources;
+use self::subscriptions::Subscribed;
 use crate::dialog::{DialogId, DialogPhase};
 use crate::frame::StreamFramer;
 use crate::invite::{Account, Action, Context, Purpose, Session, SessionClock, Settings, Silence};
+use crate::subscription;
 use crate::transaction::{
     ClientTransactionId, ServerTransactionId, TransactionConfig, TransactionId, TransactionLayer,
     TransactionOutput,
@@ -54,6 +58,8 @@ enum Clock {
     Session(DialogHandle, SessionClock),
     /// A line's registration wants to be woken.
     Registration(LineId),
+    /// A subscription wants to be woken.
+    Subscription(SubscriptionHandle),
     /// A line is stopped: its turn in the shut-down.
     Stop(LineId),
     /// A line that was removed is forgotten, whether its registrar answered or not.
@@ -66,6 +72,7 @@ enum Clock {
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum ClientUse {
     Register(LineId),
+    Subscribe(SubscriptionHandle),
     Session(DialogHandle, Purpose),
 }
 
@@ -83,6 +90,9 @@ pub struct UserAgent {
     watchers: HashMap<String, usize>,
     /// Which line a contact's user part names.
     users: HashMap<Vec<u8>, LineId>,
+    subscriptions: HashMap<SubscriptionHandle, Subscribed>,
+    /// Subscriptions by Call-ID and our tag.
+    subscription_names: HashMap<DialogId, SubscriptionHandle>,
     sessions: HashMap<DialogHandle, Session>,
     dialogs: HashMap<DialogId, DialogHandle>,
     /// INVITEs from peers whose transaction lives.
@@ -122,6 +132,8 @@ impl UserAgent {
             lines: HashMap::new(),
             watchers: HashMap::new(),
             users: HashMap::new(),
+            subscriptions: HashMap::new(),
+            subscription_names: HashMap::new(),
             sessions: HashMap::new(),
             dialogs: HashMap::new(),
             invited: HashMap::new(),
@@ -210,6 +222,9 @@ impl UserAgent {
                     self.with_session(handle, now, |session, ctx| session.handle_clock(clock, ctx));
                 }
                 Clock::Registration(line) => self.wake_registration(&line, now),
+                Clock::Subscription(handle) => {
+                    self.drive_subscription(handle, subscription::Input::Timeout, now);
+                }
                 Clock::Stop(line) => self.stop_line(&line, now),
                 Clock::Forget(line) => self.forget_line(&line),
                 Clock::GiveUp => self.finish_shutdown(),
@@ -336,6 +351,7 @@ impl Clock {
         match self {
             Self::Session(_, clock) => clock.name(),
             Self::Registration(_) => "registration",
+            Self::Subscription(_) => "subscription",
             Self::Stop(_) => "line to stop",
             Self::Forget(_) => "line to forget",
             Self::GiveUp => "shut-down overdue",

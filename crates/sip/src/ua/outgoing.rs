@@ -158,6 +158,7 @@ impl UserAgent {
                 let id = self.transactions.send_request(job.request, flow, now);
                 match &purpose {
                     ClientUse::Register(line) => self.register_sent(line, id, flow.remote.ip()),
+                    ClientUse::Subscribe(handle) => self.subscribe_sent(*handle, id, flow),
                     ClientUse::Session(handle, sent) => {
                         let Some(session) = self.sessions.get_mut(handle) else {
                             return;

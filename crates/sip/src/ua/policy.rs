@@ -23,7 +23,7 @@ fn method(request: &Request) -> Option<Response> {
         Method::Invite | Method::Ack | Method::Cancel | Method::Bye | Method::Options | Method::Update => {
             None
         }
-        Method::Info if is_within_dialog(request) => None,
+        Method::Info | Method::Notify if is_within_dialog(request) => None,
         Method::Other(_) => Some(with_capabilities(request, StatusCode::NOT_IMPLEMENTED)),
         _ => Some(with_capabilities(request, StatusCode::METHOD_NOT_ALLOWED)),
     }
