@@ -133,6 +133,7 @@ async fn look_around(
     match registered {
         Registered::Yes { .. } | Registered::Answered { .. } => {
             let options = session.ask_options(patient, server).await;
+            session.ask_dialogs(&patient.account).await;
             let confirmed = session.leave().await;
             let bindings = match &patient.own_contact {
                 Some(_) => said::own_place(session.listings.first()),
@@ -143,6 +144,7 @@ async fn look_around(
             for step in said::abilities(options.as_ref()) {
                 chart.step(step).await;
             }
+            chart.step(said::dialogs(&session.dialogs)).await;
             chart.step(said::outlook(&session.listings)).await;
         }
         Registered::No(_) | Registered::NotListed | Registered::Silent => {

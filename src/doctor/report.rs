@@ -45,6 +45,7 @@ fn word(name: StepName) -> &'static str {
         StepName::Codecs => "codecs",
         StepName::Events => "events",
         StepName::Abilities => "abilities",
+        StepName::Dialogs => "calls",
         StepName::Outlook => "outlook",
     }
 }

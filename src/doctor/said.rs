@@ -5,10 +5,11 @@ use std::net::SocketAddr;
 
 use linecard_sip::message::{HeaderName, Response};
 use linecard_sip::sdp::{SessionDescription, audio_of};
+use linecard_sip::subscription::FailureReason;
 use linecard_web::doctor::{Account, Step, StepName, StepState};
 
 use super::Registered;
-use super::session::Listing;
+use super::session::{DialogsTold, Listing};
 use crate::trouble::Trouble;
 
 /// The contacts of others that are named; of more the number is told.
@@ -221,6 +222,43 @@ fn codecs(response: &Response) -> Step {
     let advice = "allow G.711 (PCMA or PCMU) for this account";
     let text = format!("no G.711 among {names}");
     Said::fault("codecs_without_g711", text, advice).with("codecs", names).bad(name)
+}
+
+/// What the PBX tells of the account's calls when it is asked to.
+pub(super) fn dialogs(told: &DialogsTold) -> Step {
+    let name = StepName::Dialogs;
+    match told {
+        DialogsTold::Calls(count) => {
+            let text = format!(
+                "it tells of this account's calls, also of those that a desk phone dials; now {count}"
+            );
+            Said::new("dialogs", text).with("count", count).good(name)
+        }
+        DialogsTold::Silent => {
+            Said::new("dialogs_silent", "it grants to be asked and says nothing").noted(name)
+        }
+        DialogsTold::Unreadable(why) => {
+            let text = format!("what it tells of this account's calls is not understood: {why}");
+            Said::new("dialogs_unreadable", text).with("why", why).noted(name)
+        }
+        DialogsTold::Unanswered => {
+            let text = "whether it tells of this account's calls is not known: nothing came of asking";
+            Said::new("dialogs_unanswered", text).noted(name)
+        }
+        DialogsTold::Refused(FailureReason::NoSuchPackage) => {
+            Said::new("dialogs_none", "it tells nobody of its extensions' calls").noted(name)
+        }
+        DialogsTold::Refused(reason) => {
+            let why = match reason {
+                FailureReason::Credentials => "401".to_owned(),
+                FailureReason::NoSuchResource => "404".to_owned(),
+                FailureReason::Rejected { status } => status.to_string(),
+                FailureReason::Forbidden | FailureReason::NoSuchPackage => "403".to_owned(),
+            };
+            let text = format!("this account may not be told of its calls ({why})");
+            Said::new("dialogs_refused", text).with("status", why).noted(name)
+        }
+    }
 }
 
 pub(super) fn outlook(listings: &[Listing]) -> Step {

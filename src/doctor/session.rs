@@ -4,11 +4,13 @@ use std::collections::{BTreeSet, HashMap};
 use std::net::{SocketAddr, UdpSocket};
 use std::time::{Duration, Instant};
 
+use linecard_sip::dialog_info::DialogInfo;
 use linecard_sip::frame::{Frame, StreamFramer};
 use linecard_sip::message::{
     CSeq, HeaderName, Message, Method, NameAddr, Request, Response, Via, parse_datagram,
 };
 use linecard_sip::registration::RegistrationState;
+use linecard_sip::subscription::{FailureReason, SubscriptionState, WaitReason};
 use linecard_sip::transport::{Flow, Transport};
 use linecard_sip::ua::{Event, Input, Line, LineId, Output, UserAgent, UserAgentConfig};
 use linecard_sip::uri::{Host, SipUri, Uri, escape_user};
@@ -24,6 +26,10 @@ use crate::wire::{Arrival, Wire};
 
 /// The expiry asked for, in seconds: a forgotten binding of the doctor's harms nobody for long.
 const EXPIRES_S: u32 = 60;
+/// How long is waited for what a PBX tells of calls.
+const TOLD_WITHIN: Duration = Duration::from_secs(4);
+/// The one line of the doctor's user agent.
+const LINE: &str = "doctor";
 /// How often an OPTIONS is sent, and how long after each an answer is waited for.
 const ASKED: [Duration; 3] = [Duration::from_millis(500), Duration::from_secs(1), Duration::from_secs(2)];
 const ARRIVALS_MAX: usize = 256;
@@ -35,6 +41,21 @@ pub(super) struct Listing {
     pub(super) own_place: Option<usize>,
     /// The contacts of others.
     pub(super) others: BTreeSet<String>,
+}
+
+/// What came of asking to be told of the account's calls.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum DialogsTold {
+    /// No answer, or none yet.
+    Unanswered,
+    /// It may be asked, and said nothing.
+    Silent,
+    /// So many calls are going on.
+    Calls(usize),
+    /// What it said is not understood, and why.
+    Unreadable(String),
+    /// It is not to be asked.
+    Refused(FailureReason),
 }
 
 /// A user agent at work.
@@ -58,6 +79,7 @@ pub(super) struct Session {
     /// The answer to our OPTIONS.
     options: Option<Response>,
     options_branch: Option<String>,
+    pub(super) dialogs: DialogsTold,
     wake_at: Option<Instant>,
     over: bool,
 }
@@ -104,11 +126,12 @@ impl Session {
             server_name: None,
             options: None,
             options_branch: None,
+            dialogs: DialogsTold::Unanswered,
             wake_at: None,
             over: false,
         };
         let line = Line {
-            id: LineId::new("doctor"),
+            id: LineId::new(LINE),
             server: account.server.clone(),
             username: account.username.clone(),
             password: account.password.clone(),
@@ -159,6 +182,42 @@ impl Session {
             }
         }
         self.options.take()
+    }
+
+    /// Asks to be told of the account's calls, and gives the subscription back.
+    pub(super) async fn ask_dialogs(&mut self, account: &Account) {
+        let line = LineId::new(LINE);
+        let asked = self.agent.subscribe_dialogs(&line, &account.username, Instant::now());
+        let Ok(handle) = asked else { return };
+        self.pump();
+        let is_over =
+            |dialogs: &DialogsTold| !matches!(dialogs, DialogsTold::Unanswered | DialogsTold::Silent);
+        self.until(TOLD_WITHIN, |session| is_over(&session.dialogs)).await;
+        self.agent.unsubscribe(handle, Instant::now());
+        self.pump();
+        let given_back = |session: &Self| session.agent.subscription_count() == 0;
+        self.until(Duration::from_secs(1), given_back).await;
+    }
+
+    fn told_of_dialogs(&mut self, body: &[u8]) {
+        self.dialogs = match DialogInfo::parse(body) {
+            Ok(told) => DialogsTold::Calls(told.dialogs.iter().filter(|dialog| !dialog.is_over()).count()),
+            Err(error) => DialogsTold::Unreadable(error.to_string()),
+        };
+    }
+
+    fn subscription_changed(&mut self, state: SubscriptionState) {
+        match state {
+            SubscriptionState::Active | SubscriptionState::Pending
+                if self.dialogs == DialogsTold::Unanswered =>
+            {
+                self.dialogs = DialogsTold::Silent;
+            }
+            SubscriptionState::Waiting { reason: WaitReason::Refused(reason), .. } => {
+                self.dialogs = DialogsTold::Refused(reason);
+            }
+            _ => {}
+        }
     }
 
     /// Takes the doctor's contact away again; tells whether the registrar has confirmed it.
@@ -303,6 +362,8 @@ impl Session {
                 }
                 Output::Event(Event::RegistrationChanged { state, .. }) => self.state = state,
                 Output::Event(Event::ShutDown) => self.over = true,
+                Output::Event(Event::SubscriptionChanged { state, .. }) => self.subscription_changed(state),
+                Output::Event(Event::Notified { body, .. }) => self.told_of_dialogs(&body),
                 // A call that comes meanwhile is left to the other contacts: 480 ends no fork but this one.
                 Output::Event(Event::InviteReceived { handle, .. }) => {
                     let _ = self.agent.reject(handle, 480, None, Instant::now());

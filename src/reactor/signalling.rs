@@ -20,6 +20,8 @@ impl Reactor {
         match event {
             Event::RegistrationChanged { line, state } => self.registration_changed(&line, &state),
             Event::Unresolved { host } => self.unresolved(&host),
+            // Nothing is subscribed to here.
+            Event::SubscriptionChanged { .. } | Event::Notified { .. } => {}
             Event::InviteReceived { handle, line, request, offer, flow } => {
                 self.invite_received(handle, &line, &request, offer.as_deref(), flow);
             }

@@ -28,6 +28,10 @@ struct Shared {
     answers: AtomicBool,
     /// The status of every answer to a registration; 0 for none in particular.
     refuses: AtomicU16,
+    /// What is told of calls; none when nobody may ask.
+    dialogs: Mutex<Option<String>>,
+    /// The expiry that the last SUBSCRIBE asked for.
+    asked_for: Mutex<Option<String>>,
     over: AtomicBool,
 }
 
@@ -41,6 +45,8 @@ impl SmallPbx {
             bindings: Mutex::default(),
             answers: AtomicBool::new(false),
             refuses: AtomicU16::new(0),
+            dialogs: Mutex::default(),
+            asked_for: Mutex::default(),
             over: AtomicBool::new(false),
         };
         let shared = Arc::new(shared);
@@ -61,6 +67,16 @@ impl SmallPbx {
     /// Refuses every registration from now on.
     pub(crate) fn refuses(&self, status: u16) {
         self.shared.refuses.store(status, Ordering::Relaxed);
+    }
+
+    /// Tells those who subscribe to dialogs this, from now on.
+    pub(crate) fn tells(&self, dialogs: &str) {
+        *self.shared.dialogs.lock().expect("no panic") = Some(dialogs.to_owned());
+    }
+
+    /// The expiry that the last SUBSCRIBE asked for.
+    pub(crate) fn asked_for(&self) -> Option<String> {
+        self.shared.asked_for.lock().expect("no panic").clone()
     }
 
     /// The contact of an account, if it is registered.
@@ -112,6 +128,7 @@ impl Shared {
                         self.reply(&invite, 487, "", "", from);
                     }
                 }
+                "SUBSCRIBE" => self.subscribe(&message, from),
                 "ACK" => {}
                 _ => self.reply(&message, 200, "", "", from),
             }
@@ -135,6 +152,33 @@ impl Shared {
         }
         let bound = bindings.get(&account).map(|uri| format!("Contact: <{uri}>;expires=120\r\n"));
         self.reply(request, 200, &bound.unwrap_or_default(), "", from);
+    }
+
+    /// Grants a subscription and tells what [`SmallPbx::tells`] said; refuses it when that said nothing.
+    fn subscribe(&self, request: &Message, from: SocketAddr) {
+        let Some(dialogs) = self.dialogs.lock().expect("no panic").clone() else {
+            return self.reply(request, 489, "Allow-Events: presence\r\n", "", from);
+        };
+        *self.asked_for.lock().expect("no panic") = Some(request.header("Expires").to_owned());
+        let leaves = request.header("Expires") == "0";
+        let expires = if leaves { "0" } else { "60" };
+        self.reply(request, 200, &format!("Expires: {expires}\r\n"), "", from);
+        let own = self.socket.local_addr().expect("bound");
+        let tagged = |to: &str| if to.contains("tag=") { to.to_owned() } else { format!("{to};tag=pbx") };
+        let (cseq, _) = request.header("CSeq").split_once(' ').expect("a number");
+        let state = if leaves { "terminated;reason=timeout" } else { "active;expires=60" };
+        let text = format!(
+            "NOTIFY {contact} SIP/2.0\r\nVia: SIP/2.0/UDP {own};branch=z9hG4bKn{cseq}{expires}\r\nMax-Forwards: 70\r\n\
+             From: {from_us}\r\nTo: {to_them}\r\nCall-ID: {call_id}\r\nCSeq: {cseq} NOTIFY\r\nContact: <sip:phone@{own}>\r\n\
+             Event: dialog\r\nSubscription-State: {state}\r\nContent-Type: application/dialog-info+xml\r\n\
+             Content-Length: {length}\r\n\r\n{dialogs}",
+            contact = uri(request.header("Contact")),
+            from_us = tagged(request.header("To")),
+            to_them = request.header("From"),
+            call_id = request.header("Call-ID"),
+            length = dialogs.len(),
+        );
+        let _ = self.socket.send_to(text.as_bytes(), from);
     }
 
     fn reply(&self, request: &Message, status: u16, headers: &str, body: &str, to: SocketAddr) {

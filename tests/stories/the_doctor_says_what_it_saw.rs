@@ -6,10 +6,10 @@ use std::net::SocketAddr;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::server::SOON;
-use crate::peers::{Account, Answer, Baresip, Kamailio, PhoneOptions, net};
+use crate::peers::{Account, Answer, Baresip, Kamailio, PhoneOptions, SmallPbx, net};
 
 /// How long a look may take.
 const AT_MOST: Duration = Duration::from_secs(30);
@@ -93,4 +93,48 @@ fn what_is_wrong_is_named_with_what_to_change() {
         assert!(text.ends_with("Linecard cannot serve this account yet.\n"), "{text}");
         assert!(!text.contains(password), "no password is printed: {text}");
     }
+}
+
+#[test]
+fn what_a_pbx_tells_of_calls_is_asked_once_and_given_back() {
+    let pbx = SmallPbx::start();
+    let server = pbx.address().to_string();
+    let look = || {
+        let (code, text) = examine(&server, "105", "any", &["--json"]);
+        let report: Value = serde_json::from_str(&text).expect("JSON");
+        (code, step(&report, "dialogs").clone())
+    };
+    let (code, dialogs) = look();
+    assert_eq!(
+        (code, &dialogs["state"], &dialogs["key"]),
+        (0, &json!("noted"), &json!("dialogs_none")),
+        "{dialogs}"
+    );
+
+    let corpus = concat!(env!("CARGO_MANIFEST_DIR"), "/../shared/corpora/dialog-info/");
+    let document = |name: &str| {
+        let path = format!("{corpus}{name}.xml");
+        std::fs::read_to_string(&path)
+            .unwrap_or_else(|error| panic!("the corpus file {path} is needed: {error}"))
+    };
+    pbx.tells(&document("two-dialogs-call-waiting"));
+    let (code, dialogs) = look();
+    assert_eq!(
+        (code, &dialogs["state"], &dialogs["params"]["count"]),
+        (0, &json!("good"), &json!("2")),
+        "{dialogs}"
+    );
+    assert_eq!(pbx.asked_for().as_deref(), Some("0"), "the subscription was given back");
+
+    pbx.tells(&document("asterisk-idle"));
+    let (_, dialogs) = look();
+    assert_eq!(dialogs["params"]["count"], json!("0"), "a dialog that is over is no call: {dialogs}");
+
+    pbx.tells(&document("hostile-billion-laughs"));
+    let (code, dialogs) = look();
+    assert_eq!(
+        (code, &dialogs["key"]),
+        (0, &json!("dialogs_unreadable")),
+        "the account is sound all the same: {dialogs}"
+    );
 }

@@ -102,6 +102,8 @@ pub enum StepName {
     Codecs,
     /// Which events it can be asked for.
     Events,
+    /// What it tells of the account's calls when it is asked to (RFC 4235).
+    Dialogs,
     /// What else it says it can do.
     Abilities,
     /// What Linecard will see of this account.

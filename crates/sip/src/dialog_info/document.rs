@@ -135,6 +135,14 @@ pub enum DialogInfoError {
     Foreign(&'static str),
 }
 
+impl ReportedDialog {
+    /// Tells whether it is over, or never was.
+    #[must_use]
+    pub fn is_over(&self) -> bool {
+        matches!(self.state, DialogState::Terminated { .. })
+    }
+}
+
 impl DialogInfo {
     /// Reads a body; a byte that is no UTF-8 becomes a sign that stands for it.
     ///

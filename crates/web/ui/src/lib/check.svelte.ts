@@ -4,7 +4,7 @@ import { ApiError, stream } from './api.ts';
 import type { CheckMessage, CheckStep, Finding } from './wire.ts';
 
 /** The steps in the order in which they come; a page shows them before they do. */
-export const STEPS = ['resolve', 'port', 'register', 'bindings', 'server', 'codecs', 'events', 'abilities', 'outlook'] as const;
+export const STEPS = ['resolve', 'port', 'register', 'bindings', 'server', 'codecs', 'events', 'abilities', 'dialogs', 'outlook'] as const;
 export type StepName = (typeof STEPS)[number];
 
 export type CheckState =
