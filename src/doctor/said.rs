@@ -235,7 +235,8 @@ pub(super) fn dialogs(told: &DialogsTold) -> Step {
             Said::new("dialogs", text).with("count", count).good(name)
         }
         DialogsTold::Silent => {
-            Said::new("dialogs_silent", "it grants to be asked and says nothing").noted(name)
+            Said::new("dialogs_silent", "it may be asked about this account's calls and says nothing now")
+                .noted(name)
         }
         DialogsTold::Unreadable(why) => {
             let text = format!("what it tells of this account's calls is not understood: {why}");

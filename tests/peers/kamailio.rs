@@ -10,6 +10,9 @@ use super::net::{free_port, own_address};
 use super::program::{Program, eventually};
 use super::root;
 
+/// The empty tables that Kamailio comes with.
+const PRESENCE_TABLES: &str = "/usr/share/kamailio/dbtext/kamailio";
+
 /// An account on the PBX: its user, its password, and the public numbers that ring it.
 #[derive(Clone, Debug)]
 pub(crate) struct Account {
@@ -53,6 +56,27 @@ impl Kamailio {
         let settings = settings.iter().map(|&(key, value)| (key.into(), value.into())).collect();
         let address = SocketAddr::from((ip, free_port(ip)));
         let mut pbx = Self { program, address, settings, asked: 0 };
+        pbx.run();
+        pbx
+    }
+
+    /// Starts a PBX that tells extensions of their own calls (RFC 4235).
+    pub(crate) fn start_telling(accounts: &[Account]) -> Self {
+        let ip = own_address();
+        let program = Program::new("kamailio", "kamailio");
+        write_directory(&program, accounts);
+        let tables = program.directory().join("presence");
+        std::fs::create_dir(&tables).expect("a folder");
+        for entry in
+            std::fs::read_dir(PRESENCE_TABLES).expect("Kamailio's tables (cargo verify installs them)")
+        {
+            let entry = entry.expect("a table");
+            std::fs::copy(entry.path(), tables.join(entry.file_name())).expect("a copy");
+        }
+        let address = SocketAddr::from((ip, free_port(ip)));
+        let presence = ("PRESENCE".into(), format!("\"text://{}\"", tables.display()));
+        let own = ("PRESENCE_ADDRESS".into(), format!("\"sip:{address}\""));
+        let mut pbx = Self { program, address, settings: vec![presence, own], asked: 0 };
         pbx.run();
         pbx
     }

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use serde_json::{Value, json};
 
 use super::server::SOON;
-use crate::peers::{Account, Answer, Baresip, Kamailio, PhoneOptions, SmallPbx, net};
+use crate::peers::{Account, Answer, Baresip, Customer, Kamailio, PhoneOptions, SmallPbx, net};
 
 /// How long a look may take.
 const AT_MOST: Duration = Duration::from_secs(30);
@@ -93,6 +93,28 @@ fn what_is_wrong_is_named_with_what_to_change() {
         assert!(text.ends_with("Linecard cannot serve this account yet.\n"), "{text}");
         assert!(!text.contains(password), "no password is printed: {text}");
     }
+}
+
+#[test]
+fn a_real_pbx_tells_of_a_call_that_goes_on() {
+    let account = Account::new("105").with_number("+78312000000");
+    let mut pbx = Kamailio::start_telling(std::slice::from_ref(&account));
+    let options = PhoneOptions { answer: Answer::Manual, tone_hz: 700, expires_s: 60 };
+    let phone = Baresip::start(pbx.address(), &account, &options);
+    pbx.wait_registered("105", 1, SOON);
+    let server = pbx.address().to_string();
+    let look = || {
+        let (code, text) = examine(&server, "105", "secret-105", &["--json"]);
+        let report: Value = serde_json::from_str(&text).expect("JSON");
+        assert_eq!(code, 0, "{report:#}");
+        step(&report, "dialogs").clone()
+    };
+    assert_eq!(look()["key"], json!("dialogs_silent"), "no call, and nothing is said");
+    let call = Customer::new(pbx.address(), "+78312123456").call("+78312000000");
+    phone.wait_ringing(SOON);
+    let told = look();
+    assert_eq!((&told["state"], &told["params"]["count"]), (&json!("good"), &json!("1")), "{told}");
+    call.give_up();
 }
 
 #[test]

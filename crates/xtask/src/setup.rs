@@ -41,8 +41,9 @@ pub const TO_SHOW: [Tool; 5] = [
 ];
 
 /// What the tests need beside that.
-pub const TO_TEST: [Tool; 4] = [
+pub const TO_TEST: [Tool; 5] = [
     tool("sipp", "sip-tester"),
+    tool("/usr/lib/*/kamailio/modules/presence.so", "kamailio-presence-modules"),
     tool("/usr/lib/postgresql/*/bin/initdb", "postgresql"),
     tool("chromium", "chromium"),
     tool("/usr/share/fonts/truetype/dejavu/DejaVuSans.ttf", "fonts-dejavu-core"),

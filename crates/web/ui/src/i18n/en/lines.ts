@@ -154,7 +154,7 @@ export const lines = {
   'check.events_unanswered': 'Not told: OPTIONS is not answered.',
   'check.abilities': 'Methods: {methods}. Extensions: {extensions}.',
   'check.dialogs': 'It tells of this account’s calls, also of those that a desk phone dials. Now: {count}.',
-  'check.dialogs_silent': 'It may be asked about calls and says nothing.',
+  'check.dialogs_silent': 'It may be asked about calls and says nothing now.',
   'check.dialogs_unreadable': 'What it tells of calls is not understood: {why}.',
   'check.dialogs_unanswered': 'Not known: nothing came of asking about calls.',
   'check.dialogs_none': 'It tells nobody of its extensions’ calls.',

@@ -194,7 +194,7 @@ export const lines: Record<keyof typeof english, Message> = {
   'check.events_unanswered': 'Неизвестно: на OPTIONS ответа нет.',
   'check.abilities': 'Методы: {methods}. Расширения: {extensions}.',
   'check.dialogs': 'Сообщает о звонках этого номера, в том числе набранных на телефоне. Сейчас: {count}.',
-  'check.dialogs_silent': 'О звонках спросить можно, но ответ пустой.',
+  'check.dialogs_silent': 'О звонках спросить можно, сейчас ответ пустой.',
   'check.dialogs_unreadable': 'Сообщение о звонках не разобрать: {why}.',
   'check.dialogs_unanswered': 'Неизвестно: на вопрос о звонках ответа нет.',
   'check.dialogs_none': 'О звонках своих номеров не сообщает.',
