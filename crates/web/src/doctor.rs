@@ -102,10 +102,10 @@ pub enum StepName {
     Codecs,
     /// Which events it can be asked for.
     Events,
-    /// What it tells of the account's calls when it is asked to (RFC 4235).
-    Dialogs,
     /// What else it says it can do.
     Abilities,
+    /// What it tells of the account's calls when it is asked to (RFC 4235).
+    Dialogs,
     /// What Linecard will see of this account.
     Outlook,
 }

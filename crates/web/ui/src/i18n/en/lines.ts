@@ -153,7 +153,10 @@ export const lines = {
   'check.events_none': 'It names none. Linecard needs none for this.',
   'check.events_unanswered': 'Not told: OPTIONS is not answered.',
   'check.abilities': 'Methods: {methods}. Extensions: {extensions}.',
-  'check.dialogs': 'It tells of this account’s calls, also of those that a desk phone dials. Now: {count}.',
+  'check.dialogs': {
+    one: 'It tells of this account’s calls, also of those that a desk phone dials. Now there is {count}.',
+    other: 'It tells of this account’s calls, also of those that a desk phone dials. Now there are {count}.',
+  },
   'check.dialogs_silent': 'It may be asked about calls and says nothing now.',
   'check.dialogs_unreadable': 'What it tells of calls is not understood: {why}.',
   'check.dialogs_unanswered': 'Not known: nothing came of asking about calls.',
