@@ -15,7 +15,7 @@ export function faultsOfLayout(): string[] {
     const style = getComputedStyle(element);
     const box = element.getBoundingClientRect();
     if (box.width <= 1 || box.height <= 1 || style.clipPath !== 'none') continue;
-    const strip = element.closest('.chips, .columns, .rail') !== null;
+    const strip = element.closest('.chips, .columns, .rail, .words') !== null;
     if (!strip && (box.right > innerWidth + 1 || box.left < -1)) faults.push(`outside at the side: ${name(element)}`);
     if (!scrolls(element, 'overflowY') && (box.bottom > innerHeight + 1 || box.top < -1)) faults.push(`outside above or below: ${name(element)}`);
     const cut = style.textOverflow === 'ellipsis' && element.scrollWidth > element.clientWidth;
