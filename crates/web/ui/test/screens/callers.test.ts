@@ -23,8 +23,9 @@ beforeEach(async () => {
 });
 
 afterEach(async () => {
-  expect(tab.problems).toEqual([]);
+  // Closed whatever is found, or the tab would take part in the next test.
   await context.close();
+  expect(tab.problems).toEqual([]);
 });
 
 const until = (what: () => unknown): Promise<void> => expect.poll(what, { timeout: 8_000, interval: 20 }).toBeTruthy();

@@ -27,8 +27,9 @@ beforeEach(async () => {
 });
 
 afterEach(async () => {
-  expect(tab.problems).toEqual([]);
+  // Closed whatever is found, or the tab would take part in the next test.
   await context.close();
+  expect(tab.problems).toEqual([]);
 });
 
 const row = (id: string): string => `[data-recording-id=${id}]`;

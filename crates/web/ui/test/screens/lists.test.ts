@@ -26,8 +26,9 @@ beforeEach(async () => {
 });
 
 afterEach(async () => {
-  expect(tab.problems).toEqual([]);
+  // Closed whatever is found, or the tab would take part in the next test.
   await context.close();
+  expect(tab.problems).toEqual([]);
 });
 
 const params = (): Record<string, string> => Object.fromEntries(new URL(tab.page.url()).searchParams);

@@ -24,8 +24,9 @@ beforeEach(async () => {
 });
 
 afterEach(async () => {
-  expect(tab.problems).toEqual([]);
+  // Closed whatever is found, or the tab would take part in the next test.
   await context.close();
+  expect(tab.problems).toEqual([]);
 });
 
 const field = (name: string): string => `[data-testid=recordings-${name}]`;

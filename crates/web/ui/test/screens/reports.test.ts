@@ -22,8 +22,9 @@ beforeEach(async () => {
 });
 
 afterEach(async () => {
-  expect(tab.problems).toEqual([]);
+  // Closed whatever is found, or the tab would take part in the next test.
   await context.close();
+  expect(tab.problems).toEqual([]);
 });
 
 const asked = (): URLSearchParams => new URLSearchParams(server.asked.filter((path) => path.startsWith('GET /reports/load')).at(-1)?.split('?')[1]);

@@ -22,8 +22,9 @@ beforeEach(async () => {
 });
 
 afterEach(async () => {
-  expect(tab.problems).toEqual([]);
+  // Closed whatever is found, or the tab would take part in the next test.
   await context.close();
+  expect(tab.problems).toEqual([]);
 });
 
 const asked = (): (typeof server.admin.asked)[number] | undefined => server.admin.asked.filter(({ method }) => method !== 'GET').at(-1);

@@ -72,7 +72,7 @@ export class Tab {
   ) {
     page.on('console', (message) => {
       // A refusal that the test ordered is logged by the browser itself.
-      const ordered = message.text().startsWith('Failed to load resource') || (server.deaf && message.text().startsWith('WebSocket connection'));
+      const ordered = message.text().startsWith('Failed to load resource') || (server.refused > 0 && message.text().startsWith('WebSocket connection'));
       if (message.type() === 'error' && !ordered) this.note(`console: ${message.text()}`);
     });
     page.on('pageerror', (error) => this.note(`exception: ${error.message}`));

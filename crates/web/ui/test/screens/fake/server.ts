@@ -52,6 +52,8 @@ export class FakeServer {
   delays: { path: RegExp; ms: number }[] = [];
   /** New sockets are refused. */
   deaf = false;
+  /** Connections that it refused while it was deaf: each is told by the browser, perhaps only later. */
+  refused = 0;
   /** How each socket came: its query. */
   connected: string[] = [];
   asked: string[] = [];
@@ -68,6 +70,7 @@ export class FakeServer {
     this.sockets = new WebSocketServer({ noServer: true });
     this.http.on('upgrade', (request, socket, head) => {
       const known = (request.headers.cookie ?? '').includes(COOKIE);
+      if (this.deaf) this.refused += 1;
       if (this.deaf || !known) socket.destroy();
       else this.sockets.handleUpgrade(request, socket, head, (socket) => this.hear(socket, request));
     });
@@ -98,6 +101,7 @@ export class FakeServer {
     this.faults = [];
     this.delays = [];
     this.deaf = false;
+    this.refused = 0;
     this.connected = [];
     this.asked = [];
     this.media = SOUND;
