@@ -68,6 +68,7 @@ export const HEALTHY: Finding[] = [
   step('codecs', 'good', 'codecs', { codecs: 'PCMU/8000, PCMA/8000, G722/8000, telephone-event/8000' }),
   step('events', 'good', 'events', { events: 'presence dialog message-summary refer' }),
   step('abilities', 'noted', 'abilities', { methods: 'INVITE ACK CANCEL OPTIONS BYE REFER SUBSCRIBE NOTIFY INFO PUBLISH MESSAGE', extensions: 'replaces timer' }),
+  step('dialogs', 'good', 'dialogs', { count: '1' }),
   step('outlook', 'good', 'outlook_shared'),
   { type: 'verdict', healthy: true },
 ];
