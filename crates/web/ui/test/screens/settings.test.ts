@@ -130,6 +130,8 @@ test('a person whom somebody else has changed is shown as is now', async () => {
   lines(tab);
   await tab.desk(`/settings/users/${ANNA.id}`);
   await tab.see('[data-testid=user-form]');
+  // Once the page has read everything: what it read later would bring the change by itself.
+  await tab.page.waitForLoadState('networkidle');
   server.admin.users = server.admin.users.map((user) => (user.id === ANNA.id ? { ...user, name: 'Чужое имя', version: 7 } : user));
   await tab.page.fill('[data-testid=user-extension]', '299');
   await tab.page.click('[data-testid=user-save]');
