@@ -12,6 +12,17 @@ fn callees_dialled(desk: &Desk) -> usize {
     desk.effects.iter().filter(|(effect, _)| matches!(effect, Effect::DialCallee { .. })).count()
 }
 
+/// Whether the SIP layer is asked anything about a leg that was never dialled.
+fn is_asked_about(desk: &Desk, callee: LegId) -> bool {
+    let about = |effect: &Effect| match effect {
+        Effect::RejectLeg { leg, .. } | Effect::CancelLeg { leg } | Effect::HangUpLeg { leg, .. } => {
+            *leg == callee
+        }
+        _ => false,
+    };
+    desk.effects.iter().any(|(effect, _)| about(effect))
+}
+
 fn rule(desk: &Desk) -> Rule {
     let call = desk.ended.last().unwrap().0;
     let theirs: Vec<Signal> = desk.signals.iter().filter(|s| s.call_id == call).cloned().collect();
@@ -100,10 +111,11 @@ fn each_refusal_of_the_callee_is_told_by_a_tone_and_then_the_agent_is_released()
 #[test]
 fn an_agent_who_does_not_pick_up_rings_no_customer() {
     let mut desk = Desk::new();
-    let (call, _) = desk.request("+79101234567", &[1, 2]);
+    let (call, callee) = desk.request("+79101234567", &[1, 2]);
     desk.give(Input::ContactFound { call, candidates: Vec::new() });
     desk.wait_ms(20_000);
     assert_eq!(callees_dialled(&desk), 0);
+    assert!(!is_asked_about(&desk, callee));
     assert_eq!(verdict(&desk), (Outcome::Canceled, Rule::AgentNeverThere, None, HangupBy::System));
     let mut declined = Desk::new();
     let (call, _) = declined.request("+79101234567", &[1]);
