@@ -5,7 +5,6 @@ use std::time::{Duration, Instant};
 
 use super::config::Line;
 use super::event::{Event, LineId};
-use super::outgoing::{Job, JobKind};
 use super::{ClientUse, Clock, CommandRefused, UserAgent, child, token};
 use crate::digest::{Challenge, Credentials};
 use crate::invite::header_is_printable;
@@ -224,18 +223,8 @@ impl UserAgent {
             };
             match state.registration.poll_output() {
                 Output::SendRequest(request) => {
-                    let hop = request.headers.routes().ok().and_then(|routes| routes.into_iter().next());
-                    let hop = hop.map_or_else(|| request.uri.clone(), |route| route.uri);
-                    let job = Job {
-                        request: *request,
-                        kind: JobKind::Transaction(ClientUse::Register(line.clone())),
-                        preferred: state.transport,
-                        fallback: None,
-                    };
-                    match hop {
-                        Uri::Sip(hop) => self.dispatch(job, Some(&hop), now),
-                        Uri::Tel(_) | Uri::Other(_) => self.undeliverable(job.kind),
-                    }
+                    let preferred = state.transport;
+                    self.dispatch_by_route(*request, ClientUse::Register(line.clone()), preferred, now);
                 }
                 Output::StateChanged(next) => self.registration_changed(line, next, now),
                 Output::Timeout { at, .. } => {

@@ -100,6 +100,23 @@ impl UserAgent {
         }
     }
 
+    /// Sends a line's own request to its first Route, else to its URI.
+    pub(super) fn dispatch_by_route(
+        &mut self,
+        request: Request,
+        purpose: ClientUse,
+        preferred: Transport,
+        now: Instant,
+    ) {
+        let route = request.headers.routes().ok().and_then(|routes| routes.into_iter().next());
+        let hop = route.map_or_else(|| request.uri.clone(), |route| route.uri);
+        let kind = JobKind::Transaction(purpose);
+        match hop.as_sip() {
+            Some(hop) => self.dispatch(Job { request, kind, preferred, fallback: None }, Some(hop), now),
+            None => self.undeliverable(kind),
+        }
+    }
+
     /// Sends a request to a URI, when its address is known, or asks for it first.
     pub(super) fn dispatch(&mut self, job: Job, hop: Option<&SipUri>, now: Instant) {
         let target = hop.cloned().or_else(|| job.request.uri.as_sip().cloned());

@@ -4,7 +4,6 @@ use std::time::Instant;
 
 use super::event::{Event, LineId};
 use super::lines::Shutdown;
-use super::outgoing::{Job, JobKind};
 use super::{ClientUse, Clock, CommandRefused, UserAgent, child};
 use crate::dialog::DialogId;
 use crate::dialog_info;
@@ -13,7 +12,7 @@ use crate::message::{HeaderName, Request, Response};
 use crate::subscription::{Input, Output, Subscription, SubscriptionConfig, SubscriptionState};
 use crate::transaction::{ClientTransactionId, ServerTransactionId};
 use crate::transport::Flow;
-use crate::uri::{SipUri, Uri, escape_user};
+use crate::uri::{SipUri, escape_user};
 
 /// How long a subscription is asked for, in seconds.
 const EXPIRES_S: u32 = 1_800;
@@ -124,15 +123,7 @@ impl UserAgent {
         self.subscription_names.insert(subscribed.name.clone(), handle);
         self.subscriptions.insert(handle, subscribed);
         for request in requests {
-            let hop = request.headers.routes().ok().and_then(|routes| routes.into_iter().next());
-            let hop = hop.map_or_else(|| request.uri.clone(), |route| route.uri);
-            let kind = JobKind::Transaction(ClientUse::Subscribe(handle));
-            match hop {
-                Uri::Sip(hop) => {
-                    self.dispatch(Job { request, kind, preferred, fallback: None }, Some(&hop), now);
-                }
-                Uri::Tel(_) | Uri::Other(_) => self.undeliverable(kind),
-            }
+            self.dispatch_by_route(request, ClientUse::Subscribe(handle), preferred, now);
         }
         Some(result)
     }
