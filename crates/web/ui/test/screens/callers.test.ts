@@ -114,7 +114,7 @@ test('the search says that it failed and works again with the next letter', asyn
 
 test('a narrow screen unfolds the search over the bar and folds it away', async () => {
   await tab.page.setViewportSize({ width: 360, height: 740 });
-  await searching(tab, office, 'мария', 360);
+  await searching(tab, office, 'мария');
   await tab.page.locator(at('search-option')).first().click();
   await until(() => new URL(tab.page.url()).pathname === `/contacts/${MARIA.id}`);
   expect(await tab.page.locator(at('search-all')).isVisible()).toBe(false);

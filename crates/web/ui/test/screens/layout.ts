@@ -25,6 +25,12 @@ export function faultsOfLayout(): string[] {
     if (clips && element.scrollWidth > element.clientWidth + 1) faults.push(`cut off at the side: ${name(element)}`);
     // A row is opened by all of itself, not by the words of its link.
     if (element.matches('button, a:not(.who), summary') && style.display !== 'inline' && box.height < 24) faults.push(`lower than 24 px: ${name(element)}`);
+    // The unfolded search lies over the bar, a dialog over the page.
+    const inBar = element.matches('header.top :is(button, input, p)') && document.querySelector('dialog[open], .search.unfolded') === null;
+    if (inBar) {
+      const seen = document.elementFromPoint(box.left + box.width / 2, box.top + box.height / 2);
+      if (seen !== null && !element.contains(seen) && !seen.contains(element)) faults.push(`under ${name(seen)}: ${name(element)}`);
+    }
     // A placeholder is enough for axe; it is gone with the first letter.
     const field = element instanceof HTMLInputElement || element instanceof HTMLTextAreaElement;
     if (field && element.labels?.length === 0 && !element.hasAttribute('aria-label')) faults.push(`a field without a label: ${name(element)}`);

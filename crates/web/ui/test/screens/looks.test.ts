@@ -20,9 +20,10 @@ function looks(nth: number): { lang: Lang; theme: Theme }[] {
   return QUICK ? all.filter((_, index) => index === nth % all.length) : all;
 }
 
-async function play(scene: Scene, lang: Lang): Promise<Tab> {
+async function play(scene: Scene, lang: Lang, theme: Theme, width: number): Promise<Tab> {
   const office = stage.server.reset();
   const tab = await Tab.open(await person(stage.browser, lang), stage.server);
+  if (scene.fleeting) await tab.look(width, theme);
   await scene.play(tab, office);
   return tab;
 }
@@ -41,7 +42,7 @@ test.each(chosen.map(({ scene, nth }) => [scene.name, scene, nth] as const))('%s
     for (const { theme } of looks(nth).filter((look) => look.lang === lang)) {
       for (const width of QUICK ? [360, nth % 2 === 0 ? 900 : 1600] : WIDTHS) {
         if (scene.fleeting) await over();
-        tab ??= await play(scene, lang);
+        tab ??= await play(scene, lang, theme, width);
         await tab.look(width, theme);
         if (!QUICK) await tab.picture(`${scene.name}-${lang}-${theme}-${String(width)}`);
         const found = await tab.layout();

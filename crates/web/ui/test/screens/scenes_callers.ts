@@ -49,9 +49,10 @@ export async function importing(tab: Tab, office: Office): Promise<void> {
 }
 
 /** Types into the search for everything. */
-export async function searching(tab: Tab, office: Office, q: string, width = 1600): Promise<void> {
+export async function searching(tab: Tab, office: Office, q: string): Promise<void> {
   known(office);
   await tab.desk();
+  const width = tab.page.viewportSize()?.width ?? 1600;
   if (width < 900) await tab.page.click('[data-testid=search-open]');
   await tab.page.fill('[data-testid=search-all]', q);
 }
@@ -59,6 +60,7 @@ export async function searching(tab: Tab, office: Office, q: string, width = 160
 export const CALLER_SCENES: Scene[] = [
   {
     name: 'search',
+    fleeting: true,
     play: async (tab, office) => {
       await searching(tab, office, 'волга');
       await tab.see('[data-testid=search-option]');
@@ -66,6 +68,7 @@ export const CALLER_SCENES: Scene[] = [
   },
   {
     name: 'search-number',
+    fleeting: true,
     play: async (tab, office) => {
       await searching(tab, office, '8 831 212');
       await tab.see('[data-testid=search-option]');
@@ -74,6 +77,7 @@ export const CALLER_SCENES: Scene[] = [
   },
   {
     name: 'search-nothing',
+    fleeting: true,
     play: async (tab, office) => {
       await searching(tab, office, 'такого нет');
       await tab.see('[data-testid=search-nothing]');
