@@ -7,7 +7,7 @@ use linecard_calls::{LineId, Route, RoutedDevice, UserId};
 use linecard_sip::message::{Header, HeaderName, NameAddr};
 use linecard_sip::ua;
 use linecard_sip::uri::{Host, SipUri, Uri, escape_user};
-use linecard_store::lines::{Line, LineTransport};
+use linecard_store::lines::{Line, LineMode, LineTransport};
 use linecard_store::page::{MAX_LIMIT, PageRequest};
 use linecard_store::users::User;
 use linecard_store::{Store, StoreError};
@@ -134,6 +134,10 @@ pub(crate) fn sip_line(line: &Line, expires_s: u32) -> ua::Line {
         }),
         expires_s,
         contact_user: Some(contact_user(line.id, &account.password)),
+        presence: match account.mode {
+            LineMode::Anchor | LineMode::Shadow => ua::Presence::Registers,
+            LineMode::DialogInfo => ua::Presence::Watches,
+        },
     }
 }
 
@@ -163,7 +167,7 @@ pub(crate) fn server_host(server: &str) -> Option<Host> {
 #[cfg(test)]
 mod tests {
     use linecard_calls::IdSource;
-    use linecard_store::lines::{DialFormat, LineDraft, LineMode};
+    use linecard_store::lines::{DialFormat, LineDraft};
     use rand_chacha::ChaCha12Rng;
     use rand_chacha::rand_core::SeedableRng;
 

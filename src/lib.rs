@@ -19,6 +19,7 @@ pub mod media;
 mod reactor;
 pub mod recorder;
 mod server;
+mod sightings;
 mod spool;
 mod tls;
 mod translate;

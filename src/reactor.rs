@@ -14,6 +14,7 @@ mod registrations;
 mod signalling;
 mod stop;
 mod tally;
+mod watching;
 
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::future::Future;
@@ -48,6 +49,7 @@ use gate::Gate;
 use learning::{LearnedNumber, Learning, OldCall};
 use legs::{Legs, Sound};
 use tally::Tally;
+use watching::LineWatch;
 
 /// How often a leg without sound is asked whether it lives.
 const ASK_SILENT_EVERY: Duration = Duration::from_secs(30);
@@ -117,6 +119,8 @@ pub(crate) struct Reactor {
     legs: Legs,
     gate: Gate,
     standings: HashMap<LineId, RegistrationView>,
+    /// The extensions whose calls PBXes tell of.
+    watches: HashMap<LineId, LineWatch>,
     /// Interactions of ended calls on their way into the database.
     unsaved: HashMap<InteractionId, SavedCall>,
     /// Missed-call items on their way into the database.
@@ -165,6 +169,7 @@ impl Reactor {
             legs: Legs::default(),
             gate: Gate::default(),
             standings: HashMap::new(),
+            watches: HashMap::new(),
             unsaved: HashMap::new(),
             unsaved_missed: HashMap::new(),
             nameless: HashSet::new(),
@@ -302,7 +307,8 @@ impl Reactor {
             | Event::CallRinging(call)
             | Event::CallAnswered(call)
             | Event::CallHeld(call)
-            | Event::CallRetrieved(call) => (Some(call.call_id), Vec::new()),
+            | Event::CallRetrieved(call)
+            | Event::CallTransferred(call) => (Some(call.call_id), Vec::new()),
             Event::RecordingStarted(started) => (Some(started.call_id), vec![begun(started)]),
             _ => (None, Vec::new()),
         };
@@ -459,6 +465,7 @@ impl Reactor {
             tracing::debug!(%error, "the mark that the process lives cannot be written");
         }
         self.forget_ended(now);
+        self.lose_silent(now);
         self.begin_learning();
         self.go_on_stopping(now);
     }

@@ -11,6 +11,7 @@ use linecard_sip::dialog::DialogRecord;
 use linecard_sip::invite;
 use linecard_sip::message::{HeaderName, NameAddr, ReasonValue, Request};
 use linecard_sip::registration::{RegistrationState, WaitReason};
+use linecard_sip::subscription::{self, SubscriptionState};
 use serde::{Deserialize, Serialize};
 
 use crate::recorder;
@@ -125,6 +126,23 @@ pub(crate) fn standing(state: &RegistrationState, now: Instant, at: UtcMillis) -
         | RegistrationState::Unregistered => (LineState::Trying, None, None, 0),
     };
     LineStanding { state, trouble, expires_at, contacts: u32::try_from(contacts).unwrap_or(u32::MAX) }
+}
+
+/// Returns how a line that only watches looks to an administrator; none when nothing is to be said.
+pub(crate) fn watch_standing(state: &SubscriptionState) -> Option<LineStanding> {
+    let (state, trouble) = match state {
+        SubscriptionState::Idle | SubscriptionState::Ended => return None,
+        SubscriptionState::Asking => (LineState::Trying, None),
+        SubscriptionState::Active => (LineState::Registered, None),
+        SubscriptionState::Pending => (LineState::Trying, Some(Trouble::watch_pending())),
+        SubscriptionState::Waiting { reason, .. } => match reason {
+            subscription::WaitReason::Refused(refused) => {
+                (LineState::Failed, Some(Trouble::of_watch_refused(*refused)))
+            }
+            reason => (LineState::Trying, Some(Trouble::of_watch_wait(reason))),
+        },
+    };
+    Some(LineStanding { state, trouble, expires_at: None, contacts: 0 })
 }
 
 /// Tells whether a registration waits because nobody answers at the other end.

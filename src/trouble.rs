@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use linecard_sip::digest::Refused;
 use linecard_sip::registration::{FailureReason, WaitReason};
+use linecard_sip::subscription;
 
 /// What is wrong with a line.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -99,6 +100,66 @@ impl Trouble {
             FailureReason::Rejected { status } => {
                 Self::new("rejected", text, "look into the PBX's log for this account").with("status", status)
             }
+        }
+    }
+
+    /// Somebody has to allow a watch first.
+    pub(crate) fn watch_pending() -> Self {
+        let advice = "allow this account on the PBX to watch its own extension";
+        Self::new("watch_pending", "the PBX wants somebody to allow the watch first", advice)
+    }
+
+    /// Why a watch waits.
+    pub(crate) fn of_watch_wait(reason: &subscription::WaitReason) -> Self {
+        match reason {
+            subscription::WaitReason::Unreachable { attempts } => {
+                Self::of_wait(&WaitReason::Unreachable { attempts: *attempts })
+                    .unwrap_or_else(Self::watch_unavailable)
+            }
+            subscription::WaitReason::Refused(refused) => Self::of_watch_refused(*refused),
+            subscription::WaitReason::Unavailable => Self::watch_unavailable(),
+        }
+    }
+
+    fn watch_unavailable() -> Self {
+        let advice = "look into the PBX's log: it may be starting or overloaded";
+        Self::new("watch_unavailable", "the PBX cannot tell of calls now", advice)
+    }
+
+    /// Why a PBX refuses to tell of an extension's calls.
+    pub(crate) fn of_watch_refused(refused: subscription::FailureReason) -> Self {
+        use subscription::FailureReason as Why;
+        match refused {
+            Why::NoSuchPackage => Self::new(
+                "watch_no_package",
+                "the PBX tells nobody of its extensions' calls (event package dialog)",
+                "switch the busy-lamp field, or presence, on at the PBX, or capture this account's calls as a line",
+            )
+            .blames("mode"),
+            Why::Credentials => Self::new(
+                "watch_credentials",
+                "the PBX does not let this account watch: username or password are wrong",
+                "check username and password; some PBXes want another name for authentication (auth_username)",
+            )
+            .blames("password"),
+            Why::Forbidden => Self::new(
+                "watch_forbidden",
+                "the PBX does not let this account watch its extension",
+                "allow the account on the PBX to subscribe (Asterisk: subscribe_context and allow_subscribe)",
+            )
+            .blames("username"),
+            Why::NoSuchResource => Self::new(
+                "watch_no_extension",
+                "the PBX has no extension of this name that can be watched",
+                "check the username; on Asterisk the extension needs a hint",
+            )
+            .blames("username"),
+            Why::Rejected { status } => Self::new(
+                "watch_rejected",
+                format!("the PBX refuses to tell of this account's calls ({status})"),
+                "look into the PBX's log for this account",
+            )
+            .with("status", status),
         }
     }
 

@@ -12,7 +12,7 @@ use linecard_sip::message::{
 use linecard_sip::registration::RegistrationState;
 use linecard_sip::subscription::{FailureReason, SubscriptionState, WaitReason};
 use linecard_sip::transport::{Flow, Transport};
-use linecard_sip::ua::{Event, Input, Line, LineId, Output, UserAgent, UserAgentConfig};
+use linecard_sip::ua::{Event, Input, Line, LineId, Output, Presence, UserAgent, UserAgentConfig};
 use linecard_sip::uri::{Host, SipUri, Uri, escape_user};
 use rand_chacha::rand_core::RngCore;
 use tokio::sync::mpsc;
@@ -140,6 +140,7 @@ impl Session {
             transport: Some(transport),
             expires_s: EXPIRES_S,
             contact_user: Some(contact_user),
+            presence: Presence::Registers,
         };
         session.agent.add_line(line, Instant::now())?;
         session.pump();

@@ -21,10 +21,16 @@ impl Reactor {
                 let _ = reply.send(self.parts.engine.calls(&viewer));
             }
             Command::HangUp { call, viewer, reply } => {
-                let view = self.parts.engine.call(call).filter(|view| viewer.sees(view.user_id));
-                let Some(view) = view else {
-                    let _ = reply.send(Err(Refusal::NoSuchCall));
-                    return;
+                let view = self.parts.engine.call(call).filter(|view| view.visible_to(&viewer));
+                let view = view.ok_or(Refusal::NoSuchCall);
+                let view = match view
+                    .and_then(|view| if view.watched { Err(Refusal::OnDeskPhone) } else { Ok(view) })
+                {
+                    Ok(view) => view,
+                    Err(refusal) => {
+                        let _ = reply.send(Err(refusal));
+                        return;
+                    }
                 };
                 self.engine(Input::HangUp { call, user: viewer.user_id });
                 let _ = reply.send(Ok(self.parts.engine.call(call).unwrap_or(view)));
@@ -117,11 +123,15 @@ impl Reactor {
     /// Registers every line.
     pub(super) fn add_lines(&mut self) {
         self.know_sources();
-        let lines: Vec<_> = self.parts.directory.lines().map(|line| sip_line(line, EXPIRES_S)).collect();
-        for line in lines {
-            if let Err(error) = self.parts.agent.add_line(line, Instant::now()) {
-                tracing::error!(%error, "a line cannot be served");
-            }
+        let lines: Vec<LineId> = self.parts.directory.lines().map(|line| line.id).collect();
+        lines.into_iter().for_each(|line| self.add_line(line));
+    }
+
+    fn add_line(&mut self, id: LineId) {
+        let Some(line) = self.parts.directory.line(id).map(|line| sip_line(line, EXPIRES_S)) else { return };
+        match self.parts.agent.add_line(line, Instant::now()) {
+            Ok(()) => self.watch(id),
+            Err(error) => tracing::error!(%error, "a line cannot be served"),
         }
     }
 
@@ -140,21 +150,16 @@ impl Reactor {
         for line in before.lines() {
             if self.parts.directory.line(line.id).is_none() || changed == Some(line.id) {
                 self.standings.remove(&line.id);
+                self.unwatch(line.id);
                 if let Err(error) = self.parts.agent.remove_line(&name(line.id), now) {
                     tracing::warn!(line = %line.id, %error, "a line could not be taken out of service");
                 }
             }
         }
         let new = self.parts.directory.lines();
-        let new: Vec<_> = new
-            .filter(|line| before.line(line.id).is_none() || changed == Some(line.id))
-            .map(|line| sip_line(line, EXPIRES_S))
-            .collect();
-        for line in new {
-            if let Err(error) = self.parts.agent.add_line(line, now) {
-                tracing::error!(%error, "a line cannot be served");
-            }
-        }
+        let new = new.filter(|line| before.line(line.id).is_none() || changed == Some(line.id));
+        let new: Vec<LineId> = new.map(|line| line.id).collect();
+        new.into_iter().for_each(|line| self.add_line(line));
     }
 }
 

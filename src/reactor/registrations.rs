@@ -30,7 +30,7 @@ impl Reactor {
             tracing::debug!(line = %line_id, ?state, "registration");
             return;
         }
-        self.stands(line_id, translate::standing(state, Instant::now(), wall_clock()));
+        self.line_stands(line_id, translate::standing(state, Instant::now(), wall_clock()));
     }
 
     /// A server's name has no address: every line that names it says so.
@@ -50,11 +50,12 @@ impl Reactor {
                 expires_at: None,
                 contacts: 0,
             };
-            self.stands(line, standing);
+            self.line_stands(line, standing);
         }
     }
 
-    fn stands(&mut self, line_id: LineId, standing: LineStanding) {
+    /// Takes note of how a line stands, and tells who has to know.
+    pub(super) fn line_stands(&mut self, line_id: LineId, standing: LineStanding) {
         let known = self.parts.directory.line(line_id);
         let name = known.map(|line| line.account.name.clone()).unwrap_or_default();
         let before = self.standings.get(&line_id);

@@ -20,8 +20,8 @@ impl Reactor {
         match event {
             Event::RegistrationChanged { line, state } => self.registration_changed(&line, &state),
             Event::Unresolved { host } => self.unresolved(&host),
-            // Nothing is subscribed to here.
-            Event::SubscriptionChanged { .. } | Event::Notified { .. } => {}
+            Event::SubscriptionChanged { handle, state } => self.subscription_changed(handle, &state),
+            Event::Notified { handle, body } => self.dialogs_told(handle, &body),
             Event::InviteReceived { handle, line, request, offer, flow } => {
                 self.invite_received(handle, &line, &request, offer.as_deref(), flow);
             }

@@ -17,7 +17,7 @@ const UNREGISTERING: Duration = Duration::from_secs(3);
 impl Reactor {
     /// Takes no new calls from now on.
     pub(super) fn drain(&mut self) {
-        let calls = self.parts.engine.calls(&everybody()).len();
+        let calls = self.parts.engine.calls(&everybody()).iter().filter(|call| !call.watched).count();
         tracing::info!(calls, "stopping: calls under way may finish");
         self.course = Course::Draining { until: Instant::now() + GRACE };
         self.go_on_stopping(Instant::now());
@@ -28,7 +28,7 @@ impl Reactor {
         match self.course {
             Course::Running | Course::Gone => {}
             Course::Draining { until } => {
-                let idle = self.parts.engine.live_interactions(&everybody()).is_empty();
+                let idle = self.parts.engine.is_at_rest();
                 if idle || now >= until + SAVING {
                     self.parts.agent.shut_down(now);
                     self.course = Course::Leaving { until: now + UNREGISTERING };

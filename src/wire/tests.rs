@@ -1,6 +1,6 @@
 //! Bytes in and out of real sockets on the loopback range: what arrives, what is told, what is bounded.
 
-use linecard_sip::ua::{Line, LineId, Output, UserAgent, UserAgentConfig};
+use linecard_sip::ua::{Line, LineId, Output, Presence, UserAgent, UserAgentConfig};
 use rand_chacha::ChaCha12Rng;
 use rand_chacha::rand_core::SeedableRng;
 
@@ -226,6 +226,7 @@ fn question(server: &str) -> (ResolveId, String, u16) {
         transport: None,
         expires_s: 120,
         contact_user: None,
+        presence: Presence::Registers,
     };
     let now = std::time::Instant::now();
     agent.add_line(line, now).unwrap();

@@ -50,22 +50,16 @@ impl Kamailio {
 
     /// Starts a PBX with settings of `kamailio.cfg` overridden, such as `("DIGEST", "\"SHA-256\"")`.
     pub(crate) fn start_with(accounts: &[Account], settings: &[(&str, &str)]) -> Self {
-        let ip = own_address();
-        let program = Program::new("kamailio", "kamailio");
-        write_directory(&program, accounts);
-        let settings = settings.iter().map(|&(key, value)| (key.into(), value.into())).collect();
-        let address = SocketAddr::from((ip, free_port(ip)));
-        let mut pbx = Self { program, address, settings, asked: 0 };
+        let mut pbx = Self::of(accounts);
+        pbx.settings.extend(settings.iter().map(|&(key, value)| (key.into(), value.into())));
         pbx.run();
         pbx
     }
 
     /// Starts a PBX that tells extensions of their own calls (RFC 4235).
     pub(crate) fn start_telling(accounts: &[Account]) -> Self {
-        let ip = own_address();
-        let program = Program::new("kamailio", "kamailio");
-        write_directory(&program, accounts);
-        let tables = program.directory().join("presence");
+        let mut pbx = Self::of(accounts);
+        let tables = pbx.program.directory().join("presence");
         std::fs::create_dir(&tables).expect("a folder");
         for entry in
             std::fs::read_dir(PRESENCE_TABLES).expect("Kamailio's tables (cargo verify installs them)")
@@ -73,12 +67,18 @@ impl Kamailio {
             let entry = entry.expect("a table");
             std::fs::copy(entry.path(), tables.join(entry.file_name())).expect("a copy");
         }
-        let address = SocketAddr::from((ip, free_port(ip)));
-        let presence = ("PRESENCE".into(), format!("\"text://{}\"", tables.display()));
-        let own = ("PRESENCE_ADDRESS".into(), format!("\"sip:{address}\""));
-        let mut pbx = Self { program, address, settings: vec![presence, own], asked: 0 };
+        pbx.settings.push(("PRESENCE".into(), format!("\"text://{}\"", tables.display())));
+        pbx.settings.push(("PRESENCE_ADDRESS".into(), format!("\"sip:{}\"", pbx.address)));
         pbx.run();
         pbx
+    }
+
+    /// A PBX that does not run yet.
+    fn of(accounts: &[Account]) -> Self {
+        let ip = own_address();
+        let program = Program::new("kamailio", "kamailio");
+        write_directory(&program, accounts);
+        Self { program, address: SocketAddr::from((ip, free_port(ip))), settings: Vec::new(), asked: 0 }
     }
 
     fn run(&mut self) {

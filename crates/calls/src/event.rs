@@ -38,6 +38,9 @@ pub enum Event {
     /// Nobody is on hold any more.
     #[serde(rename = "call.retrieved")]
     CallRetrieved(CallView),
+    /// Somebody else talks with the customer now.
+    #[serde(rename = "call.transferred")]
+    CallTransferred(CallView),
     /// An inbound call ended without an answer.
     #[serde(rename = "call.missed")]
     CallMissed(CallView),
@@ -102,6 +105,12 @@ pub struct CallView {
     pub state: CallState,
     /// The user who answered, else the one it is meant for.
     pub user_id: Option<UserId>,
+    /// Everybody who takes part or took part, and so may see it.
+    #[serde(default)]
+    pub user_ids: Vec<UserId>,
+    /// Whether it goes on elsewhere and is only seen: it cannot be hung up from here.
+    #[serde(default)]
+    pub watched: bool,
     /// The line.
     pub line_id: LineId,
     /// The customer's number; `None` when withheld or no number at all.
@@ -119,6 +128,13 @@ pub struct CallView {
     pub outcome: Option<Outcome>,
     /// Every leg, the customer's first.
     pub legs: Vec<LegView>,
+}
+
+impl CallView {
+    /// Tells whether it may be shown to `viewer`.
+    pub fn visible_to(&self, viewer: &Viewer) -> bool {
+        viewer.sees(self.user_id) || self.user_ids.iter().any(|user| viewer.sees(Some(*user)))
+    }
 }
 
 /// How a call stands.
@@ -175,8 +191,8 @@ pub struct AgentView {
     pub call_id: Option<CallId>,
 }
 
-/// A user's state as far as calls show it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+/// A user's state as far as calls show it; of several, the greatest counts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum AgentState {
     /// In no call.
@@ -304,6 +320,7 @@ impl Viewer {
 /// Whom an event concerns.
 enum Audience<'a> {
     Owner(Option<UserId>),
+    Parties(&'a CallView),
     Called(&'a MissedItem),
     Supervisors,
 }
@@ -317,6 +334,7 @@ impl Event {
             Event::CallAnswered(_) => "call.answered",
             Event::CallHeld(_) => "call.held",
             Event::CallRetrieved(_) => "call.retrieved",
+            Event::CallTransferred(_) => "call.transferred",
             Event::CallMissed(_) => "call.missed",
             Event::CallEnded(_) => "call.ended",
             Event::PopShown(_) => "pop.shown",
@@ -340,6 +358,7 @@ impl Event {
     pub fn visible_to(&self, viewer: &Viewer) -> bool {
         match self.audience() {
             Audience::Owner(owner) => viewer.sees(owner),
+            Audience::Parties(call) => call.visible_to(viewer),
             Audience::Called(item) => item.visible_to(viewer),
             Audience::Supervisors => viewer.role != Role::Agent,
         }
@@ -352,8 +371,9 @@ impl Event {
             | Event::CallAnswered(call)
             | Event::CallHeld(call)
             | Event::CallRetrieved(call)
+            | Event::CallTransferred(call)
             | Event::CallMissed(call)
-            | Event::CallEnded(call) => Audience::Owner(call.user_id),
+            | Event::CallEnded(call) => Audience::Parties(call),
             Event::PopShown(pop) | Event::PopUpdated(pop) | Event::PopRetracted(pop) => {
                 Audience::Owner(Some(pop.user_id))
             }

@@ -89,6 +89,8 @@ ids! {
     AuditId,
     /// Names a log-in that was not ended.
     SessionId,
+    /// Names what one source sees of one extension's part in a call.
+    SightingId,
 }
 
 /// Makes UUIDv7 identifiers that rise strictly, also when the wall clock falls back.

@@ -12,8 +12,9 @@ use crate::id::{CallId, ContactId, LegId, LineId, MissedId, RecordingId, SignalI
 use crate::interaction::{Interaction, Recording};
 use crate::missed::{Deed, MissedChange};
 use crate::opening::DialRequest;
+use crate::sighting::{Sighting, SightingOver};
 use crate::signal::{
-    Caller, EndCause, MediaFault, Offer, Reason, RecordingClosed, Route, RoutedDevice, Signal,
+    Caller, EndCause, MediaFault, Offer, Reason, RecordingClosed, Route, RoutedDevice, Signal, Source,
 };
 use linecard_crm::matching::Candidate;
 
@@ -30,6 +31,20 @@ pub enum Input {
         route: Route,
         /// Who the user says it is.
         contact: Option<ContactId>,
+    },
+    /// An extension's part in a call was seen for the first time, or to be further than it was.
+    Sighted {
+        /// What was seen.
+        sighting: Sighting,
+        /// Who saw it.
+        source: Source,
+    },
+    /// A source sees a part in a call no more; one that was never told changes nothing.
+    SightingOver {
+        /// Which, and how it was told to end.
+        over: SightingOver,
+        /// Who saw it.
+        source: Source,
     },
     /// A provisional response above 100 came from a device, or from the one who is called.
     LegProgressed {
@@ -280,6 +295,8 @@ pub enum TimerReason {
     SaveLate,
     /// A cancelled leg gave no final response; it is forgotten.
     CancelLate,
+    /// Nobody has seen a call that goes on elsewhere for a while.
+    WatchOver,
 }
 
 /// What the runtime is to do.

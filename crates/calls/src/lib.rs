@@ -20,8 +20,10 @@ pub mod missed;
 pub mod opening;
 pub mod pop;
 mod rules;
+pub mod sighting;
 pub mod signal;
 pub mod time;
+mod watch;
 
 pub use candidate::settled_contact;
 pub use engine::Engine;
@@ -35,7 +37,7 @@ pub use fold::{
 };
 pub use id::{
     AuditId, CallId, ContactId, DeviceId, Id, IdSource, InteractionId, LegId, LineId, MissedId, PopId,
-    RecordingId, SessionId, SignalId, UserId,
+    RecordingId, SessionId, SightingId, SignalId, UserId,
 };
 pub use interaction::{
     Direction, HangupBy, Interaction, InteractionState, LegRecord, LegState, Outcome, Party, Recording,
@@ -46,8 +48,9 @@ pub use io::{
 };
 pub use linecard_crm::matching::{Candidate, ContactRef, Level, Score};
 pub use missed::{Deed, MissedChange, MissedItem, MissedState};
-pub use opening::{Callee, CalleeKind, DialRequest, Opening};
+pub use opening::{Callee, CalleeKind, DialRequest, Opening, SeenCall};
 pub use pop::{Pop, PopState};
+pub use sighting::{Reach, Side, Sighting, SightingEnd, SightingOver, SightingStage};
 pub use signal::{
     Caller, CancelCause, DeviceAddress, EndCause, IdentitySource, Lookup, MediaFault, Offer, Reason,
     RecordingClosed, RecordingState, Ring, Route, RoutedDevice, Signal, SignalBody, Source, Span, SpanKind,

@@ -1,9 +1,11 @@
-//! How a call begins: a customer's INVITE, or a user who asks for a call (RFC 3725, third-party call control).
+//! How a call begins: a customer's INVITE, a user who asks for a call (RFC 3725, third-party call control), or the first
+//! that is seen of one that goes on elsewhere.
 
 use serde::{Deserialize, Serialize};
 
 use crate::id::{InteractionId, LegId, LineId, UserId};
 use crate::interaction::Direction;
+use crate::sighting::{Reach, Side, Sighting};
 use crate::signal::{Caller, Offer, SignalBody};
 
 /// A user's wish to call somebody: first the user's device rings, then the called one's.
@@ -48,6 +50,83 @@ pub enum CalleeKind {
     Special,
 }
 
+/// A call that goes on elsewhere, as far as the sightings tell until now.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SeenCall {
+    /// The leg of the customer, or of whoever else is called; never dialled nor answered by this server.
+    pub leg: LegId,
+    /// The interaction that the call will leave.
+    pub interaction: InteractionId,
+    /// The line by which it was first seen.
+    pub line: LineId,
+    /// The user of that line.
+    pub user: Option<UserId>,
+    /// Who called whom.
+    pub direction: Direction,
+    /// The extension that called; of an inbound call, the one that was called first.
+    pub extension: String,
+    /// The other party of that extension.
+    pub party: Caller,
+    /// What kind of number that is.
+    pub reach: Reach,
+    /// The number that was dialled, when the PBX tells it.
+    pub did: Option<String>,
+}
+
+impl SeenCall {
+    /// Begins with the first sighting.
+    pub fn new(leg: LegId, interaction: InteractionId, sighting: &Sighting) -> Self {
+        let direction = match (sighting.side, sighting.reach) {
+            (Side::Called, _) => Direction::Inbound,
+            (Side::Calling, Reach::Inside) => Direction::Internal,
+            (Side::Calling, _) => Direction::Outbound,
+        };
+        Self {
+            leg,
+            interaction,
+            line: sighting.line,
+            user: sighting.user,
+            direction,
+            extension: sighting.extension.clone(),
+            party: sighting.party.clone(),
+            reach: sighting.reach,
+            did: sighting.did.clone(),
+        }
+    }
+
+    /// Takes what a further sighting knows better: who the other party is, or that both parties are extensions.
+    pub fn learn(&mut self, sighting: &Sighting) {
+        match (self.direction, sighting.side) {
+            (Direction::Inbound, Side::Calling) => {
+                self.direction = Direction::Internal;
+                self.extension.clone_from(&sighting.extension);
+                self.party = sighting.party.clone();
+                self.reach = sighting.reach;
+                self.user = sighting.user;
+            }
+            (Direction::Inbound, Side::Called)
+            | (Direction::Outbound | Direction::Internal, Side::Calling) => {
+                if self.party.number.is_none() && sighting.party.number.is_some() {
+                    self.party = sighting.party.clone();
+                    self.reach = sighting.reach;
+                }
+            }
+            (Direction::Outbound | Direction::Internal, Side::Called) => {}
+        }
+        if self.did.is_none() && sighting.side == Side::Called {
+            self.did.clone_from(&sighting.did);
+        }
+    }
+
+    /// The number of who called, and as it was received.
+    fn caller(&self) -> (Option<&str>, Option<&str>) {
+        match self.direction {
+            Direction::Inbound => (self.party.number.as_deref(), self.party.dialled.as_deref()),
+            Direction::Outbound | Direction::Internal => (Some(&self.extension), Some(&self.extension)),
+        }
+    }
+}
+
 /// How a call began.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Opening {
@@ -55,6 +134,8 @@ pub enum Opening {
     Offered(Offer),
     /// A user asked for it.
     Requested(DialRequest),
+    /// It was seen to go on elsewhere.
+    Seen(SeenCall),
 }
 
 impl Opening {
@@ -63,6 +144,9 @@ impl Opening {
         match body {
             SignalBody::LegOffered(offer) => Some(Self::Offered(offer.clone())),
             SignalBody::DialRequested(request) => Some(Self::Requested(request.clone())),
+            SignalBody::CallSighted { customer, interaction, sighting } => {
+                Some(Self::Seen(SeenCall::new(*customer, *interaction, sighting)))
+            }
             _ => None,
         }
     }
@@ -72,6 +156,7 @@ impl Opening {
         match self {
             Self::Offered(offer) => offer.leg,
             Self::Requested(request) => request.leg,
+            Self::Seen(seen) => seen.leg,
         }
     }
 
@@ -80,6 +165,7 @@ impl Opening {
         match self {
             Self::Offered(offer) => offer.interaction,
             Self::Requested(request) => request.interaction,
+            Self::Seen(seen) => seen.interaction,
         }
     }
 
@@ -88,6 +174,7 @@ impl Opening {
         match self {
             Self::Offered(offer) => offer.line,
             Self::Requested(request) => request.line,
+            Self::Seen(seen) => seen.line,
         }
     }
 
@@ -96,6 +183,7 @@ impl Opening {
         match self {
             Self::Offered(offer) => offer.user,
             Self::Requested(request) => Some(request.user),
+            Self::Seen(seen) => seen.user,
         }
     }
 
@@ -112,6 +200,7 @@ impl Opening {
                 CalleeKind::Inside => Direction::Internal,
                 CalleeKind::Outside | CalleeKind::Special => Direction::Outbound,
             },
+            Self::Seen(seen) => seen.direction,
         }
     }
 
@@ -120,6 +209,7 @@ impl Opening {
         match self {
             Self::Offered(offer) => offer.caller.number.as_deref(),
             Self::Requested(request) => Some(&request.callee.number),
+            Self::Seen(seen) => seen.party.number.as_deref(),
         }
     }
 
@@ -127,6 +217,7 @@ impl Opening {
     pub fn number_to_match(&self) -> Option<&str> {
         match self {
             Self::Requested(request) if request.callee.kind == CalleeKind::Special => None,
+            Self::Seen(seen) if seen.reach == Reach::Special => None,
             _ => self.number(),
         }
     }
@@ -136,6 +227,7 @@ impl Opening {
         match self {
             Self::Offered(offer) => offer.caller.dialled.as_deref(),
             Self::Requested(request) => Some(&request.callee.typed),
+            Self::Seen(seen) => seen.party.dialled.as_deref(),
         }
     }
 
@@ -144,6 +236,42 @@ impl Opening {
         match self {
             Self::Offered(offer) => offer.did.as_deref(),
             Self::Requested(_) => None,
+            Self::Seen(seen) => seen.did.as_deref(),
+        }
+    }
+
+    /// Takes what a sighting knows better; what this server carries it knows best itself.
+    pub(crate) fn learn(&mut self, sighting: &Sighting) {
+        if let Self::Seen(seen) = self {
+            seen.learn(sighting);
+        }
+    }
+
+    /// Yields the number that the called one sees: of a customer who called, the customer's.
+    pub fn caller_number(&self) -> Option<&str> {
+        match self {
+            Self::Offered(offer) => offer.caller.number.as_deref(),
+            Self::Requested(request) => request.caller_id.as_deref(),
+            Self::Seen(seen) => seen.caller().0,
+        }
+    }
+
+    /// Yields that number as received.
+    pub fn caller_dialled(&self) -> Option<&str> {
+        match self {
+            Self::Offered(offer) => offer.caller.dialled.as_deref(),
+            Self::Requested(request) => request.caller_id.as_deref(),
+            Self::Seen(seen) => seen.caller().1,
+        }
+    }
+
+    /// Yields the number that was called, when it is known.
+    pub fn callee_number(&self) -> Option<&str> {
+        match self {
+            Self::Offered(offer) => offer.did.as_deref(),
+            Self::Requested(request) => Some(&request.callee.number),
+            Self::Seen(seen) if seen.direction == Direction::Inbound => seen.did.as_deref(),
+            Self::Seen(seen) => seen.party.number.as_deref(),
         }
     }
 
@@ -156,6 +284,7 @@ impl Opening {
                 dialled: Some(request.callee.typed.clone()),
                 ..Caller::default()
             },
+            Self::Seen(seen) => seen.party.clone(),
         }
     }
 }

@@ -10,6 +10,7 @@ use utoipa::ToSchema;
 
 use crate::id::{CallId, ContactId, DeviceId, InteractionId, LegId, LineId, RecordingId, SignalId, UserId};
 use crate::opening::DialRequest;
+use crate::sighting::{Sighting, SightingOver};
 use crate::time::UtcMillis;
 use linecard_crm::matching::Candidate;
 
@@ -53,6 +54,10 @@ pub enum Source {
     User,
     /// The start after a crash.
     Recovery,
+    /// A PBX that tells of its extensions' dialogs (RFC 4235).
+    DialogInfo,
+    /// A line in shadow mode: the call rings along and is answered elsewhere.
+    Shadow,
 }
 
 /// What a signal says.
@@ -63,6 +68,21 @@ pub enum SignalBody {
     LegOffered(Offer),
     /// A user asked for a call; opens it.
     DialRequested(DialRequest),
+    /// A call was seen that goes on elsewhere; opens it.
+    CallSighted {
+        /// The leg of the customer, or of whoever else is called.
+        customer: LegId,
+        /// The interaction that the call will leave.
+        interaction: InteractionId,
+        /// What was seen.
+        sighting: Sighting,
+    },
+    /// An extension was seen to take part in the call, or to be further in it.
+    Sighted(Sighting),
+    /// A part in the call is seen no more.
+    SightingOver(SightingOver),
+    /// Nobody has seen the call for so long that it is over.
+    WatchOver {},
     /// The user is there, and an INVITE leaves for the one who is called.
     CalleeDialled {
         /// The called one's leg.
@@ -248,7 +268,7 @@ pub enum SignalBody {
 impl SignalBody {
     /// Tells whether this opens a call.
     pub fn opens_call(&self) -> bool {
-        matches!(self, Self::LegOffered(_) | Self::DialRequested(_))
+        matches!(self, Self::LegOffered(_) | Self::DialRequested(_) | Self::CallSighted { .. })
     }
 }
 

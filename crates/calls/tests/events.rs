@@ -108,7 +108,7 @@ fn call_events_carry_the_call_with_its_legs() {
         *data,
         json!({
             "call_id": call, "interaction_id": it.id, "direction": "inbound", "state": "answered",
-            "user_id": user(1), "line_id": line(1), "number": "+79101234567",
+            "user_id": user(1), "user_ids": [user(1)], "watched": false, "line_id": line(1), "number": "+79101234567",
             "contact_id": common::contact(7),
             "started_at": "2025-11-24T16:00:00.000Z", "answered_at": "2025-11-24T16:00:00.000Z",
             "outcome": null,

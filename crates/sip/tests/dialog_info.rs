@@ -5,7 +5,7 @@
 mod corpus;
 
 use linecard_sip::dialog_info::{
-    DialogChange, DialogDirection, DialogInfo, DialogInfoError, DialogState, DialogTable, Reading,
+    DialogChange, DialogDirection, DialogInfo, DialogInfoError, DialogKey, DialogState, DialogTable, Reading,
     ReportedDialog, Scope, TerminationCause,
 };
 use proptest::prelude::*;
@@ -86,8 +86,8 @@ fn read(table: &mut DialogTable, version: u32, scope: &str, dialogs: &str) -> Re
 fn changes(reading: Reading) -> Vec<(String, DialogState)> {
     let Reading::Taken(changes) = reading else { panic!("it was not taken: {reading:?}") };
     let told = |change: DialogChange| match change {
-        DialogChange::Now(dialog) => (dialog.id, dialog.state),
-        DialogChange::Over { was, told } => (was.id, told.unwrap_or(OVER)),
+        DialogChange::Now { dialog, .. } => (dialog.id, dialog.state),
+        DialogChange::Over { was, told, .. } => (was.id, told.unwrap_or(OVER)),
     };
     changes.into_iter().map(told).collect()
 }
@@ -125,6 +125,34 @@ fn a_constant_id_is_one_call_after_another() {
     let next = dialog("id=\"105\" call-id=\"b\" direction=\"recipient\"", "early");
     let both = changes(read(&mut table, 6, "full", &next));
     assert_eq!(both, [("105".to_owned(), DialogState::Early), ("105".to_owned(), OVER)]);
+}
+
+#[test]
+fn a_call_that_waits_under_the_same_id_is_a_second_one() {
+    let mut table = DialogTable::default();
+    let keys = |reading: Reading| -> Vec<(DialogKey, bool)> {
+        let Reading::Taken(changes) = reading else { panic!("it was not taken: {reading:?}") };
+        let key = |change: DialogChange| match change {
+            DialogChange::Now { key, .. } => (key, true),
+            DialogChange::Over { key, .. } => (key, false),
+        };
+        changes.into_iter().map(key).collect()
+    };
+    let (talking, ringing) =
+        (dialog("id=\"105\"", "confirmed"), dialog("id=\"105\" direction=\"recipient\"", "early"));
+    let first = keys(read(&mut table, 1, "full", &talking))[0].0;
+    let second = keys(read(&mut table, 2, "full", &ringing))[0].0;
+    assert_ne!(first, second, "what was answered does not ring again");
+    assert_eq!(table.dialogs().count(), 2);
+    // It rings no more, and whether it was answered is not told.
+    assert_eq!(keys(read(&mut table, 3, "full", &talking)), [(second, false)]);
+    read(&mut table, 4, "full", &ringing);
+    let over = keys(read(&mut table, 5, "full", &dialog("id=\"105\"", "terminated")));
+    assert_eq!(over.iter().filter(|(_, lives)| !lives).count(), 2, "{over:?}");
+    // With a Call-ID there is no doubt that it is the same one.
+    let named = |state| dialog("id=\"7\" call-id=\"x\"", state);
+    let one = keys(read(&mut table, 6, "full", &named("confirmed")))[0].0;
+    assert_eq!(keys(read(&mut table, 7, "full", &named("early"))), [(one, true)]);
 }
 
 #[test]
@@ -168,7 +196,7 @@ proptest! {
     ) {
         const STATES: [&str; 5] = ["trying", "proceeding", "early", "confirmed", "terminated"];
         let mut table = DialogTable::default();
-        let mut live = std::collections::BTreeSet::new();
+        let mut live = std::collections::BTreeMap::new();
         for (version, course) in (0..).zip(&courses) {
             let text: String =
                 course.iter().map(|(id, state)| dialog(&format!("id=\"{id}\""), STATES[*state])).collect();
@@ -177,13 +205,17 @@ proptest! {
             };
             for change in changes {
                 match change {
-                    DialogChange::Now(dialog) => { live.insert(dialog.id); }
-                    DialogChange::Over { was, .. } => prop_assert!(live.remove(&was.id), "{} was not there", was.id),
+                    DialogChange::Now { key, dialog } => { live.insert(key, dialog.id); }
+                    DialogChange::Over { key, was, .. } => {
+                        prop_assert_eq!(live.remove(&key), Some(was.id), "it was not there");
+                    }
                 }
             }
             let told: std::collections::BTreeSet<String> =
                 course.iter().filter(|(_, state)| **state < 4).map(|(id, _)| id.to_string()).collect();
-            prop_assert_eq!(&live, &told);
+            let ids: std::collections::BTreeSet<String> = live.values().cloned().collect();
+            prop_assert_eq!(&ids, &told);
+            prop_assert_eq!(live.len(), table.dialogs().count());
             prop_assert_eq!(table.dialogs().map(|dialog| dialog.id.clone()).collect::<std::collections::BTreeSet<_>>(), told);
         }
     }

@@ -138,7 +138,7 @@ impl From<Refusal> for ApiError {
             Refusal::NoSuchCall => Self::not_found("call"),
             Refusal::NoSuchMissed => Self::not_found("missed call"),
             Refusal::Taken => Self::new(StatusCode::CONFLICT, format!("{refusal}; read it again")),
-            Refusal::InAnotherCall | Refusal::NoDevice => {
+            Refusal::InAnotherCall | Refusal::NoDevice | Refusal::OnDeskPhone => {
                 Self::new(StatusCode::CONFLICT, refusal.to_string())
             }
             Refusal::NoSuchLine => Self::field("line_id", refusal.to_string()),

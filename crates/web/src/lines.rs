@@ -326,7 +326,7 @@ pub(crate) fn transports() -> Object {
 
 /// The modes in which this version captures.
 fn modes() -> Object {
-    words_or_null(&["anchor"])
+    words_or_null(&["anchor", "dialog_info"])
 }
 
 /// Refuses what cannot be a line.
@@ -349,8 +349,11 @@ pub(crate) fn check(draft: &LineDraft) -> Result<(), ApiError> {
     {
         return Err(ApiError::field("dial_prefix", "write digits, *, # or +"));
     }
-    if draft.mode != LineMode::Anchor {
-        return Err(ApiError::field("mode", "this version captures calls in mode \"anchor\" only"));
+    if draft.mode == LineMode::Shadow {
+        return Err(ApiError::field(
+            "mode",
+            "this version captures calls in the modes \"anchor\" and \"dialog_info\"; write one",
+        ));
     }
     if draft.transport == Some(LineTransport::Tls) {
         return Err(ApiError::field(

@@ -68,6 +68,9 @@ pub enum Refusal {
     /// There is no such call, or the asking user may not see it.
     #[error("there is no such call")]
     NoSuchCall,
+    /// The call goes on elsewhere and is only seen.
+    #[error("this call does not run through Linecard; hang up on the phone itself")]
+    OnDeskPhone,
     /// There is no such missed call in memory, or the asking user may not see it.
     #[error("there is no such missed call")]
     NoSuchMissed,

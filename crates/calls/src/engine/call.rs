@@ -6,14 +6,17 @@ use std::time::Instant;
 use super::outbox::Outbox;
 use crate::candidate::settled_contact;
 use crate::event::{AgentState, CallState, CallView, LegView};
+use crate::fold::watched_leg_state;
 use crate::id::{CallId, ContactId, LegId, RecordingId, SignalId, UserId};
 use crate::interaction::{LegState, Outcome, Party};
 use crate::io::{Output, Pickup, TimerReason};
 use crate::opening::Opening;
 use crate::pop::Pop;
 use crate::rules::{Refusal, refusal};
+use crate::sighting::{Side, SightingStage};
 use crate::signal::{CancelCause, EndCause, Lookup, Ring, Route, RoutedDevice, Signal, SignalBody, Source};
 use crate::time::UtcMillis;
+use crate::watch::Watch;
 use linecard_crm::matching::Candidate;
 
 /// A live call, or one that is over and not yet forgotten.
@@ -25,6 +28,9 @@ pub(super) struct Call {
     pub(super) opened_by: SignalId,
     /// The two clocks at the INVITE; a later jump of the wall clock changes no duration.
     anchor: (Instant, UtcMillis),
+    started_at: UtcMillis,
+    /// What is seen of it from beside.
+    pub(super) watch: Watch,
     pub(super) stage: Stage,
     /// Every device leg, in the order of dialling.
     pub(super) devices: BTreeMap<LegId, DeviceLeg>,
@@ -51,6 +57,8 @@ pub(super) enum Stage {
     Dialling(Dialling),
     /// Customer and agent are connected.
     Talking(Talking),
+    /// The call goes on elsewhere, if at all.
+    Watched(Watched),
     /// The customer's leg is over.
     Ended {
         user: Option<UserId>,
@@ -104,6 +112,17 @@ pub(super) struct Talking {
     pub(super) since: UtcMillis,
     pub(super) holders: BTreeSet<LegId>,
     pub(super) ack: Ack,
+}
+
+/// The call goes on elsewhere: what was told of it, and until when it is waited for to be seen again.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) struct Watched {
+    /// Who was last told to talk.
+    pub(super) talker: Option<Option<UserId>>,
+    /// Nobody sees it; at this time it counts as over.
+    pub(super) quiet_until: Option<Instant>,
+    /// An earlier process saw it last, and nobody has since.
+    pub(super) cut_at: Option<UtcMillis>,
 }
 
 /// The customer's ACK of our 200.
@@ -190,11 +209,15 @@ impl Call {
         deadline: Instant,
         out: &Outbox,
     ) -> Self {
+        let mut watch = Watch::default();
+        watch.take(&opened);
         Self {
             id,
             opening,
             opened_by: opened.id,
             anchor: (out.now, out.at),
+            started_at: opened.observed_at,
+            watch,
             stage: Stage::Routing { deadline },
             devices: BTreeMap::new(),
             lookup,
@@ -204,6 +227,33 @@ impl Call {
             recording: RecordingStage::Nothing,
             signals: vec![opened],
         }
+    }
+
+    /// Goes on with a call of an earlier process.
+    pub(super) fn restored(
+        opening: Opening,
+        signals: Vec<Signal>,
+        cut_at: UtcMillis,
+        out: &Outbox,
+    ) -> Option<Self> {
+        let opened = signals.iter().find(|signal| signal.body.opens_call())?.clone();
+        let newest = signals.iter().map(|signal| signal.observed_at).max().unwrap_or(out.at);
+        let mut call = Self::new(opened.call_id, opening, opened, Lookup::Done, out.now, out);
+        call.anchor = (out.now, out.at.max(newest));
+        call.stage = Stage::Watched(Watched { cut_at: Some(cut_at), ..Watched::default() });
+        call.watch = Watch::default();
+        for signal in &signals {
+            call.watch.take(signal);
+            match &signal.body {
+                SignalBody::ContactLookedUp { candidates, lookup: Lookup::Done, .. } => {
+                    call.candidates.clone_from(candidates);
+                }
+                SignalBody::ContactChosen { contact, .. } => call.contact_chosen = Some(*contact),
+                _ => {}
+            }
+        }
+        call.signals = signals;
+        Some(call)
     }
 
     /// The wall-clock time of this call: it runs with the monotonic clock from the INVITE on.
@@ -217,6 +267,7 @@ impl Call {
     pub(super) fn record(&mut self, source: Source, body: SignalBody, out: &mut Outbox) -> SignalId {
         let signal = out.record(self.id, source, self.clock(out), body);
         let id = signal.id;
+        self.watch.take(&signal);
         self.signals.push(signal);
         if let Stage::Ended { saved: Saved::Done, .. } = self.stage {
             out.queue.push_back(Output::CallAmended { call_id: self.id });
@@ -240,12 +291,23 @@ impl Call {
             Stage::Ringing(ringing) => Some(ringing.user),
             Stage::Answering { user, .. } | Stage::Dialling(Dialling { user, .. }) => Some(*user),
             Stage::Talking(talking) => Some(talking.user),
+            Stage::Watched(_) => self.watch.holder().or(self.opening.user()),
             Stage::Ended { user, .. } => *user,
         }
     }
 
+    /// Everybody whose extension takes part or took part, and whose call it is.
+    pub(super) fn users(&self) -> BTreeSet<UserId> {
+        self.watch.legs().filter_map(|(_, leg)| leg.user).chain(self.user()).collect()
+    }
+
     pub(super) fn is_live(&self) -> bool {
         !matches!(self.stage, Stage::Ended { .. })
+    }
+
+    /// Whether it only is seen, so that nothing can be done to it from here.
+    pub(super) fn is_watched(&self) -> bool {
+        matches!(self.stage, Stage::Watched(_)) || matches!(self.opening, Opening::Seen(_))
     }
 
     pub(super) fn is_routing(&self) -> bool {
@@ -272,6 +334,7 @@ impl Call {
             Stage::Answering { deadline, .. } => Some((*deadline, TimerReason::AnswerLate)),
             Stage::Dialling(dialling) => Some((dialling.deadline, TimerReason::CalleeLate)),
             Stage::Talking(_) => None,
+            Stage::Watched(watched) => watched.quiet_until.map(|until| (until, TimerReason::WatchOver)),
             Stage::Ended { farewell: Some(farewell), .. } => {
                 Some((farewell.until, TimerReason::FarewellOver))
             }
@@ -310,22 +373,39 @@ impl Call {
             Stage::Ringing(_) | Stage::Answering { .. } | Stage::Dialling(_) => CallState::Ringing,
             Stage::Talking(talking) if talking.holders.is_empty() => CallState::Answered,
             Stage::Talking(_) => CallState::Held,
+            Stage::Watched(_) if self.watch.talked_from().is_some() => CallState::Answered,
+            Stage::Watched(_) => CallState::Ringing,
             Stage::Ended { .. } => CallState::Ended,
         }
     }
 
-    /// What the call makes of its user's state.
-    pub(super) fn agent_state(&self) -> AgentState {
-        match self.stage {
-            Stage::Routing { .. } | Stage::Ended { .. } => AgentState::Available,
+    /// What the call makes of its users' states.
+    pub(super) fn engaged(&self) -> BTreeMap<UserId, AgentState> {
+        let own = match self.stage {
+            Stage::Ended { .. } => return BTreeMap::new(),
+            Stage::Routing { .. } | Stage::Watched(_) => AgentState::Available,
             Stage::Ringing(_) => AgentState::Ringing,
             Stage::Answering { .. } | Stage::Dialling(_) | Stage::Talking(_) => AgentState::Busy,
+        };
+        let mut users: BTreeMap<UserId, AgentState> =
+            self.user().map(|user| (user, own)).into_iter().collect();
+        for (_, leg) in self.watch.live() {
+            let state = match (leg.stage(), leg.side) {
+                (Some(SightingStage::Ringing), Side::Called) => AgentState::Ringing,
+                _ => AgentState::Busy,
+            };
+            if let Some(user) = leg.user {
+                let known = users.entry(user).or_insert(state);
+                *known = (*known).max(state);
+            }
         }
+        users
     }
 
     pub(super) fn answered_at(&self) -> Option<UtcMillis> {
         match &self.stage {
             Stage::Talking(talking) => Some(talking.since),
+            Stage::Watched(_) => self.watch.talked_from(),
             Stage::Ended { answered_at, .. } => *answered_at,
             _ => None,
         }
@@ -348,6 +428,8 @@ impl Call {
             Stage::Ringing(_) | Stage::Answering { .. } | Stage::Dialling(_) => LegState::Ringing,
             Stage::Talking(talking) if talking.holders.contains(&self.customer()) => LegState::Held,
             Stage::Talking(_) => LegState::Answered,
+            Stage::Watched(_) if self.watch.talked_from().is_some() => LegState::Answered,
+            Stage::Watched(_) => LegState::Ringing,
             Stage::Ended { .. } => LegState::Ended,
         }
     }
@@ -376,19 +458,26 @@ impl Call {
             party: Party::Agent,
             state: self.device_leg_state(*leg, device),
         });
+        let beside = self.watch.legs().filter(|_| self.devices.is_empty()).map(|(id, leg)| LegView {
+            leg_id: id,
+            party: Party::Agent,
+            state: watched_leg_state(leg),
+        });
         CallView {
             call_id: self.id,
             interaction_id: self.opening.interaction(),
             direction: self.opening.direction(),
             state: self.state(),
             user_id: self.user(),
+            user_ids: self.users().into_iter().collect(),
+            watched: self.is_watched(),
             line_id: self.opening.line(),
             number: self.opening.number().map(str::to_owned),
             contact_id: self.contact(),
-            started_at: self.anchor.1,
+            started_at: self.started_at,
             answered_at: self.answered_at(),
             outcome: self.outcome(),
-            legs: std::iter::once(customer).chain(devices).collect(),
+            legs: std::iter::once(customer).chain(devices).chain(beside).collect(),
         }
     }
 }

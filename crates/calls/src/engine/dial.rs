@@ -66,7 +66,7 @@ impl Engine {
         } else {
             call.ring(user, &route, &mut self.out);
         }
-        self.settle(call, None, None);
+        self.settle(call, None);
     }
 
     /// Hangs up what a user only hears a tone on.

@@ -7,10 +7,12 @@ use super::outbox::Outbox;
 use crate::candidate::settled_contact;
 use crate::event::{Event, MatchView};
 use crate::fold::{fold, fold_recordings};
-use crate::id::{LegId, UserId};
+use crate::id::{LegId, LineId, UserId};
 use crate::interaction::{Direction, Outcome};
 use crate::io::{Edit, Effect, Output};
+use crate::opening::Opening;
 use crate::pop::{Pop, PopState};
+use crate::sighting::Sighting;
 use crate::signal::{Lookup, SignalBody, Source};
 use linecard_crm::matching::Candidate;
 
@@ -42,6 +44,9 @@ impl Call {
             Ending::Told { outcome, agent } => (outcome, Some(self.tell_agent(agent, outcome, out))),
         };
         out.legs.remove(&self.customer());
+        if self.goes_on_elsewhere(outcome) {
+            return self.watch_on(out);
+        }
         let (user, answered_at) = (self.user(), self.answered_at());
         let saved = Saved::Waiting { deadline: out.now + SAVE_WAIT };
         let told = farewell.is_some();
@@ -92,9 +97,17 @@ impl Call {
 
     /// Shows the user's pop; a second time does nothing.
     pub(super) fn show_pop(&mut self, user: UserId, out: &mut Outbox) {
-        if self.pops.iter().any(|pop| pop.user_id == user) {
+        if !self.pops.iter().any(|pop| pop.user_id == user) {
+            self.show_pop_as(user, Face::of_opening(&self.opening), out);
+        }
+    }
+
+    /// Shows a pop to a user who has none on the screen.
+    pub(super) fn show_pop_as(&mut self, user: UserId, face: Face, out: &mut Outbox) {
+        if self.pops.iter().any(|pop| pop.user_id == user && !pop.state.is_over()) {
             return;
         }
+        let same = face.number.as_deref() == self.opening.number();
         let pop = Pop {
             pop_id: out.ids.make(out.at),
             version: 1,
@@ -103,25 +116,36 @@ impl Call {
             user_id: user,
             state: PopState::Ringing,
             taken_by: None,
-            direction: self.opening.direction(),
-            number: self.opening.number().map(str::to_owned),
-            number_dialled: self.opening.number_dialled().map(str::to_owned),
-            display_name: self.opening.shown_on_device().display,
-            line_id: self.opening.line(),
-            did: self.opening.did().map(str::to_owned),
-            candidates: self.candidates.clone(),
-            lookup: self.lookup,
+            direction: face.direction,
+            number: face.number,
+            number_dialled: face.number_dialled,
+            display_name: face.display_name,
+            line_id: face.line,
+            did: face.did,
+            candidates: if same { self.candidates.clone() } else { Vec::new() },
+            lookup: if same { self.lookup } else { Lookup::Done },
         };
         out.publish(Event::PopShown(pop.clone()));
         self.pops.push(pop);
     }
 
-    pub(super) fn withdraw_pops_but(&mut self, user: UserId, out: &mut Outbox) {
-        let others = self.pops.iter_mut().filter(|pop| pop.user_id != user && !pop.state.is_over());
-        for pop in others {
-            pop.taken_by = Some(user);
-            retract(pop, PopState::Elsewhere, out);
+    /// Takes pops off the screens: those that `to` names a state for, and who has the call instead.
+    pub(super) fn withdraw(
+        &mut self,
+        out: &mut Outbox,
+        to: impl Fn(&Pop) -> Option<(PopState, Option<UserId>)>,
+    ) {
+        for pop in self.pops.iter_mut().filter(|pop| !pop.state.is_over()) {
+            if let Some((state, taken_by)) = to(pop) {
+                (pop.state, pop.taken_by) = (state, taken_by);
+                pop.version += 1;
+                out.publish(Event::PopRetracted(pop.clone()));
+            }
         }
+    }
+
+    pub(super) fn withdraw_pops_but(&mut self, user: UserId, out: &mut Outbox) {
+        self.withdraw(out, |pop| (pop.user_id != user).then_some((PopState::Elsewhere, Some(user))));
     }
 
     pub(super) fn pop_answered_by(&mut self, user: UserId, out: &mut Outbox) {
@@ -134,11 +158,22 @@ impl Call {
     }
 
     fn retract_pops(&mut self, out: &mut Outbox) {
-        for pop in self.pops.iter_mut().filter(|pop| !pop.state.is_over()) {
+        self.withdraw(out, |pop| {
             let missed = pop.direction == Direction::Inbound && pop.state == PopState::Ringing;
-            let state = if missed { PopState::Missed } else { PopState::Ended };
-            retract(pop, state, out);
+            Some((if missed { PopState::Missed } else { PopState::Ended }, None))
+        });
+    }
+
+    /// The number became known: the contacts are asked for it.
+    pub(super) fn await_contact(&mut self, out: &mut Outbox) {
+        self.lookup = Lookup::Pending;
+        let face = Face::of_opening(&self.opening);
+        for pop in self.pops.iter_mut().filter(|pop| pop.number.is_none()) {
+            pop.number.clone_from(&face.number);
+            pop.number_dialled.clone_from(&face.number_dialled);
+            pop.display_name.clone_from(&face.display_name);
         }
+        self.update_pops(out);
     }
 
     /// The contacts answered; a second answer counts only after an unavailable one.
@@ -192,7 +227,9 @@ impl Call {
     }
 
     fn update_pops(&mut self, out: &mut Outbox) {
-        for pop in self.pops.iter_mut().filter(|pop| !pop.state.is_over()) {
+        let number = self.opening.number().map(str::to_owned);
+        let of_it = |pop: &&mut Pop| !pop.state.is_over() && pop.number == number;
+        for pop in self.pops.iter_mut().filter(of_it) {
             pop.candidates.clone_from(&self.candidates);
             pop.lookup = self.lookup;
             pop.version += 1;
@@ -221,10 +258,41 @@ impl Call {
     }
 }
 
-fn retract(pop: &mut Pop, state: PopState, out: &mut Outbox) {
-    pop.state = state;
-    pop.version += 1;
-    out.publish(Event::PopRetracted(pop.clone()));
+/// What a pop shows of a call.
+#[derive(Debug, Clone)]
+pub(super) struct Face {
+    direction: Direction,
+    number: Option<String>,
+    number_dialled: Option<String>,
+    display_name: Option<String>,
+    line: LineId,
+    did: Option<String>,
+}
+
+impl Face {
+    /// What the call's user sees.
+    pub(super) fn of_opening(opening: &Opening) -> Self {
+        Self {
+            direction: opening.direction(),
+            number: opening.number().map(str::to_owned),
+            number_dialled: opening.number_dialled().map(str::to_owned),
+            display_name: opening.shown_on_device().display,
+            line: opening.line(),
+            did: opening.did().map(str::to_owned),
+        }
+    }
+
+    /// What a user sees whose extension is called.
+    pub(super) fn of_caller(sighting: &Sighting) -> Self {
+        Self {
+            direction: Direction::Inbound,
+            number: sighting.party.number.clone(),
+            number_dialled: sighting.party.dialled.clone(),
+            display_name: sighting.party.display.clone(),
+            line: sighting.line,
+            did: sighting.did.clone(),
+        }
+    }
 }
 
 /// What an edit is in the ledger.

@@ -15,6 +15,7 @@ mod outbox;
 mod recover;
 mod ring;
 mod talk;
+mod watch;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::time::{Duration, Instant};
@@ -27,7 +28,7 @@ use crate::event::{
     AgentState, AgentView, AlarmKind, AlarmView, CallView, Event, RecordingView, Snapshot, Viewer,
 };
 use crate::fold::{fold, fold_recordings};
-use crate::id::{CallId, IdSource, InteractionId, LegId, RecordingId, SignalId, UserId};
+use crate::id::{CallId, IdSource, InteractionId, LegId, RecordingId, SightingId, SignalId, UserId};
 use crate::interaction::{Interaction, Recording};
 use crate::io::{Effect, EngineConfig, Input, Output, TimerReason};
 use crate::opening::Opening;
@@ -53,7 +54,28 @@ pub struct Engine {
     timers: BTreeSet<(Instant, TimerReason, CallId)>,
     /// The live calls by Call-ID and From tag, against the same INVITE by two ways.
     dialogs: HashMap<(String, String), CallId>,
+    /// The calls in memory by the other party's number, and by every Call-ID that is known of them.
+    by_number: HashMap<Option<String>, BTreeSet<CallId>>,
+    sip_calls: HashMap<String, CallId>,
     out: Outbox,
+}
+
+/// What the indexes hold of a call.
+#[derive(Debug)]
+struct Standing {
+    timer: Option<(Instant, TimerReason)>,
+    users: BTreeSet<UserId>,
+    number: Option<String>,
+}
+
+impl Standing {
+    fn of(call: &Call) -> Self {
+        Self {
+            timer: call.deadline(),
+            users: call.engaged().into_keys().collect(),
+            number: call.opening.number().map(str::to_owned),
+        }
+    }
 }
 
 impl Engine {
@@ -66,12 +88,19 @@ impl Engine {
             agents: BTreeMap::new(),
             timers: BTreeSet::new(),
             dialogs: HashMap::new(),
+            by_number: HashMap::new(),
+            sip_calls: HashMap::new(),
             out: Outbox::new(ids, now, at),
         }
     }
 
     /// Names a leg for [`Input::LegOffered`].
     pub fn make_leg(&mut self, at: UtcMillis) -> LegId {
+        self.out.ids.make(at)
+    }
+
+    /// Names a sighting for [`Input::Sighted`].
+    pub fn make_sighting(&mut self, at: UtcMillis) -> SightingId {
         self.out.ids.make(at)
     }
 
@@ -86,6 +115,8 @@ impl Engine {
         self.out.at = at;
         match input {
             Input::LegOffered(offer) => self.leg_offered(offer),
+            Input::Sighted { sighting, source } => self.sighted(sighting, source),
+            Input::SightingOver { over, source } => self.sighting_over(over, source),
             Input::LegProgressed { leg, status } => {
                 self.on_leg(leg, |call, out| call.progressed(leg, status, out));
             }
@@ -167,9 +198,13 @@ impl Engine {
             self.out.effect(Effect::RejectLeg { leg: offer.leg, status: MERGED });
             return;
         }
+        if let Some(call) = self.call_offered(&offer) {
+            return self.seen_call_offered(call, dialog, offer);
+        }
         let id: CallId = self.out.ids.make(self.out.at);
         self.dialogs.insert(dialog, id);
         self.out.legs.insert(offer.leg, id);
+        self.sip_calls.entry(offer.sip_call_id.clone()).or_insert(id);
         let number = offer.caller.number.clone();
         let (line, user) = (offer.line, offer.user);
         let free = user.filter(|user| self.other_call(*user, id).is_none());
@@ -185,7 +220,7 @@ impl Engine {
         if let Some(number) = number {
             self.out.effect(Effect::FindContact { call: id, number });
         }
-        self.settle(call, None, None);
+        self.settle(call, None);
     }
 
     /// The user's other call: one that rings or talks, or an earlier one whose route is not read yet.
@@ -201,10 +236,9 @@ impl Engine {
         let Some(mut call) = self.calls.remove(&id) else {
             return;
         };
-        let before = call.deadline();
-        let user = call.is_live().then(|| call.user()).flatten();
+        let before = Standing::of(&call);
         act(&mut call, &mut self.out);
-        self.settle(call, before, user);
+        self.settle(call, Some(before));
     }
 
     fn on_leg(&mut self, leg: LegId, act: impl FnOnce(&mut Call, &mut Outbox)) {
@@ -222,47 +256,74 @@ impl Engine {
     }
 
     /// Brings the indexes in step with a call and keeps or forgets it.
-    fn settle(&mut self, call: Call, before: Option<(Instant, TimerReason)>, user: Option<UserId>) {
+    fn settle(&mut self, call: Call, before: Option<Standing>) {
         let id = call.id;
-        let after = call.deadline();
-        if before != after {
-            if let Some((at, reason)) = before {
+        let after = Standing::of(&call);
+        let timer = before.as_ref().and_then(|before| before.timer);
+        if timer != after.timer {
+            if let Some((at, reason)) = timer {
                 self.timers.remove(&(at, reason, id));
             }
-            if let Some((at, reason)) = after {
+            if let Some((at, reason)) = after.timer {
                 self.timers.insert((at, reason, id));
             }
         }
-        let live_user = call.is_live().then(|| call.user()).flatten();
-        if user != live_user
-            && let Some(calls) = user.and_then(|user| self.calls_of.get_mut(&user))
-        {
-            calls.remove(&id);
+        let mut concerned = after.users.clone();
+        for user in before.iter().flat_map(|before| &before.users) {
+            if concerned.insert(*user)
+                && let Some(calls) = self.calls_of.get_mut(user)
+            {
+                calls.remove(&id);
+            }
         }
-        if let Some(user) = live_user {
-            self.calls_of.entry(user).or_default().insert(id);
+        for user in &after.users {
+            self.calls_of.entry(*user).or_default().insert(id);
         }
         if let Opening::Offered(offer) = &call.opening
             && !call.is_live()
         {
             self.dialogs.remove(&(offer.sip_call_id.clone(), offer.from_tag.clone()));
         }
+        self.index(&call, before.as_ref(), after.number);
         if !call.is_forgettable() {
             self.calls.insert(id, call);
         }
-        for user in [user, live_user].into_iter().flatten() {
+        for user in concerned {
             self.refresh_agent(user);
+        }
+    }
+
+    /// Keeps the call to be found by number and Call-ID while it is in memory.
+    fn index(&mut self, call: &Call, before: Option<&Standing>, number: Option<String>) {
+        let forgotten = call.is_forgettable();
+        if let Some(before) = before.filter(|before| forgotten || before.number != number)
+            && let Some(calls) = self.by_number.get_mut(&before.number)
+        {
+            calls.remove(&call.id);
+            if calls.is_empty() {
+                self.by_number.remove(&before.number);
+            }
+        }
+        if !forgotten {
+            self.by_number.entry(number).or_default().insert(call.id);
+            return;
+        }
+        let offered = match &call.opening {
+            Opening::Offered(offer) => Some(&offer.sip_call_id),
+            Opening::Requested(_) | Opening::Seen(_) => None,
+        };
+        for sip_call in call.watch.sip_call_ids().chain(offered) {
+            if self.sip_calls.get(sip_call) == Some(&call.id) {
+                self.sip_calls.remove(sip_call);
+            }
         }
     }
 
     fn refresh_agent(&mut self, user: UserId) {
         let calls = self.calls_of.get(&user).into_iter().flatten();
-        let states = calls.filter_map(|id| self.calls.get(id)).map(|call| (call.agent_state(), call.id));
-        let busiest = states.max_by_key(|(state, _)| match state {
-            AgentState::Available => 0,
-            AgentState::Ringing => 1,
-            AgentState::Busy => 2,
-        });
+        let states = calls.filter_map(|id| self.calls.get(id));
+        let states = states.filter_map(|call| Some((*call.engaged().get(&user)?, call.id)));
+        let busiest = states.max_by_key(|(state, _)| *state);
         let (state, call_id) = match busiest {
             Some((state, call)) if state != AgentState::Available => (state, Some(call)),
             _ => (AgentState::Available, None),
@@ -420,6 +481,7 @@ impl Engine {
                 TimerReason::CancelLate => call.cancel_late(out),
                 TimerReason::CalleeLate => call.callee_late(out),
                 TimerReason::FarewellOver => call.farewell_over(out),
+                TimerReason::WatchOver => call.watch_over(out),
             });
         }
     }
@@ -443,8 +505,8 @@ impl Engine {
 
     /// Shows the live calls that `viewer` may see, oldest first.
     pub fn calls(&self, viewer: &Viewer) -> Vec<CallView> {
-        let live = self.calls.values().filter(|call| call.is_live() && viewer.sees(call.user()));
-        let mut views: Vec<CallView> = live.map(Call::view).collect();
+        let live = self.calls.values().filter(|call| call.is_live());
+        let mut views: Vec<CallView> = live.map(Call::view).filter(|view| view.visible_to(viewer)).collect();
         views.sort_by_key(|view| view.call_id);
         views
     }
@@ -472,6 +534,13 @@ impl Engine {
         let mut interactions: Vec<Interaction> = calls.filter_map(|call| fold(&call.signals)).collect();
         interactions.sort_by_key(|interaction| interaction.id);
         interactions
+    }
+
+    /// Tells whether no call runs through this server and nothing waits to be saved; calls that go on elsewhere are no
+    /// reason to wait.
+    pub fn is_at_rest(&self) -> bool {
+        let only_seen = |call: &Call| call.is_live() && call.is_watched();
+        self.calls.values().filter(is_unsaved).all(only_seen)
     }
 
     /// Shows everything that `viewer` may see, as of now.

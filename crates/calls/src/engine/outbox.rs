@@ -4,7 +4,7 @@ use std::collections::{HashMap, VecDeque};
 use std::time::Instant;
 
 use crate::event::{AlarmView, Event};
-use crate::id::{CallId, IdSource, InteractionId, LegId, RecordingId, SignalId, UserId};
+use crate::id::{CallId, IdSource, InteractionId, LegId, RecordingId, SightingId, SignalId, UserId};
 use crate::io::{Effect, Output};
 use crate::missed::Book;
 use crate::signal::{Signal, SignalBody, Source};
@@ -18,6 +18,8 @@ pub(super) struct Outbox {
     pub(super) at: UtcMillis,
     /// Which call a leg belongs to; only live legs and those whose CANCEL is not answered.
     pub(super) legs: HashMap<LegId, CallId>,
+    /// Which call a sighting belongs to, until it is over.
+    pub(super) sightings: HashMap<SightingId, CallId>,
     /// The recordings that are open or being closed.
     pub(super) recordings: HashMap<RecordingId, RecordingOwner>,
     /// The last alarm about recordings that was not cleared.
@@ -43,6 +45,7 @@ impl Outbox {
             now,
             at,
             legs: HashMap::new(),
+            sightings: HashMap::new(),
             recordings: HashMap::new(),
             recording_alarm: None,
             queue: VecDeque::new(),

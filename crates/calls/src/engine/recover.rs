@@ -5,11 +5,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::Value;
 
 use super::Engine;
+use super::call::Call;
 use crate::event::{CallState, CallView, Event, LegView};
 use crate::fold::{fold, fold_recordings};
 use crate::id::{LegId, RecordingId};
 use crate::interaction::{Direction, Interaction, InteractionState, LegRecord, LegState, Party};
 use crate::io::{Effect, OpenCall, Output, RecoveredRecording};
+use crate::opening::Opening;
 use crate::signal::{RecordingState, Signal, SignalBody, Source};
 use crate::time::UtcMillis;
 
@@ -33,6 +35,9 @@ impl Engine {
         let mut signals = open.signals;
         let Some(before) = fold(&signals) else { return };
         signals.retain(|signal| signal.call_id == before.call_id);
+        if before.state == InteractionState::Live && self.watch_again(&signals, alive_until) {
+            return;
+        }
         let last = signals.iter().map(|signal| signal.observed_at).max().unwrap_or(before.started_at);
         let at = self.out.at.max(last);
         let unfinished = fold_recordings(&signals)
@@ -68,6 +73,34 @@ impl Engine {
             self.out.publish(Event::CallEnded(view));
         }
         self.out.publish(Event::InteractionClosed(interaction));
+    }
+
+    /// Goes on with a call that never ran through this server: it may not have noticed the restart at all.
+    fn watch_again(&mut self, signals: &[Signal], alive_until: Option<UtcMillis>) -> bool {
+        let mut ordered = signals.to_vec();
+        ordered.sort_by_key(Signal::key);
+        let Some(mut opening) = ordered.iter().find_map(|signal| Opening::of(&signal.body)) else {
+            return false;
+        };
+        let carried = |signal: &Signal| matches!(signal.body, SignalBody::LegOffered(_));
+        if !matches!(opening, Opening::Seen(_)) || ordered.iter().any(carried) {
+            return false;
+        }
+        for signal in &ordered {
+            if let SignalBody::Sighted(sighting) = &signal.body {
+                opening.learn(sighting);
+            }
+        }
+        let last = ordered.last().map_or(self.out.at, |signal| signal.observed_at);
+        let cut_at = alive_until.unwrap_or(last).max(last);
+        let Some(mut call) = Call::restored(opening, ordered, cut_at, &self.out) else { return false };
+        call.forget_sightings(&mut self.out);
+        for sip_call in call.watch.sip_call_ids() {
+            self.sip_calls.insert(sip_call.clone(), call.id);
+        }
+        self.out.publish(Event::CallCreated(call.view()));
+        self.settle(call, None);
+        true
     }
 
     /// Sends a BYE in every dialog that is not known to be over; a needless one is answered with 481.
@@ -129,6 +162,8 @@ fn ended_view(interaction: &Interaction) -> CallView {
         direction: interaction.direction,
         state: CallState::Ended,
         user_id: interaction.user_id,
+        user_ids: interaction.user_id.into_iter().chain(legs.clone().filter_map(|leg| leg.user_id)).collect(),
+        watched: false,
         line_id: interaction.line_id,
         number: interaction.other_number().map(str::to_owned),
         contact_id: interaction.contact_id,

@@ -78,7 +78,7 @@ impl Call {
                 self.record(Source::Anchor, SignalBody::LegEnded { leg, by, reasons }, out);
                 self.customer_gone(Outcome::Answered, out);
             }
-            Stage::Ended { .. } => {}
+            Stage::Watched(_) | Stage::Ended { .. } => {}
         }
     }
 
@@ -162,7 +162,7 @@ impl Call {
 
     /// A user hangs up in the interface: declines what rings, ends what talks.
     pub(super) fn hang_up(&mut self, user: UserId, out: &mut Outbox) {
-        if !self.is_live() {
+        if !self.is_live() || self.is_watched() {
             return;
         }
         self.record(Source::User, SignalBody::HangUpRequested { user }, out);

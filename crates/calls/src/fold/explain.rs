@@ -10,6 +10,7 @@ use super::verdict::{Rule, judge};
 use crate::id::{CallId, InteractionId, LegId};
 use crate::interaction::Outcome;
 use crate::opening::DialRequest;
+use crate::sighting::{Side, Sighting, SightingEnd, SightingOver, SightingStage};
 use crate::signal::{
     CancelCause, EndCause, IdentitySource, Lookup, MediaFault, Offer, Reason, Signal, SignalBody, Source,
 };
@@ -83,6 +84,7 @@ fn sentence(signal: &Signal) -> Sentence {
         .or_else(|| of_leg(&signal.body))
         .or_else(|| of_leg_end(&signal.body))
         .or_else(|| of_recording(&signal.body))
+        .or_else(|| of_watch(&signal.body))
         .unwrap_or_else(|| of_edit(&signal.body));
     Sentence {
         at: signal.observed_at,
@@ -261,6 +263,52 @@ fn of_leg_end(body: &SignalBody) -> Option<Said> {
     })
 }
 
+fn of_watch(body: &SignalBody) -> Option<Said> {
+    Some(match body {
+        SignalBody::CallSighted { sighting, .. } | SignalBody::Sighted(sighting) => of_sighting(sighting),
+        SignalBody::SightingOver(over) => of_sighting_over(over),
+        SignalBody::WatchOver {} => {
+            said("watch_over", None, &[], "Nobody saw the call any more, so it counts as over.")
+        }
+        _ => return None,
+    })
+}
+
+fn of_sighting(sighting: &Sighting) -> Said {
+    let number = sighting.party.number.clone().unwrap_or_else(|| "unknown".to_owned());
+    let params = [("extension", sighting.extension.clone()), ("number", number.clone())];
+    let extension = &sighting.extension;
+    let (key, text) = match (sighting.side, sighting.stage) {
+        (Side::Called, SightingStage::Ringing) => {
+            ("seen_ringing", format!("Extension {extension} was seen to ring; the other party is {number}."))
+        }
+        (Side::Calling, SightingStage::Ringing) => {
+            ("seen_calling", format!("Extension {extension} was seen to call {number}."))
+        }
+        (_, SightingStage::Talking) => {
+            ("seen_talking", format!("Extension {extension} was seen to talk; the other party is {number}."))
+        }
+    };
+    said(key, Some(sighting.leg), &params, text)
+}
+
+fn of_sighting_over(over: &SightingOver) -> Said {
+    let how = match over.end {
+        SightingEnd::Cancelled => "it was cancelled before an answer",
+        SightingEnd::Rejected => "it was refused",
+        SightingEnd::Replaced => "another dialog took its place",
+        SightingEnd::HungUp => "the extension hung up",
+        SightingEnd::OtherHungUp => "the other party hung up",
+        SightingEnd::Fault => "a fault",
+        SightingEnd::RangOut => "it rang for too long",
+        SightingEnd::Untold => "the reason is not told",
+        SightingEnd::Blind => "the PBX tells of it no more",
+    };
+    let status = over.status.map(|status| format!(" with {status}")).unwrap_or_default();
+    let text = format!("The extension's part is over: {how}{status}{}.", reason_text(&over.reasons));
+    said("seen_over", None, &[("how", how.to_owned())], text)
+}
+
 fn of_recording(body: &SignalBody) -> Option<Said> {
     Some(match body {
         SignalBody::RecordingOpened { recording, .. } => {
@@ -349,6 +397,17 @@ fn rule_text(rule: Rule) -> &'static str {
         Rule::CalleeBusy => "Busy: the called one was busy.",
         Rule::CalleeDeclined => "Rejected: the called one declined.",
         Rule::CalleeSilent => "No answer: the called one did not answer.",
+        Rule::SeenTalking => "Answered: an extension was seen to talk.",
+        Rule::AnsweredElsewhere => {
+            "Answered elsewhere: no extension that is watched was seen to talk, no refusal was told, and the PBX gave as its reason that another phone was answered."
+        }
+        Rule::SeenRefused => {
+            "The extensions that were called refused; a person's refusal counts above a busy phone."
+        }
+        Rule::SeenRingOut => "No answer: an extension rang for too long.",
+        Rule::SeenUnanswered => {
+            "Not answered: no extension that is watched was seen to talk, and nothing tells of an answer elsewhere."
+        }
         Rule::CalleeUnreachable => "Failed: the called one could not be reached, or the network refused.",
     }
 }

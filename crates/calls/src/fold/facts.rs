@@ -10,6 +10,7 @@ use crate::signal::{
     CancelCause, EndCause, Lookup, MediaFault, RecordingClosed, RecordingState, Route, Signal, SignalBody,
 };
 use crate::time::UtcMillis;
+use crate::watch::Watch;
 use linecard_crm::matching::Candidate;
 
 /// What is known of one leg.
@@ -84,6 +85,8 @@ pub(super) struct Facts {
     pub(super) recordings: BTreeMap<RecordingId, RecordingFacts>,
     pub(super) notes: Option<String>,
     pub(super) disposition: Option<String>,
+    /// What is seen of it from beside.
+    pub(super) watch: Watch,
 }
 
 /// A change of hold by one leg.
@@ -109,7 +112,14 @@ pub(super) fn in_order(signals: &[Signal]) -> Vec<&Signal> {
 /// Gathers what the signals say; `None` when the call's opening is missing.
 pub(super) fn gather(signals: &[Signal]) -> Option<Facts> {
     let ordered = in_order(signals);
-    let (first, opening) = ordered.iter().find_map(|signal| Some((signal, Opening::of(&signal.body)?)))?;
+    let mut openings = ordered.iter().filter_map(|signal| Some((signal, Opening::of(&signal.body)?)));
+    let (first, seen) = openings.next()?;
+    // A call that was seen before it came to a line of ours is carried from then on.
+    let carried = |opening: &Opening| !matches!(opening, Opening::Seen(_));
+    let opening = match carried(&seen) {
+        true => seen,
+        false => openings.map(|(_, opening)| opening).find(carried).unwrap_or(seen),
+    };
     let mut facts = Facts::new(first.call_id, first.observed_at, opening);
     for signal in ordered {
         facts.take(signal);
@@ -138,6 +148,7 @@ impl Facts {
             recordings: BTreeMap::new(),
             notes: None,
             disposition: None,
+            watch: Watch::default(),
         }
     }
 
@@ -152,13 +163,25 @@ impl Facts {
         self.legs.iter().filter(move |(leg, _)| **leg != customer)
     }
 
-    /// Whose call it is: who was connected, else whom the route names, else the line's user.
+    /// Whether what is seen from beside decides how the call went, and not what this server carries.
+    pub(super) fn is_watched(&self) -> bool {
+        match self.opening {
+            Opening::Seen(_) => true,
+            Opening::Offered(_) => self.bridged.is_none() && !self.watch.is_empty(),
+            Opening::Requested(_) => false,
+        }
+    }
+
+    /// Whose call it is: who was connected or seen to talk, else whom the route names, else the line's user.
     pub(super) fn user(&self) -> Option<UserId> {
         let connected = self.bridged.and_then(|(_, leg)| self.legs.get(&leg)?.dialled);
-        match (connected, &self.route) {
-            (Some((_, user, _)), _) => Some(user),
-            (None, Some(route)) => route.user,
-            (None, None) => self.opening.user(),
+        let taken = self.watch.taken_by().filter(|_| self.is_watched());
+        match (connected, taken, &self.opening, &self.route) {
+            (Some((_, user, _)), ..) => Some(user),
+            (None, Some(leg), ..) => leg.user,
+            (None, None, Opening::Seen(_), _) => self.watch.user(),
+            (None, None, _, Some(route)) => route.user,
+            (None, None, _, None) => self.opening.user(),
         }
     }
 
@@ -178,6 +201,7 @@ impl Facts {
 
     fn take(&mut self, signal: &Signal) {
         let at = signal.observed_at;
+        self.watch.take(signal);
         match &signal.body {
             SignalBody::Routed(route) => {
                 self.route.get_or_insert_with(|| route.clone());
@@ -204,6 +228,7 @@ impl Facts {
             SignalBody::ContactLookedUp { candidates, lookup: Lookup::Done, .. } => {
                 self.looked_up = Some(candidates.clone());
             }
+            SignalBody::Sighted(sighting) => self.opening.learn(sighting),
             SignalBody::ContactChosen { contact, .. } => self.contact_chosen = Some(*contact),
             SignalBody::NoteEdited { notes, .. } => self.notes = Some(notes.clone()),
             SignalBody::DispositionChosen { disposition, .. } => self.disposition = disposition.clone(),

@@ -7,13 +7,15 @@
 mod explain;
 mod facts;
 mod verdict;
+mod watched;
 
 use std::collections::BTreeSet;
 
 pub use explain::{Explanation, Sentence, explain};
 pub use verdict::Rule;
+pub(crate) use watched::leg_state as watched_leg_state;
 
-use crate::id::LegId;
+use crate::id::{LegId, UserId};
 use crate::interaction::{Interaction, InteractionState, LegRecord, LegState, Party, Recording};
 use crate::opening::Opening;
 use crate::signal::{RecordingState, Signal};
@@ -58,7 +60,7 @@ pub fn contact_standing(signals: &[Signal]) -> ContactStanding {
 fn interaction(facts: &Facts) -> Interaction {
     let verdict = judge(facts);
     let started_at = facts.started_at;
-    let answered_at = facts.bridged.map(|(at, _)| at.max(started_at));
+    let answered_at = answered_at(facts).map(|at| at.max(started_at));
     let talk_until = talk_end(facts, &verdict);
     Interaction {
         id: facts.opening.interaction(),
@@ -69,9 +71,9 @@ fn interaction(facts: &Facts) -> Interaction {
             Some(_) => InteractionState::Ended,
             None => InteractionState::Live,
         },
-        caller_number: caller_number(&facts.opening),
-        caller_dialled: caller_dialled(&facts.opening),
-        callee_number: callee_number(&facts.opening),
+        caller_number: facts.opening.caller_number().map(str::to_owned),
+        caller_dialled: facts.opening.caller_dialled().map(str::to_owned),
+        callee_number: facts.opening.callee_number().map(str::to_owned),
         contact_id: facts.contact(),
         user_id: facts.user(),
         line_id: facts.opening.line(),
@@ -90,24 +92,12 @@ fn interaction(facts: &Facts) -> Interaction {
     }
 }
 
-fn caller_number(opening: &Opening) -> Option<String> {
-    match opening {
-        Opening::Offered(offer) => offer.caller.number.clone(),
-        Opening::Requested(request) => request.caller_id.clone(),
-    }
-}
-
-fn caller_dialled(opening: &Opening) -> Option<String> {
-    match opening {
-        Opening::Offered(offer) => offer.caller.dialled.clone(),
-        Opening::Requested(request) => request.caller_id.clone(),
-    }
-}
-
-fn callee_number(opening: &Opening) -> Option<String> {
-    match opening {
-        Opening::Offered(offer) => offer.did.clone(),
-        Opening::Requested(request) => Some(request.callee.number.clone()),
+/// When the two were connected, here or elsewhere.
+fn answered_at(facts: &Facts) -> Option<UtcMillis> {
+    match facts.bridged {
+        Some((at, _)) => Some(at),
+        None if facts.is_watched() => watched::answered_at(facts),
+        None => None,
     }
 }
 
@@ -168,6 +158,16 @@ fn legs(facts: &Facts, verdict: &Verdict) -> Vec<LegRecord> {
         first.ended_at = verdict.ended_at;
     }
     legs.extend(facts.agents().map(|(leg, known)| record(*leg, Party::Agent, known)));
+    if facts.is_watched() {
+        if let (Some(first), Opening::Seen(_)) = (legs.first_mut(), &facts.opening) {
+            (first.state, first.answered_at) = (watched::customer_state(facts), answered_at(facts));
+        }
+        let dialled: BTreeSet<UserId> =
+            facts.agents().filter_map(|(_, leg)| leg.dialled.map(|(_, user, _)| user)).collect();
+        let beside =
+            facts.watch.legs().filter(|(_, leg)| leg.user.is_none_or(|user| !dialled.contains(&user)));
+        legs.extend(beside.map(|(id, leg)| watched::leg_record(id, leg, facts.interrupted)));
+    }
     legs
 }
 

@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::facts::{Facts, LegFacts};
+use super::watched::watched;
 use crate::interaction::{HangupBy, Outcome};
 use crate::opening::Opening;
 use crate::rules::{Refusal, callee_refused, never_there, refusal, unanswered};
@@ -62,6 +63,16 @@ pub enum Rule {
     CalleeSilent,
     /// The called one could not be reached, or the network refused.
     CalleeUnreachable,
+    /// An extension was seen to talk.
+    SeenTalking,
+    /// No extension was seen to talk, and the end of one gave as its reason that another phone was answered.
+    AnsweredElsewhere,
+    /// An extension refused.
+    SeenRefused,
+    /// An extension rang for too long.
+    SeenRingOut,
+    /// Nobody was seen to talk, and nothing tells of an answer.
+    SeenUnanswered,
 }
 
 /// How a call went.
@@ -77,13 +88,18 @@ pub(super) struct Verdict {
 /// Decides; total, whatever is missing.
 pub(super) fn judge(facts: &Facts) -> Verdict {
     let customer = facts.customer();
+    if facts.is_watched()
+        && let Some(verdict) = watched(facts, customer_status(facts, &customer))
+    {
+        return verdict;
+    }
     let over_at = customer.over_at();
     let Some(ended_at) = over_at else {
         return unfinished(facts, &customer);
     };
     let (outcome, rule, hangup_by) = match facts.opening {
-        Opening::Offered(_) => finished(facts, &customer),
         Opening::Requested(_) => requested(facts, &customer),
+        Opening::Offered(_) | Opening::Seen(_) => finished(facts, &customer),
     };
     Verdict {
         outcome: Some(outcome),
@@ -100,7 +116,7 @@ fn customer_status(facts: &Facts, customer: &LegFacts) -> Option<u16> {
     status(customer).filter(|_| dialled)
 }
 
-fn unfinished(facts: &Facts, customer: &LegFacts) -> Verdict {
+pub(super) fn unfinished(facts: &Facts, customer: &LegFacts) -> Verdict {
     let sip_status = customer_status(facts, customer);
     match facts.interrupted {
         Some(alive_until) => Verdict {

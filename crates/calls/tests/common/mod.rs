@@ -1,6 +1,8 @@
 //! A desk to test the engine at: a fabricated clock, everything the engine said, short names for things.
 #![allow(dead_code)]
 
+pub(crate) mod watching;
+
 use std::time::{Duration, Instant};
 
 use linecard_calls::*;

@@ -10,7 +10,7 @@ use linecard_lab::{Conditions, Endpoint, Parcel, SimNet};
 use linecard_sip::message::{HeaderName, Message, Method, Request, Response, StatusCode, parse_datagram};
 use linecard_sip::transport::{Flow, LocalAddress, Transport};
 use linecard_sip::ua::{
-    CallerId, DialogHandle, Event, Input, Line, LineId, OutgoingInvite, Output, Route, UserAgent,
+    CallerId, DialogHandle, Event, Input, Line, LineId, OutgoingInvite, Output, Presence, Route, UserAgent,
     UserAgentConfig,
 };
 use linecard_sip::uri::Uri;
@@ -97,6 +97,7 @@ impl Phone {
             transport: None,
             expires_s: 600,
             contact_user: None,
+            presence: Presence::Registers,
         };
         self.ua.add_line(line, now).unwrap();
         Uri::Sip(self.ua.line_contact(&id).unwrap().clone())

@@ -17,7 +17,7 @@ pub use document::{
     DialogDirection, DialogInfo, DialogInfoError, DialogState, Participant, ReportedDialog, Scope,
     TerminationCause,
 };
-pub use table::{DialogChange, DialogTable, Reading};
+pub use table::{DialogChange, DialogKey, DialogTable, Reading};
 
 /// The package's name in Event headers.
 pub const PACKAGE: &str = "dialog";

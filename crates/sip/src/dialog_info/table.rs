@@ -6,8 +6,13 @@ use super::document::{DialogInfo, DialogState, ReportedDialog, Scope};
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct DialogTable {
     version: Option<u32>,
-    dialogs: Vec<ReportedDialog>,
+    dialogs: Vec<(DialogKey, ReportedDialog)>,
+    last_key: u64,
 }
+
+/// Names a dialog in a [`DialogTable`]: PBXes give one id to many.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct DialogKey(u64);
 
 /// What became of a document.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -24,9 +29,16 @@ pub enum Reading {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum DialogChange {
     /// A dialog that was not there, or that is further than it was, or of which more is known.
-    Now(ReportedDialog),
+    Now {
+        /// Its name here.
+        key: DialogKey,
+        /// All that is known of it.
+        dialog: ReportedDialog,
+    },
     /// A dialog that is over.
     Over {
+        /// Its name here.
+        key: DialogKey,
         /// What was last known of it, with the state in which it was.
         was: ReportedDialog,
         /// What its end was told as; `None` when it was just not there any more.
@@ -37,7 +49,7 @@ pub enum DialogChange {
 impl DialogTable {
     /// Lists the dialogs.
     pub fn dialogs(&self) -> impl Iterator<Item = &ReportedDialog> {
-        self.dialogs.iter()
+        self.dialogs.iter().map(|(_, dialog)| dialog)
     }
 
     /// Takes a document that came after all that were taken before.
@@ -56,30 +68,62 @@ impl DialogTable {
         let mut changes = Vec::new();
         let mut before = std::mem::take(&mut self.dialogs);
         for dialog in document.dialogs {
-            let was = before.iter().position(|was| is_same(was, &dialog)).map(|at| before.remove(at));
-            match (&dialog.state, was) {
-                // The way to say that there is none (Asterisk).
-                (DialogState::Terminated { .. }, None) => {}
-                (told @ DialogState::Terminated { .. }, Some(was)) => {
-                    changes.push(DialogChange::Over { was, told: Some(*told) });
-                }
-                (_, was) => {
-                    let known = completed(dialog, was.as_ref());
-                    if was.as_ref() != Some(&known) {
-                        changes.push(DialogChange::Now(known.clone()));
-                    }
-                    self.dialogs.push(known);
-                }
-            }
+            let (same, others) = before.into_iter().partition(|(_, was)| is_same(was, &dialog));
+            before = others;
+            self.take_dialog(dialog, same, &mut changes);
         }
         match document.scope {
-            Scope::Full => {
-                changes.extend(before.into_iter().map(|was| DialogChange::Over { was, told: None }));
-            }
+            Scope::Full => changes.extend(before.into_iter().map(|one| over(one, None))),
             Scope::Partial => self.dialogs.append(&mut before),
         }
         Reading::Taken(changes)
     }
+
+    /// Takes the report of one dialog; `same` are those it may be of, more than one only when the id is all that tells
+    /// them apart.
+    fn take_dialog(
+        &mut self,
+        dialog: ReportedDialog,
+        mut same: Vec<(DialogKey, ReportedDialog)>,
+        changes: &mut Vec<DialogChange>,
+    ) {
+        if let told @ DialogState::Terminated { .. } = dialog.state {
+            // Without one that was, it is the way to say that there is none (Asterisk).
+            changes.extend(same.into_iter().map(|one| over(one, Some(told))));
+            return;
+        }
+        let talks = |state: DialogState| state == DialogState::Confirmed;
+        let named = |was: &ReportedDialog| was.call_id.is_some() && was.call_id == dialog.call_id;
+        let goes_on = same.iter().position(|(_, was)| talks(was.state) == talks(dialog.state) || named(was));
+        let was = match (goes_on, talks(dialog.state)) {
+            (Some(at), _) => Some(same.remove(at)),
+            (None, true) => same.pop(),
+            // What was answered does not ring again: it is a second call under the same id.
+            (None, false) => None,
+        };
+        match talks(dialog.state) {
+            true => changes.extend(same.into_iter().map(|one| over(one, None))),
+            false => self.dialogs.append(&mut same),
+        }
+        let (key, was) = match was {
+            Some((key, was)) => (key, Some(was)),
+            None => (self.next_key(), None),
+        };
+        let known = completed(dialog, was.as_ref());
+        if was.as_ref() != Some(&known) {
+            changes.push(DialogChange::Now { key, dialog: known.clone() });
+        }
+        self.dialogs.push((key, known));
+    }
+
+    fn next_key(&mut self) -> DialogKey {
+        self.last_key += 1;
+        DialogKey(self.last_key)
+    }
+}
+
+fn over((key, was): (DialogKey, ReportedDialog), told: Option<DialogState>) -> DialogChange {
+    DialogChange::Over { key, was, told }
 }
 
 /// Tells whether two reports are of one dialog: nothing that both tell differs.

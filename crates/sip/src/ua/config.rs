@@ -76,6 +76,18 @@ pub struct Line {
     /// The user part of the Contact, if the same one is to be used again after a restart; it must not be guessable.
     /// `None`: a new one is drawn.
     pub contact_user: Option<String>,
+    /// Whether calls are to come to it.
+    pub presence: Presence,
+}
+
+/// Whether calls are to come to a line.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
+pub enum Presence {
+    /// It registers.
+    #[default]
+    Registers,
+    /// It has no binding at the registrar: it places calls and subscribes, and no call comes to it.
+    Watches,
 }
 
 /// Which way a call leaves.

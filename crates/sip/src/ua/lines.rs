@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 use std::time::{Duration, Instant};
 
-use super::config::Line;
+use super::config::{Line, Presence};
 use super::event::{Event, LineId};
 use super::{ClientUse, Clock, CommandRefused, UserAgent, child, token};
 use crate::digest::{Challenge, Credentials};
@@ -73,7 +73,7 @@ pub(super) enum Shutdown {
 
 /// Commands.
 impl UserAgent {
-    /// Adds a line and registers it; a line of that name is removed first.
+    /// Adds a line and registers it, unless it only watches; a line of that name is removed first.
     ///
     /// # Errors
     /// `Unreachable` when server or proxy is no host, `Unprintable`, `ShuttingDown`.
@@ -93,7 +93,8 @@ impl UserAgent {
         let user = line.contact_user.clone().unwrap_or_else(|| token(&mut self.rng));
         let registration = self.registration_of(&line, &server, proxy.as_ref(), &user);
         let watchers = self.watchers.entry(line.server.clone()).or_insert(0);
-        let probing = if *watchers < PROBES_PER_SERVER { Probing::Watches } else { Probing::Rests };
+        let watches = *watchers < PROBES_PER_SERVER && line.presence == Presence::Registers;
+        let probing = if watches { Probing::Watches } else { Probing::Rests };
         *watchers += usize::from(probing == Probing::Watches);
         let mut rng = child(&mut self.rng);
         let registration = RegistrationConfig {
@@ -101,7 +102,7 @@ impl UserAgent {
             call_id: token(&mut rng),
             ..registration
         };
-        let id = line.id.clone();
+        let (id, presence) = (line.id.clone(), line.presence);
         self.users.insert(user.clone().into_bytes(), id.clone());
         self.lines.insert(
             id.clone(),
@@ -117,20 +118,27 @@ impl UserAgent {
                 line,
             },
         );
-        self.drive_registration(&id, Input::Start, now);
+        if presence == Presence::Registers {
+            self.drive_registration(&id, Input::Start, now);
+        }
         self.settle(now);
         Ok(())
     }
 
-    /// Unregisters a line and forgets it; its calls go on.
+    /// Unregisters a line, ends its subscriptions and forgets it; its calls go on.
     ///
     /// # Errors
     /// `UnknownLine`.
     pub fn remove_line(&mut self, line: &LineId, now: Instant) -> Result<(), CommandRefused> {
         let state = self.lines.get(line).ok_or(CommandRefused::UnknownLine)?;
         self.users.remove(state.user.as_bytes());
+        let presence = state.line.presence;
         self.clocks.start(Clock::Forget(line.clone()), now + FAREWELL);
-        self.drive_registration(line, Input::Stop, now);
+        self.end_subscriptions(line, now);
+        match presence {
+            Presence::Registers => self.drive_registration(line, Input::Stop, now),
+            Presence::Watches => self.subscription_ended(line),
+        }
         self.settle(now);
         Ok(())
     }
@@ -278,9 +286,8 @@ impl UserAgent {
         self.emit(Event::RegistrationChanged { line: line.clone(), state: next.clone() });
         match next {
             RegistrationState::Unregistered => {
-                if let Shutdown::Waiting(waiting) = &mut self.shutdown {
-                    waiting.remove(line);
-                    self.check_shutdown();
+                if let Shutdown::Waiting(_) = &self.shutdown {
+                    self.rest_if_over(line);
                 } else if self
                     .lines
                     .get(line)
@@ -319,11 +326,33 @@ impl UserAgent {
     }
 
     pub(super) fn stop_line(&mut self, line: &LineId, now: Instant) {
-        self.drive_registration(line, Input::Stop, now);
+        self.end_subscriptions(line, now);
+        if self.lines.get(line).is_some_and(|state| state.line.presence == Presence::Registers) {
+            self.drive_registration(line, Input::Stop, now);
+        }
+        self.rest_if_over(line);
+    }
+
+    /// Takes note that a subscription of a line is over: a line that only watched may be gone now.
+    pub(super) fn subscription_ended(&mut self, line: &LineId) {
+        let removed = self.lines.get(line).is_some_and(|state| {
+            state.line.presence == Presence::Watches && !self.users.contains_key(state.user.as_bytes())
+        });
+        if removed && !self.has_subscriptions(line) {
+            self.forget_line(line);
+        }
+        self.rest_if_over(line);
+    }
+
+    /// The shut-down waits no more for a line that has nothing left to end.
+    fn rest_if_over(&mut self, line: &LineId) {
         let at_rest = self.lines.get(line).is_none_or(|state| {
             matches!(state.registration.state(), RegistrationState::Unregistered | RegistrationState::Idle)
         });
-        if let (Shutdown::Waiting(waiting), true) = (&mut self.shutdown, at_rest) {
+        if at_rest
+            && !self.has_subscriptions(line)
+            && let Shutdown::Waiting(waiting) = &mut self.shutdown
+        {
             waiting.remove(line);
             self.check_shutdown();
         }

@@ -18,8 +18,8 @@ mod sources;
 mod subscriptions;
 
 pub use config::{
-    CallerId, Input, Line, OutgoingInvite, Output, ReinviteAnswer, ResolveId, Route, UnknownSources,
-    UserAgentConfig,
+    CallerId, Input, Line, OutgoingInvite, Output, Presence, ReinviteAnswer, ResolveId, Route,
+    UnknownSources, UserAgentConfig,
 };
 pub use event::{Event, FailureMeaning, LineId, Suspicion, meaning};
 pub use subscriptions::SubscriptionHandle;

@@ -117,6 +117,7 @@ impl UserAgent {
         }
         self.subscription_names.remove(&subscribed.name);
         if *subscribed.machine.state() == SubscriptionState::Ended {
+            self.subscription_ended(&subscribed.line);
             return Some(result);
         }
         subscribed.name = subscribed.machine.dialog_id().half();
@@ -165,6 +166,19 @@ impl UserAgent {
             return true;
         }
         false
+    }
+
+    pub(super) fn has_subscriptions(&self, line: &LineId) -> bool {
+        self.subscriptions.values().any(|subscribed| subscribed.line == *line)
+    }
+
+    /// Ends the subscriptions of a line.
+    pub(super) fn end_subscriptions(&mut self, line: &LineId, now: Instant) {
+        let of_line = self.subscriptions.iter().filter(|(_, subscribed)| subscribed.line == *line);
+        let handles: Vec<SubscriptionHandle> = of_line.map(|(handle, _)| *handle).collect();
+        for handle in handles {
+            self.drive_subscription(handle, Input::Stop, now);
+        }
     }
 
     /// Forgets the subscriptions of a line that is gone.

@@ -1,0 +1,397 @@
+//! Calls that go on elsewhere: which sightings are of one call, who is shown it, and when it is over.
+//!
+//! A sighting joins a call that has its Call-ID, a device of its user that this server rings, the same extension seen by
+//! another source, the other end of an internal call, or the same caller's number while nobody talks: ring groups and
+//! hunts ring many extensions for one caller. All else is a call of its own.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use super::call::{Call, Stage, Watched};
+use super::finish::{Ending, Face};
+use super::outbox::Outbox;
+use super::{Engine, ROUTE_WAIT};
+use crate::event::Event;
+use crate::fold::fold;
+use crate::id::{CallId, LegId, SightingId, UserId};
+use crate::interaction::{Direction, Outcome};
+use crate::io::Effect;
+use crate::opening::{Opening, SeenCall};
+use crate::pop::PopState;
+use crate::sighting::{Reach, Side, Sighting, SightingEnd, SightingOver, SightingStage};
+use crate::signal::{Lookup, Offer, SignalBody, Source};
+use crate::time::UtcMillis;
+use crate::watch::WatchedLeg;
+
+/// How long a call that nobody answered is waited for to ring somewhere else: a hunt goes on to its next extension, and
+/// a phone reports the end of a losing fork before the winner's answer.
+const HUNT_WAIT: Duration = Duration::from_secs(4);
+/// How long a call that was answered is waited for to be talked in somewhere else: it is being transferred.
+const TRANSFER_WAIT: Duration = Duration::from_secs(2);
+/// How long after a restart the PBX may take to tell of a call again.
+pub(super) const RESTART_WAIT: Duration = Duration::from_secs(40);
+/// Forks of one call whose caller is not told begin within this time, in milliseconds.
+const FORKS_WITHIN_MS: i64 = 1_000;
+
+/// Why a sighting is of a known call; the greatest decides.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Kinship {
+    /// Neither tells a number, and they began together.
+    Together,
+    /// The same caller, and nobody talks.
+    Number,
+    /// The other end of an internal call.
+    OtherEnd,
+    /// The same extension, seen by another source.
+    Leg,
+    /// A device of the user that this server rings.
+    OwnDevice,
+    /// The same Call-ID.
+    Dialog,
+}
+
+impl Engine {
+    pub(super) fn sighted(&mut self, sighting: Sighting, source: Source) {
+        let known = self.out.sightings.get(&sighting.id).copied();
+        let Some(call) = known.or_else(|| self.call_seen(&sighting, source)) else {
+            if sighting.reach != Reach::Ours {
+                self.open_seen(sighting, source);
+            }
+            return;
+        };
+        self.out.sightings.insert(sighting.id, call);
+        if let Some(sip_call) = sighting.sip_call_id.clone().filter(|_| self.calls.contains_key(&call)) {
+            self.sip_calls.entry(sip_call).or_insert(call);
+        }
+        self.on_call(call, |call, out| call.sighted(sighting, source, out));
+    }
+
+    pub(super) fn sighting_over(&mut self, over: SightingOver, source: Source) {
+        if let Some(call) = self.out.sightings.remove(&over.id) {
+            self.on_call(call, |call, out| call.sighting_over(over, source, out));
+        }
+    }
+
+    /// The call that a sighting is of, if it is a known one.
+    fn call_seen(&self, sighting: &Sighting, source: Source) -> Option<CallId> {
+        let dialog = sighting.sip_call_id.as_ref().and_then(|sip_call| self.sip_calls.get(sip_call));
+        let of_user = sighting.user.and_then(|user| self.calls_of.get(&user)).into_iter().flatten();
+        let same_number = self.by_number.get(&sighting.party.number).into_iter().flatten();
+        let extension = Some(sighting.extension.clone());
+        let other_end = self.by_number.get(&extension).into_iter().flatten();
+        let near: BTreeSet<CallId> =
+            dialog.into_iter().chain(of_user).chain(same_number).chain(other_end).copied().collect();
+        let kin = near
+            .iter()
+            .filter_map(|id| self.calls.get(id))
+            .filter_map(|call| Some((call.kinship(sighting, source, self.out.at)?, call.id)));
+        kin.max().map(|(_, call)| call)
+    }
+
+    fn open_seen(&mut self, sighting: Sighting, source: Source) {
+        let id: CallId = self.out.ids.make(self.out.at);
+        let customer: LegId = self.out.ids.make(self.out.at);
+        let interaction = self.out.ids.make(self.out.at);
+        self.out.sightings.insert(sighting.id, id);
+        if let Some(sip_call) = sighting.sip_call_id.clone() {
+            self.sip_calls.insert(sip_call, id);
+        }
+        let opening = Opening::Seen(SeenCall::new(customer, interaction, &sighting));
+        let body = SignalBody::CallSighted { customer, interaction, sighting: sighting.clone() };
+        let opened = self.out.record(id, source, self.out.at, body);
+        let number = opening.number_to_match().map(str::to_owned);
+        let lookup = if number.is_some() { Lookup::Pending } else { Lookup::Done };
+        let mut call = Call::new(id, opening, opened, lookup, self.out.now, &self.out);
+        call.stage = Stage::Watched(Watched::default());
+        self.out.publish(Event::CallCreated(call.view()));
+        call.show_seen(&sighting, &mut self.out);
+        if let Some(number) = number {
+            self.out.effect(Effect::FindContact { call: id, number });
+        }
+        self.out.publish(Event::CallRinging(call.view()));
+        call.follow(&mut self.out);
+        self.settle(call, None);
+    }
+
+    /// The call that an INVITE on a line of ours is a further fork of.
+    pub(super) fn call_offered(&self, offer: &Offer) -> Option<CallId> {
+        let dialog = self.sip_calls.get(&offer.sip_call_id);
+        let number = offer.caller.number.clone();
+        let same_number =
+            number.is_some().then(|| self.by_number.get(&number)).into_iter().flatten().flatten();
+        let kin = dialog.into_iter().chain(same_number).filter_map(|id| self.calls.get(id));
+        kin.filter(|call| call.rings_only_elsewhere(offer)).map(|call| call.id).max()
+    }
+
+    /// A call that was seen to ring elsewhere comes to a line of ours too: it is carried from now on.
+    pub(super) fn seen_call_offered(&mut self, id: CallId, dialog: (String, String), offer: Offer) {
+        self.dialogs.insert(dialog, id);
+        self.out.legs.insert(offer.leg, id);
+        self.sip_calls.entry(offer.sip_call_id.clone()).or_insert(id);
+        let free = offer.user.filter(|user| self.other_call(*user, id).is_none());
+        let line = offer.line;
+        self.on_call(id, |call, out| {
+            call.offered(offer, out);
+            if let Some(user) = free {
+                call.show_pop(user, out);
+            }
+        });
+        self.out.effect(Effect::FindRoute { call: id, line });
+    }
+}
+
+impl Call {
+    fn kinship(&self, sighting: &Sighting, source: Source, at: UtcMillis) -> Option<Kinship> {
+        if let Some(sip_call) = &sighting.sip_call_id
+            && (self.watch.knows_sip_call(sip_call) || self.is_offered_as(sip_call))
+        {
+            return Some(Kinship::Dialog);
+        }
+        if !self.is_live() {
+            return None;
+        }
+        let number = sighting.party.number.as_deref();
+        let may_be = |known: Option<&str>| known.is_none() || number.is_none() || known == number;
+        let rings_own = sighting.user.is_some() && self.user() == sighting.user && !self.devices.is_empty();
+        if rings_own && sighting.side == Side::Called && !self.is_watched() {
+            let ours = sighting.reach == Reach::Ours || may_be(self.opening.number());
+            return ours.then_some(Kinship::OwnDevice);
+        }
+        if sighting.reach == Reach::Ours {
+            return None;
+        }
+        let same_leg = |leg: &WatchedLeg| {
+            leg.is_extension(sighting) && !leg.is_seen_by(source) && may_be(leg.number.as_deref())
+        };
+        if self.watch.live().any(|(_, leg)| same_leg(leg)) {
+            return Some(Kinship::Leg);
+        }
+        if self.watch.live().any(|(_, leg)| leg.is_other_end(sighting)) {
+            return Some(Kinship::OtherEnd);
+        }
+        self.rings_on(sighting, at)
+    }
+
+    /// Whether a further extension that is called may be one that this call goes on to.
+    fn rings_on(&self, sighting: &Sighting, at: UtcMillis) -> Option<Kinship> {
+        let inbound = self.opening.direction() == Direction::Inbound && sighting.side == Side::Called;
+        let dids = (self.opening.did(), sighting.did.as_deref());
+        let other_did = matches!(dids, (Some(one), Some(other)) if one != other);
+        let taken = self.watch.live().any(|(_, leg)| leg.is_extension(sighting));
+        let revived = sighting.stage == SightingStage::Talking || self.watch.talking().next().is_none();
+        let carried = matches!(self.stage, Stage::Answering { .. } | Stage::Dialling(_) | Stage::Talking(_));
+        if !inbound || other_did || taken || carried || !revived {
+            return None;
+        }
+        match (self.opening.number(), sighting.party.number.as_deref()) {
+            (Some(one), Some(other)) if one == other => Some(Kinship::Number),
+            (None, None) if at.since_ms(self.newest_sighting()) <= FORKS_WITHIN_MS => Some(Kinship::Together),
+            _ => None,
+        }
+    }
+
+    fn newest_sighting(&self) -> UtcMillis {
+        self.watch.legs().map(|(_, leg)| leg.first_seen).max().unwrap_or(UtcMillis(i64::MIN))
+    }
+
+    fn is_offered_as(&self, sip_call: &str) -> bool {
+        matches!(&self.opening, Opening::Offered(offer) if offer.sip_call_id == sip_call)
+    }
+
+    /// Whether it is a call that so far rings elsewhere and may ring here too.
+    fn rings_only_elsewhere(&self, offer: &Offer) -> bool {
+        let ringing = matches!(self.stage, Stage::Watched(_)) && self.watch.talking().next().is_none();
+        let seen = matches!(self.opening, Opening::Seen(_)) && self.opening.direction() == Direction::Inbound;
+        let dids = (self.opening.did(), offer.did.as_deref());
+        ringing && seen && !matches!(dids, (Some(one), Some(other)) if one != other)
+    }
+
+    fn offered(&mut self, mut offer: Offer, out: &mut Outbox) {
+        offer.interaction = self.opening.interaction();
+        let before = self.opening.number_to_match().map(str::to_owned);
+        self.opened_by = self.record(Source::Anchor, SignalBody::LegOffered(offer.clone()), out);
+        self.opening = Opening::Offered(offer);
+        self.stage = Stage::Routing { deadline: out.now + ROUTE_WAIT };
+        self.number_learned(before.as_deref(), out);
+    }
+
+    fn sighted(&mut self, mut sighting: Sighting, source: Source, out: &mut Outbox) {
+        if !self.is_live() || !self.has_room() {
+            return;
+        }
+        let known = self.watch.sighting(sighting.id);
+        let learned = self.opening.number().is_none() && sighting.party.number.is_some();
+        if known.is_some_and(|(_, stage)| stage >= sighting.stage) && !learned {
+            return;
+        }
+        let leg = known.map(|(leg, _)| leg).or_else(|| self.leg_of(&sighting, source));
+        sighting.leg = leg.unwrap_or(sighting.leg);
+        let before = self.opening.number_to_match().map(str::to_owned);
+        self.opening.learn(&sighting);
+        self.record(source, SignalBody::Sighted(sighting.clone()), out);
+        self.number_learned(before.as_deref(), out);
+        if known.is_none() {
+            self.show_seen(&sighting, out);
+        }
+        self.follow(out);
+    }
+
+    /// The leg of the extension that is seen, when it has one: another source sees it, or it was lost sight of.
+    fn leg_of(&self, sighting: &Sighting, source: Source) -> Option<LegId> {
+        let same = self.watch.legs().filter(|(_, leg)| leg.is_extension(sighting));
+        let dialog = sighting.sip_call_id.as_deref().is_some_and(|call| self.watch.knows_sip_call(call));
+        let mut free = same.filter(|(_, leg)| match leg.stage() {
+            Some(_) => dialog || !leg.is_seen_by(source),
+            None => true,
+        });
+        free.next().map(|(id, _)| id)
+    }
+
+    /// The contacts are asked once it is known for whom.
+    fn number_learned(&mut self, before: Option<&str>, out: &mut Outbox) {
+        let number = self.opening.number_to_match().filter(|number| Some(*number) != before);
+        let Some(number) = number.map(str::to_owned) else { return };
+        self.await_contact(out);
+        out.effect(Effect::FindContact { call: self.id, number });
+    }
+
+    fn sighting_over(&mut self, over: SightingOver, source: Source, out: &mut Outbox) {
+        if self.is_live() && self.watch.sighting(over.id).is_some() {
+            self.record(source, SignalBody::SightingOver(over), out);
+            self.follow(out);
+        }
+    }
+
+    /// Shows the call to the user whose extension takes part, unless they have it on the screen.
+    fn show_seen(&mut self, sighting: &Sighting, out: &mut Outbox) {
+        let own_device = !self.is_watched() && self.user() == sighting.user;
+        if let Some(user) = sighting.user.filter(|_| !own_device) {
+            let face = match sighting.side {
+                Side::Called => Face::of_caller(sighting),
+                Side::Calling => Face::of_opening(&self.opening),
+            };
+            self.show_pop_as(user, face, out);
+        }
+    }
+
+    /// Brings pops, state and timer in step with what is seen.
+    fn follow(&mut self, out: &mut Outbox) {
+        self.withdraw_unseen(out);
+        let Stage::Watched(watched) = self.stage else { return };
+        let talks = self.watch.talking().next().is_some();
+        let seen = self.watch.live().next().is_some();
+        let quiet_until = match (seen, watched.quiet_until) {
+            (true, _) => None,
+            (false, Some(until)) => Some(until),
+            (false, None) if self.watch.talked_from().is_some() => Some(out.now + TRANSFER_WAIT),
+            (false, None) => Some(out.now + HUNT_WAIT),
+        };
+        let cut_at = watched.cut_at.filter(|_| !seen);
+        let talker = if talks { Some(self.watch.holder()) } else { watched.talker };
+        self.stage = Stage::Watched(Watched { talker, quiet_until, cut_at });
+        self.pops_taken(out);
+        match (watched.talker, talker) {
+            (None, Some(_)) => {
+                self.tell_missed(out);
+                out.publish(Event::CallAnswered(self.view()));
+            }
+            (Some(before), Some(now)) if before != now => out.publish(Event::CallTransferred(self.view())),
+            _ => {}
+        }
+    }
+
+    /// Those whose extension talks have the call.
+    fn pops_taken(&mut self, out: &mut Outbox) {
+        let talking: BTreeSet<UserId> = self.watch.talking().filter_map(|(_, leg)| leg.user).collect();
+        for pop in self.pops.iter_mut().filter(|pop| talking.contains(&pop.user_id)) {
+            if pop.state == PopState::Ringing {
+                pop.state = PopState::Mine;
+                pop.version += 1;
+                out.publish(Event::PopUpdated(pop.clone()));
+            }
+        }
+    }
+
+    /// Takes the call off the screens of those whose extension takes no part in it any more.
+    fn withdraw_unseen(&mut self, out: &mut Outbox) {
+        let carried = if self.is_watched() { None } else { self.user() };
+        let seen: BTreeSet<UserId> =
+            self.watch.live().filter_map(|(_, leg)| leg.user).chain(carried).collect();
+        let beside: BTreeSet<UserId> = self.watch.legs().filter_map(|(_, leg)| leg.user).collect();
+        let taken_by = self.watch.talked_from().and_then(|_| self.watch.holder());
+        let elsewhere = taken_by.is_some() || self.says_answered_elsewhere();
+        self.withdraw(out, |pop| {
+            if seen.contains(&pop.user_id) || !beside.contains(&pop.user_id) {
+                return None;
+            }
+            Some(match (pop.state, pop.direction) {
+                (PopState::Ringing, Direction::Inbound) if elsewhere => (PopState::Elsewhere, taken_by),
+                (PopState::Ringing, Direction::Inbound) => (PopState::Missed, None),
+                _ => (PopState::Ended, None),
+            })
+        });
+    }
+
+    fn says_answered_elsewhere(&self) -> bool {
+        self.watch.legs().flat_map(|(_, leg)| &leg.ends).any(SightingOver::says_answered_elsewhere)
+    }
+
+    /// Whether others may still answer the call when it is over here.
+    pub(super) fn goes_on_elsewhere(&self, outcome: Outcome) -> bool {
+        let carried = matches!(self.opening, Opening::Offered(_)) && !matches!(self.stage, Stage::Watched(_));
+        carried && outcome != Outcome::Answered && !self.watch.is_empty()
+    }
+
+    /// The call is over here; what is seen of it decides how it went.
+    pub(super) fn watch_on(&mut self, out: &mut Outbox) {
+        self.stage = Stage::Watched(Watched::default());
+        out.effect(Effect::ReleaseMedia { call: self.id });
+        let taken_by = self.watch.talked_from().and_then(|_| self.watch.holder());
+        let seen: BTreeSet<UserId> = self.watch.live().filter_map(|(_, leg)| leg.user).collect();
+        self.withdraw(out, |pop| match (seen.contains(&pop.user_id), taken_by) {
+            (true, _) => None,
+            (false, Some(user)) => Some((PopState::Elsewhere, Some(user))),
+            (false, None) => Some((PopState::Missed, None)),
+        });
+        self.follow(out);
+    }
+
+    /// Nobody has seen the call for a while.
+    pub(super) fn watch_over(&mut self, out: &mut Outbox) {
+        let Stage::Watched(watched) = self.stage else { return };
+        match watched.cut_at {
+            Some(alive_until) => self.record(Source::Recovery, SignalBody::Interrupted { alive_until }, out),
+            None => self.record(Source::Engine, SignalBody::WatchOver {}, out),
+        };
+        let outcome = fold(&self.signals).and_then(|interaction| interaction.outcome);
+        self.finish(Ending::Gone { outcome: outcome.unwrap_or(Outcome::Failed) }, out);
+    }
+
+    /// The start after a crash: no source is trusted to see what it saw before.
+    pub(super) fn forget_sightings(&mut self, out: &mut Outbox) {
+        let seen: Vec<(SightingId, Source)> = self.watch.sightings().collect();
+        for (id, _) in seen {
+            let over = SightingOver { id, end: SightingEnd::Blind, status: None, reasons: Vec::new() };
+            self.record(Source::Recovery, SignalBody::SightingOver(over), out);
+        }
+        if let Stage::Watched(watched) = &mut self.stage {
+            watched.quiet_until = Some(out.now + RESTART_WAIT);
+            watched.talker = self.watch.talked_from().map(|_| self.watch.holder());
+        }
+    }
+}
+
+impl WatchedLeg {
+    /// Whether it is of the extension that is seen.
+    fn is_extension(&self, sighting: &Sighting) -> bool {
+        self.server == sighting.server && self.extension == sighting.extension && self.side == sighting.side
+    }
+
+    /// Whether it and what is seen are the two ends of an internal call.
+    fn is_other_end(&self, sighting: &Sighting) -> bool {
+        self.server == sighting.server
+            && self.side != sighting.side
+            && self.number.as_deref() == Some(&sighting.extension)
+            && sighting.party.number.as_deref() == Some(&self.extension)
+    }
+}
