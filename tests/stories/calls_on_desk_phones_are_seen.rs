@@ -75,7 +75,7 @@ fn a_customer_who_rings_a_desk_phone_is_shown_and_the_talk_is_written_down() {
     call.wait_talking(SOON);
     desk.wait_for("[data-testid=panel-state][data-state=talking]", SOON);
     assert_eq!(
-        desk.count("[data-testid=hang-up]"),
+        desk.count("[data-testid=hangup-button]"),
         0,
         "what does not run through the server is not ended here"
     );

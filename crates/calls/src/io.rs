@@ -297,6 +297,8 @@ pub enum TimerReason {
     CancelLate,
     /// Nobody has seen a call that goes on elsewhere for a while.
     WatchOver,
+    /// It is not known yet whether what was seen is a call of its own or one that is being transferred.
+    Undecided,
 }
 
 /// What the runtime is to do.

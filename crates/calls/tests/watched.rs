@@ -405,6 +405,69 @@ fn a_transferred_call_keeps_its_interaction_and_is_shown_to_the_next_one() {
 }
 
 #[test]
+fn a_transfer_is_one_call_also_when_its_new_end_is_told_first() {
+    let mut desk = Desk::new();
+    let one = desk.sight(&Look::called(1, Some(CUSTOMER)));
+    desk.talks(&one);
+    desk.wait_ms(30_000);
+    let two = desk.sight(&Look::called(2, Some(CUSTOMER)));
+    assert!(pops_of(&desk, 2).is_empty(), "it may be a second call of this number");
+    desk.wait_ms(100);
+    desk.lost(&one, SightingEnd::Untold);
+    assert_eq!(pops_of(&desk, 2), [(PopState::Ringing, None)], "shown as soon as that is known");
+    desk.talks(&two);
+    desk.wait_ms(5_000);
+    desk.lost(&two, SightingEnd::OtherHungUp);
+    desk.wait_ms(10_000);
+    assert_eq!((only(&desk).legs.len(), only(&desk).talk_ms), (3, Some(35_100)));
+}
+
+#[test]
+fn a_second_call_of_a_number_that_talks_already_is_shown_a_moment_later() {
+    for ends_early in [true, false] {
+        let mut desk = Desk::new();
+        let one = desk.sight(&Look::called(1, Some(CUSTOMER)));
+        desk.talks(&one);
+        desk.wait_ms(30_000);
+        let two = desk.sight(&Look::called(2, Some(CUSTOMER)));
+        desk.wait_ms(if ends_early { 300 } else { 750 });
+        assert_eq!(pops_of(&desk, 2).is_empty(), ends_early);
+        desk.lost(&two, SightingEnd::Cancelled);
+        desk.wait_ms(10_000);
+        assert_eq!(only(&desk).outcome, Some(Outcome::Abandoned), "{ends_early}");
+        desk.lost(&one, SightingEnd::OtherHungUp);
+        desk.wait_ms(10_000);
+        assert_eq!((desk.ended.len(), desk.missed.len()), (2, 1));
+        assert_eq!(desk.timer, None);
+    }
+}
+
+#[test]
+fn a_transfer_after_a_question_takes_the_customer_along() {
+    let mut desk = Desk::new();
+    let one = desk.sight(&Look::called(1, Some(CUSTOMER)));
+    desk.talks(&one);
+    desk.wait_ms(20_000);
+    // User 1 asks user 2 first; then the PBX connects user 2 with the customer.
+    let inside = |look: Look| Look { reach: Reach::Inside, ..look };
+    let asks = desk.sight(&inside(Look::calling(1, Some("202"))));
+    let asked = desk.sight(&inside(Look::called(2, Some("201"))));
+    desk.talks(&asks);
+    desk.talks(&asked);
+    desk.wait_ms(5_000);
+    desk.lost(&one, SightingEnd::Replaced);
+    desk.connected(&asked, CUSTOMER);
+    desk.lost(&asks, SightingEnd::HungUp);
+    desk.wait_ms(15_000);
+    desk.lost(&asked, SightingEnd::OtherHungUp);
+    desk.wait_ms(10_000);
+    let mut ended: Vec<_> =
+        desk.ended.iter().map(|(_, it, _)| (it.direction, it.talk_ms, it.legs.len())).collect();
+    ended.sort_by_key(|(_, talk_ms, _)| *talk_ms);
+    assert_eq!(ended, [(Direction::Internal, Some(5_000), 3), (Direction::Inbound, Some(40_000), 3)]);
+}
+
+#[test]
 fn a_false_end_of_a_losing_fork_does_not_end_the_call() {
     let mut desk = Desk::new();
     let look = Look { sip_call_id: Some("shared"), ..Look::called(1, Some(CUSTOMER)) };

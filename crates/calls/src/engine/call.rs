@@ -296,6 +296,10 @@ impl Call {
         }
     }
 
+    pub(super) fn started_at(&self) -> UtcMillis {
+        self.started_at
+    }
+
     /// Everybody whose extension takes part or took part, and whose call it is.
     pub(super) fn users(&self) -> BTreeSet<UserId> {
         self.watch.legs().filter_map(|(_, leg)| leg.user).chain(self.user()).collect()

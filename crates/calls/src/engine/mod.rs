@@ -32,6 +32,7 @@ use crate::id::{CallId, IdSource, InteractionId, LegId, RecordingId, SightingId,
 use crate::interaction::{Interaction, Recording};
 use crate::io::{Effect, EngineConfig, Input, Output, TimerReason};
 use crate::opening::Opening;
+use crate::sighting::Sighting;
 use crate::signal::{
     EndCause, Lookup, Offer, Reason, RecordingClosed, RecordingState, Signal, SignalBody, Source,
 };
@@ -57,6 +58,8 @@ pub struct Engine {
     /// The calls in memory by the other party's number, and by every Call-ID that is known of them.
     by_number: HashMap<Option<String>, BTreeSet<CallId>>,
     sip_calls: HashMap<String, CallId>,
+    /// What was seen and may be of a call that is being transferred, by the call that it will be if not.
+    undecided: BTreeMap<CallId, (Sighting, Source)>,
     out: Outbox,
 }
 
@@ -90,6 +93,7 @@ impl Engine {
             dialogs: HashMap::new(),
             by_number: HashMap::new(),
             sip_calls: HashMap::new(),
+            undecided: BTreeMap::new(),
             out: Outbox::new(ids, now, at),
         }
     }
@@ -473,6 +477,10 @@ impl Engine {
                 return;
             }
             self.timers.remove(&(at, reason, id));
+            if reason == TimerReason::Undecided {
+                self.decide(id);
+                continue;
+            }
             self.on_call(id, |call, out| match reason {
                 TimerReason::RouteLate => call.route_unavailable(out),
                 TimerReason::RingOver => call.ring_over(out),
@@ -482,6 +490,7 @@ impl Engine {
                 TimerReason::CalleeLate => call.callee_late(out),
                 TimerReason::FarewellOver => call.farewell_over(out),
                 TimerReason::WatchOver => call.watch_over(out),
+                TimerReason::Undecided => {}
             });
         }
     }

@@ -15,7 +15,7 @@ use crate::event::Event;
 use crate::fold::fold;
 use crate::id::{CallId, LegId, SightingId, UserId};
 use crate::interaction::{Direction, Outcome};
-use crate::io::Effect;
+use crate::io::{Effect, TimerReason};
 use crate::opening::{Opening, SeenCall};
 use crate::pop::PopState;
 use crate::sighting::{Reach, Side, Sighting, SightingEnd, SightingOver, SightingStage};
@@ -30,13 +30,16 @@ const HUNT_WAIT: Duration = Duration::from_secs(4);
 const TRANSFER_WAIT: Duration = Duration::from_secs(2);
 /// How long after a restart the PBX may take to tell of a call again.
 pub(super) const RESTART_WAIT: Duration = Duration::from_secs(40);
+/// How long it may stay open whether what is seen is a call that is being transferred: the two ends of a transfer are told
+/// within a few tens of milliseconds of each other.
+const UNDECIDED: Duration = Duration::from_millis(700);
 /// Forks of one call whose caller is not told begin within this time, in milliseconds.
 const FORKS_WITHIN_MS: i64 = 1_000;
 
 /// Why a sighting is of a known call; the greatest decides.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Kinship {
-    /// Neither tells a number, and they began together.
+    /// One of them tells no number, and they began together.
     Together,
     /// The same caller, and nobody talks.
     Number,
@@ -52,13 +55,55 @@ enum Kinship {
 
 impl Engine {
     pub(super) fn sighted(&mut self, sighting: Sighting, source: Source) {
-        let known = self.out.sightings.get(&sighting.id).copied();
-        let Some(call) = known.or_else(|| self.call_seen(&sighting, source)) else {
-            if sighting.reach != Reach::Ours {
-                self.open_seen(sighting, source);
+        if let Some(call) = self.out.sightings.get(&sighting.id).copied() {
+            match self.moved_to(&sighting, source, call) {
+                Some(other) => self.move_sighting(sighting, source, other),
+                None => self.on_call(call, |call, out| call.sighted(sighting, source, out)),
             }
             return;
-        };
+        }
+        self.undecided.retain(|_, (known, _)| known.id != sighting.id);
+        if let Some(call) = self.call_seen(&sighting, source) {
+            self.join(call, sighting, source);
+        } else if self.may_be_transferred(&sighting) {
+            let id: CallId = self.out.ids.make(self.out.at);
+            self.timers.insert((self.out.now + UNDECIDED, TimerReason::Undecided, id));
+            self.undecided.insert(id, (sighting, source));
+        } else if sighting.reach != Reach::Ours {
+            let id = self.out.ids.make(self.out.at);
+            self.open_seen(id, sighting, source);
+        }
+    }
+
+    pub(super) fn sighting_over(&mut self, over: SightingOver, source: Source) {
+        let waits =
+            self.undecided.iter().find(|(_, (sighting, _))| sighting.id == over.id).map(|(id, _)| *id);
+        if let Some(id) = waits {
+            self.decide(id);
+        }
+        if let Some(call) = self.out.sightings.remove(&over.id) {
+            self.on_call(call, |call, out| call.sighting_over(over, source, out));
+        }
+        let again: Vec<CallId> = self.undecided.keys().copied().collect();
+        for id in again {
+            let known =
+                self.undecided.get(&id).and_then(|(sighting, source)| self.call_seen(sighting, *source));
+            if known.is_some() {
+                self.decide(id);
+            }
+        }
+    }
+
+    /// What was seen is of a call that is known by now, or a call of its own.
+    pub(super) fn decide(&mut self, id: CallId) {
+        let Some((sighting, source)) = self.undecided.remove(&id) else { return };
+        match self.call_seen(&sighting, source) {
+            Some(call) => self.join(call, sighting, source),
+            None => self.open_seen(id, sighting, source),
+        }
+    }
+
+    fn join(&mut self, call: CallId, sighting: Sighting, source: Source) {
         self.out.sightings.insert(sighting.id, call);
         if let Some(sip_call) = sighting.sip_call_id.clone().filter(|_| self.calls.contains_key(&call)) {
             self.sip_calls.entry(sip_call).or_insert(call);
@@ -66,30 +111,60 @@ impl Engine {
         self.on_call(call, |call, out| call.sighted(sighting, source, out));
     }
 
-    pub(super) fn sighting_over(&mut self, over: SightingOver, source: Source) {
-        if let Some(call) = self.out.sightings.remove(&over.id) {
-            self.on_call(call, |call, out| call.sighting_over(over, source, out));
+    /// Whether somebody talks with this caller: its call may be on its way to the extension that rings now, for the end
+    /// of the old part and the new one are told in any order. It may also be a second call of the same number.
+    fn may_be_transferred(&self, sighting: &Sighting) -> bool {
+        let rings = sighting.side == Side::Called && sighting.stage == SightingStage::Ringing;
+        let same_number = self.by_number.get(&sighting.party.number).into_iter().flatten();
+        let mut talks =
+            same_number.filter_map(|id| self.calls.get(id)).filter(|call| call.is_talked_elsewhere(sighting));
+        rings && sighting.party.number.is_some() && talks.next().is_some()
+    }
+
+    /// The call to which an extension was connected that took part in another until now: its other party changed.
+    fn moved_to(&self, sighting: &Sighting, source: Source, from: CallId) -> Option<CallId> {
+        let known = self.calls.get(&from)?.party_of(sighting.id)?;
+        if sighting.party.number.is_none() || known == sighting.party.number.as_deref() {
+            return None;
         }
+        self.call_seen(sighting, source).filter(|call| *call != from)
+    }
+
+    fn move_sighting(&mut self, mut sighting: Sighting, source: Source, to: CallId) {
+        let over =
+            SightingOver { id: sighting.id, end: SightingEnd::Replaced, status: None, reasons: Vec::new() };
+        self.sighting_over(over, source);
+        sighting.leg = self.out.ids.make(self.out.at);
+        self.join(to, sighting, source);
     }
 
     /// The call that a sighting is of, if it is a known one.
     fn call_seen(&self, sighting: &Sighting, source: Source) -> Option<CallId> {
-        let dialog = sighting.sip_call_id.as_ref().and_then(|sip_call| self.sip_calls.get(sip_call));
-        let of_user = sighting.user.and_then(|user| self.calls_of.get(&user)).into_iter().flatten();
-        let same_number = self.by_number.get(&sighting.party.number).into_iter().flatten();
-        let extension = Some(sighting.extension.clone());
-        let other_end = self.by_number.get(&extension).into_iter().flatten();
-        let near: BTreeSet<CallId> =
-            dialog.into_iter().chain(of_user).chain(same_number).chain(other_end).copied().collect();
-        let kin = near
-            .iter()
-            .filter_map(|id| self.calls.get(id))
-            .filter_map(|call| Some((call.kinship(sighting, source, self.out.at)?, call.id)));
-        kin.max().map(|(_, call)| call)
+        let kin: Vec<(Kinship, CallId)> = self
+            .calls_near(sighting)
+            .into_iter()
+            .filter_map(|id| self.calls.get(&id))
+            .filter_map(|call| Some((call.kinship(sighting, source, self.out.at)?, call.id)))
+            .collect();
+        let (kinship, call) = kin.iter().max().copied()?;
+        // That two began together tells nothing when a third did too.
+        (kinship != Kinship::Together || kin.len() == 1).then_some(call)
     }
 
-    fn open_seen(&mut self, sighting: Sighting, source: Source) {
-        let id: CallId = self.out.ids.make(self.out.at);
+    /// The calls that a sighting may be of; without a number it may be any.
+    fn calls_near(&self, sighting: &Sighting) -> BTreeSet<CallId> {
+        let number = &sighting.party.number;
+        if number.is_none() {
+            return self.calls.keys().copied().collect();
+        }
+        let dialog = sighting.sip_call_id.as_ref().and_then(|sip_call| self.sip_calls.get(sip_call));
+        let of_user = sighting.user.and_then(|user| self.calls_of.get(&user)).into_iter().flatten();
+        let numbers = [number, &None, &Some(sighting.extension.clone())];
+        let of_number = numbers.into_iter().filter_map(|number| self.by_number.get(number)).flatten();
+        dialog.into_iter().chain(of_user).chain(of_number).copied().collect()
+    }
+
+    fn open_seen(&mut self, id: CallId, sighting: Sighting, source: Source) {
         let customer: LegId = self.out.ids.make(self.out.at);
         let interaction = self.out.ids.make(self.out.at);
         self.out.sightings.insert(sighting.id, id);
@@ -116,11 +191,13 @@ impl Engine {
     /// The call that an INVITE on a line of ours is a further fork of.
     pub(super) fn call_offered(&self, offer: &Offer) -> Option<CallId> {
         let dialog = self.sip_calls.get(&offer.sip_call_id);
-        let number = offer.caller.number.clone();
-        let same_number =
-            number.is_some().then(|| self.by_number.get(&number)).into_iter().flatten().flatten();
-        let kin = dialog.into_iter().chain(same_number).filter_map(|id| self.calls.get(id));
-        kin.filter(|call| call.rings_only_elsewhere(offer)).map(|call| call.id).max()
+        let numbers =
+            [&offer.caller.number, &None].into_iter().filter_map(|number| self.by_number.get(number));
+        let near: BTreeSet<CallId> = dialog.into_iter().chain(numbers.flatten()).copied().collect();
+        let kin = near.iter().filter_map(|id| self.calls.get(id));
+        let kin: Vec<&Call> = kin.filter(|call| call.rings_only_elsewhere(offer, self.out.at)).collect();
+        let named = kin.iter().find(|call| call.opening.number() == offer.caller.number.as_deref());
+        named.or(kin.first().filter(|_| kin.len() == 1)).map(|call| call.id)
     }
 
     /// A call that was seen to ring elsewhere comes to a line of ours too: it is carried from now on.
@@ -184,14 +261,29 @@ impl Call {
             return None;
         }
         match (self.opening.number(), sighting.party.number.as_deref()) {
-            (Some(one), Some(other)) if one == other => Some(Kinship::Number),
-            (None, None) if at.since_ms(self.newest_sighting()) <= FORKS_WITHIN_MS => Some(Kinship::Together),
-            _ => None,
+            (Some(one), Some(other)) => (one == other).then_some(Kinship::Number),
+            _ => (at.since_ms(self.newest_fork()).abs() <= FORKS_WITHIN_MS).then_some(Kinship::Together),
         }
     }
 
-    fn newest_sighting(&self) -> UtcMillis {
-        self.watch.legs().map(|(_, leg)| leg.first_seen).max().unwrap_or(UtcMillis(i64::MIN))
+    /// Whether other extensions talk in it with the party that is seen.
+    fn is_talked_elsewhere(&self, sighting: &Sighting) -> bool {
+        let watched =
+            matches!(self.stage, Stage::Watched(_)) && self.opening.direction() == Direction::Inbound;
+        watched
+            && self.watch.talking().next().is_some()
+            && !self.watch.live().any(|(_, leg)| leg.is_extension(sighting))
+    }
+
+    /// The number of the other party of the extension that is seen by `id`; the inner option is one not known.
+    fn party_of(&self, id: SightingId) -> Option<Option<&str>> {
+        let (leg, _) = self.watch.sighting(id)?;
+        self.watch.legs().find(|(id, _)| *id == leg).map(|(_, leg)| leg.number.as_deref())
+    }
+
+    fn newest_fork(&self) -> UtcMillis {
+        let seen = self.watch.legs().map(|(_, leg)| leg.first_seen);
+        seen.fold(self.started_at(), UtcMillis::max)
     }
 
     fn is_offered_as(&self, sip_call: &str) -> bool {
@@ -199,11 +291,17 @@ impl Call {
     }
 
     /// Whether it is a call that so far rings elsewhere and may ring here too.
-    fn rings_only_elsewhere(&self, offer: &Offer) -> bool {
+    fn rings_only_elsewhere(&self, offer: &Offer, at: UtcMillis) -> bool {
+        let together = at.since_ms(self.newest_fork()).abs() <= FORKS_WITHIN_MS;
+        let numbers = (self.opening.number(), offer.caller.number.as_deref());
+        let may_be = match numbers {
+            (Some(one), Some(other)) => one == other,
+            _ => together || self.watch.knows_sip_call(&offer.sip_call_id),
+        };
         let ringing = matches!(self.stage, Stage::Watched(_)) && self.watch.talking().next().is_none();
         let seen = matches!(self.opening, Opening::Seen(_)) && self.opening.direction() == Direction::Inbound;
         let dids = (self.opening.did(), offer.did.as_deref());
-        ringing && seen && !matches!(dids, (Some(one), Some(other)) if one != other)
+        may_be && ringing && seen && !matches!(dids, (Some(one), Some(other)) if one != other)
     }
 
     fn offered(&mut self, mut offer: Offer, out: &mut Outbox) {

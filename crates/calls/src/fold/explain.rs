@@ -277,19 +277,20 @@ fn of_watch(body: &SignalBody) -> Option<Said> {
 fn of_sighting(sighting: &Sighting) -> Said {
     let number = sighting.party.number.clone().unwrap_or_else(|| "unknown".to_owned());
     let params = [("extension", sighting.extension.clone()), ("number", number.clone())];
-    let extension = &sighting.extension;
-    let (key, text) = match (sighting.side, sighting.stage) {
+    let (extension, leg) = (&sighting.extension, Some(sighting.leg));
+    match (sighting.side, sighting.stage) {
         (Side::Called, SightingStage::Ringing) => {
-            ("seen_ringing", format!("Extension {extension} was seen to ring; the other party is {number}."))
+            let text = format!("Extension {extension} was seen to ring; the other party is {number}.");
+            said("seen_ringing", leg, &params, text)
         }
         (Side::Calling, SightingStage::Ringing) => {
-            ("seen_calling", format!("Extension {extension} was seen to call {number}."))
+            said("seen_calling", leg, &params, format!("Extension {extension} was seen to call {number}."))
         }
         (_, SightingStage::Talking) => {
-            ("seen_talking", format!("Extension {extension} was seen to talk; the other party is {number}."))
+            let text = format!("Extension {extension} was seen to talk; the other party is {number}.");
+            said("seen_talking", leg, &params, text)
         }
-    };
-    said(key, Some(sighting.leg), &params, text)
+    }
 }
 
 fn of_sighting_over(over: &SightingOver) -> Said {

@@ -87,6 +87,14 @@ impl Desk {
         self.give(Input::Sighted { sighting, source: eye.source });
     }
 
+    /// The extension talks with somebody else now.
+    pub(crate) fn connected(&mut self, eye: &Eye, number: &str) {
+        let party = Caller { number: Some(number.to_owned()), ..Caller::default() };
+        let stage = SightingStage::Talking;
+        let sighting = Sighting { stage, party, reach: Reach::Outside, ..eye.sighting.clone() };
+        self.give(Input::Sighted { sighting, source: eye.source });
+    }
+
     pub(crate) fn lost(&mut self, eye: &Eye, end: SightingEnd) {
         self.lost_with(eye, end, None, &[]);
     }

@@ -42,6 +42,8 @@ export function call(more: Partial<CallView> = {}): CallView {
     direction: 'inbound',
     state: 'ringing',
     user_id: ME,
+    user_ids: [ME],
+    watched: false,
     line_id: LINE,
     number: '+78312123456',
     contact_id: null,

@@ -13,6 +13,7 @@ import { recordings } from './en/recordings.ts';
 import { reports } from './en/reports.ts';
 import { server } from './en/server.ts';
 import { users } from './en/users.ts';
+import { watch } from './en/watch.ts';
 import type { Message } from './message.ts';
 
 export const en = {
@@ -30,6 +31,7 @@ export const en = {
   ...own,
   ...people,
   ...server,
+  ...watch,
   ...users,
   'app.name': 'Linecard',
   'app.work': 'Work area',

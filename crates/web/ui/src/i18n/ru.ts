@@ -15,6 +15,7 @@ import { recordings } from './ru/recordings.ts';
 import { reports } from './ru/reports.ts';
 import { server } from './ru/server.ts';
 import { users } from './ru/users.ts';
+import { watch } from './ru/watch.ts';
 
 export const ru: Record<Key, Message> = {
   ...live,
@@ -31,6 +32,7 @@ export const ru: Record<Key, Message> = {
   ...own,
   ...people,
   ...server,
+  ...watch,
   ...users,
   'app.name': 'Linecard',
   'app.work': 'Рабочая область',

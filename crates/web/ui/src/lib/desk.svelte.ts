@@ -175,6 +175,11 @@ export class Desk {
     return this.state.outcomes[pop.call_id] ?? this.known[pop.interaction_id]?.outcome ?? null;
   }
 
+  /** Whether the call goes on elsewhere, so that nothing can be done to it from here. */
+  isWatched(pop: Pop): boolean {
+    return this.state.calls[pop.call_id]?.watched ?? false;
+  }
+
   isHeld(pop: Pop): boolean {
     return this.state.calls[pop.call_id]?.state === 'held';
   }

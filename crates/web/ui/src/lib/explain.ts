@@ -16,10 +16,18 @@ const CAUSES: Record<string, Key> = {
   'a fault': 'cause.fault',
   'its party hung up': 'cause.party',
   'the server ended it': 'cause.server',
+  'it was cancelled before an answer': 'cause.seen_cancelled',
+  'it was refused': 'cause.seen_refused',
+  'another dialog took its place': 'cause.seen_replaced',
+  'the extension hung up': 'cause.seen_hung_up',
+  'the other party hung up': 'cause.seen_other_hung_up',
+  'it rang for too long': 'cause.seen_rang_out',
+  'the reason is not told': 'cause.seen_untold',
+  'the PBX tells of it no more': 'cause.seen_blind',
 };
 
 /** Sentences whose words name the side already. */
-const SAYS_ITSELF = new Set(['leg_offered', 'leg_dialled', 'leg_progressed', 'leg_confirmed', 'bridged', 'callee_dialled', 'early_media']);
+const SAYS_ITSELF = new Set(['leg_offered', 'leg_dialled', 'leg_progressed', 'leg_confirmed', 'bridged', 'callee_dialled', 'early_media', 'seen_ringing', 'seen_calling', 'seen_talking', 'seen_over']);
 
 /** What only a technician wants to read; shown quieter. */
 const TECHNICAL = new Set(['dialog_recorded', 'leg_confirmed', 'late_durable']);
@@ -60,9 +68,17 @@ export function sentenceText(
       if (sentence.text.includes('could not be read')) return say({ key: 'why.unavailable' });
       return count === 0 ? say({ key: 'explain.contact_looked_up.nobody' }) : say({ key, params: { count } });
     }
+    case 'seen_ringing':
+    case 'seen_calling':
+    case 'seen_talking': {
+      const given = params['number'] ?? 'unknown';
+      const { extension = '' } = params;
+      return say({ key, params: { extension, number: given === 'unknown' ? say({ key: 'explain.unknown_number' }) : number(given) } });
+    }
     case 'leg_cancelled':
-    case 'leg_ended': {
-      const cause = CAUSES[params['by'] ?? ''];
+    case 'leg_ended':
+    case 'seen_over': {
+      const cause = CAUSES[params['by'] ?? params['how'] ?? ''];
       return cause ? say({ key, params: { why: say({ key: cause }) } }) : sentence.text;
     }
     case 'recording_closed':

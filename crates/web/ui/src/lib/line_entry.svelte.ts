@@ -2,7 +2,7 @@
 
 import { t } from '../i18n/index.svelte.ts';
 import { Entry, orNull } from './entry.svelte.ts';
-import type { DialFormat, Line, LineDraft, Transport } from './wire.ts';
+import type { DialFormat, Line, LineDraft, LineMode, Transport } from './wire.ts';
 
 export interface Typed {
   server: string;
@@ -12,6 +12,7 @@ export interface Typed {
   auth_username: string;
   outbound_proxy: string;
   transport: '' | Transport;
+  mode: LineMode;
   user_id: string;
   dial_format: DialFormat;
   dial_prefix: string;
@@ -21,7 +22,7 @@ export interface Typed {
 export type LineField = keyof Typed;
 
 /** Those that stand folded under "more". */
-export const MORE: readonly LineField[] = ['name', 'auth_username', 'outbound_proxy', 'transport', 'user_id', 'dial_format', 'dial_prefix', 'caller_id'];
+export const MORE: readonly LineField[] = ['name', 'auth_username', 'outbound_proxy', 'transport', 'mode', 'user_id', 'dial_format', 'dial_prefix', 'caller_id'];
 const HOSTS: readonly LineField[] = ['server', 'outbound_proxy'];
 const HOST = /^[A-Za-z0-9\-._:[\]]{1,255}$/;
 
@@ -33,6 +34,7 @@ const EMPTY: Typed = {
   auth_username: '',
   outbound_proxy: '',
   transport: '',
+  mode: 'anchor',
   user_id: '',
   dial_format: 'plus',
   dial_prefix: '',
@@ -40,9 +42,9 @@ const EMPTY: Typed = {
 };
 
 function typedOf(line: Line): Typed {
-  const { server, username, name, auth_username, outbound_proxy, transport, user_id, dial_format, dial_prefix, caller_id } = line;
+  const { server, username, name, auth_username, outbound_proxy, transport, mode, user_id, dial_format, dial_prefix, caller_id } = line;
   return {
-    ...{ server, username, name, dial_format, password: '' },
+    ...{ server, username, name, mode, dial_format, password: '' },
     auth_username: auth_username ?? '',
     outbound_proxy: outbound_proxy ?? '',
     transport: transport ?? '',
@@ -74,9 +76,9 @@ export class LineEntry extends Entry<Typed> {
   }
 
   get draft(): LineDraft {
-    const { server, username, name, auth_username, outbound_proxy, transport, user_id, dial_format, dial_prefix, caller_id } = this.typed;
+    const { server, username, name, auth_username, outbound_proxy, transport, mode, user_id, dial_format, dial_prefix, caller_id } = this.typed;
     return {
-      ...{ server: server.trim(), username: username.trim(), name: name.trim(), dial_format },
+      ...{ server: server.trim(), username: username.trim(), name: name.trim(), mode, dial_format },
       transport: transport === '' ? null : transport,
       user_id: orNull(user_id),
       auth_username: orNull(auth_username),

@@ -111,6 +111,8 @@ function withoutCall(state: DeskState, { call_id: callId, outcome }: CallView): 
 export type DialStep = 'phone' | 'dialling' | 'ringing';
 
 export function dialStepOf(call: CallView | undefined): DialStep {
+  // Who dials on a desk phone has it in the hand.
+  if (call?.watched === true) return 'ringing';
   const agentIsThere = call?.legs.some(({ party, state }) => party === 'agent' && (state === 'answered' || state === 'held')) ?? false;
   if (!agentIsThere) return 'phone';
   const rings = call?.legs.some(({ party, state }) => party === 'customer' && state !== 'offered') ?? false;

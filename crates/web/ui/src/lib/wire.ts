@@ -129,6 +129,10 @@ export interface CallView {
   direction: Direction;
   state: CallState;
   user_id: string | null;
+  /** Everybody who takes part or took part. */
+  user_ids: string[];
+  /** It goes on elsewhere and is only seen. */
+  watched: boolean;
   line_id: string;
   number: string | null;
   contact_id: string | null;
@@ -268,6 +272,9 @@ export interface RegistrationView extends Registration {
   user_id: string | null;
 }
 
+/** Whether a line's calls run through the server. */
+export type LineMode = 'anchor' | 'shadow' | 'dialog_info';
+
 /** What an administrator gives of a line; the password goes one way only. */
 export interface LineDraft {
   name: string;
@@ -276,6 +283,7 @@ export interface LineDraft {
   auth_username: string | null;
   outbound_proxy: string | null;
   transport: Transport | null;
+  mode: LineMode;
   user_id: string | null;
   dial_format: DialFormat;
   dial_prefix: string | null;

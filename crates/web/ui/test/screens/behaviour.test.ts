@@ -93,6 +93,21 @@ test('a second call leaves the note that is being typed in its place', async () 
   await until(() => office.interactions.get(first.interactionId)?.notes === 'Просит счёт до среды');
 });
 
+test('a call that only is seen offers nothing that cannot be done from here', async () => {
+  await tab.desk();
+  const call = office.ring(VOLGA).onDeskPhone().found(KNOWN);
+  await tab.see('[data-lookup=done]');
+  expect(await tab.page.locator('[data-testid=decline-button]').count()).toBe(0);
+  call.answer(5_000);
+  await tab.see('[data-testid=watched]');
+  await tab.page.keyboard.press('h');
+  expect(await tab.page.locator('[data-testid=hangup-button], [data-testid=rec-mark]').count()).toBe(0);
+  await tab.page.locator(NOTE).fill('Просит счёт');
+  await until(() => office.interactions.get(call.interactionId)?.notes === 'Просит счёт');
+  call.end();
+  await tab.see('[data-testid=done-button]');
+});
+
 test('nothing moves under a mouse that is about to press', async () => {
   await tab.desk();
   await tab.say(MARIA.name);

@@ -1,6 +1,7 @@
 // Every screen and state of the desk, and how to come there.
 
-import type { Call, Office } from './fake/office.ts';
+import { Call } from './fake/office.ts';
+import type { Office } from './fake/office.ts';
 import { past, waiting } from './fake/office.ts';
 import { ANNA, COLLEAGUES, HOSTILE, KNOWN, LONG, LONG_KNOWN, MARIA, PASSWORD, SWITCHBOARD, candidateOf } from './fake/people.ts';
 import { DIALLING } from './dialling.ts';
@@ -301,6 +302,27 @@ const RINGING: Scene[] = [
   },
 ];
 
+/** A call that rings at the desk phone, called or dialled there, and is only seen. */
+async function watched(tab: Tab, office: Office, asked = false): Promise<Call> {
+  busy(office);
+  await tab.desk();
+  const call = new Call(office, VOLGA, { asked }).onDeskPhone().found(KNOWN);
+  await tab.see('[data-lookup=done]');
+  return call;
+}
+
+const WATCHED: Scene[] = [
+  { name: 'watched-ringing', play: async (tab, office) => void (await watched(tab, office)) },
+  { name: 'watched-calling', play: async (tab, office) => void (await watched(tab, office, true)) },
+  {
+    name: 'watched-talking',
+    play: async (tab, office) => {
+      (await watched(tab, office)).answer(42_000);
+      await tab.see('[data-testid=watched]');
+    },
+  },
+];
+
 const TALKING: Scene[] = [
   {
     name: 'talking',
@@ -432,4 +454,4 @@ const HISTORY: Scene[] = [
   },
 ];
 
-export const SCENES: Scene[] = [...LOGIN, ...IDLE, ...DIALLING, ...RINGING, ...TALKING, ...HISTORY, ...ADMIN, ...SETTINGS, ...CONTACT_SCENES, ...CALLER_SCENES, ...LEADING, ...LIST_SCENES];
+export const SCENES: Scene[] = [...LOGIN, ...IDLE, ...DIALLING, ...RINGING, ...TALKING, ...WATCHED, ...HISTORY, ...ADMIN, ...SETTINGS, ...CONTACT_SCENES, ...CALLER_SCENES, ...LEADING, ...LIST_SCENES];

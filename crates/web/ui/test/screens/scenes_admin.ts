@@ -90,6 +90,16 @@ export const ADMIN: Scene[] = [
     },
   },
   {
+    name: 'line-watching',
+    play: async (tab) => {
+      office(tab);
+      await tab.desk('/settings/lines/line-1');
+      await tab.page.click('[data-testid=line-more] summary');
+      await tab.page.selectOption('[data-testid=line-mode]', 'dialog_info');
+      await tab.page.locator('[data-testid=line-mode]').scrollIntoViewIfNeeded();
+    },
+  },
+  {
     name: 'line-checking',
     play: async (tab) => {
       tab.server.lines.waitsAfter = 2;

@@ -40,6 +40,7 @@ test('the legs tell how far a call has come', () => {
   const legs = (agent: string, customer: string) =>
     call({ direction: 'outbound', legs: [{ leg_id: 'c', party: 'customer', state: customer }, { leg_id: 'a', party: 'agent', state: agent }] });
   expect(dialStepOf(undefined)).toBe('phone');
+  expect(dialStepOf(call({ direction: 'outbound', watched: true })), 'dialled on the desk phone').toBe('ringing');
   expect(dialStepOf(legs('ringing', 'offered'))).toBe('phone');
   expect(dialStepOf(legs('answered', 'offered'))).toBe('dialling');
   expect(dialStepOf(legs('answered', 'ringing'))).toBe('ringing');

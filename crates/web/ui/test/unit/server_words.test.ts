@@ -61,8 +61,8 @@ test('each step of an explanation has words in both languages', () => {
 
 test('each cause that ends a leg has words in both languages', () => {
   const rust = source('calls/src/fold/explain.rs');
-  const causes = all(rust, /(?:CancelCause|EndCause)::\w+ => "(.+?)"/g);
-  expect(causes.length).toBe(12);
+  const causes = all(rust, /(?:CancelCause|EndCause|SightingEnd)::\w+ => "(.+?)"/g);
+  expect(causes.length).toBe(21);
   for (const lang of LANGS) {
     const texts = causes.map((by) =>
       sentenceText({ at: '', source: '', leg_id: null, key: 'leg_ended', params: { by }, text: `in English: ${by}` }, (said) => say(lang, said), isKey, String),

@@ -12,6 +12,8 @@ export function call(more: Partial<CallView> & { call_id: string }, agoMs: numbe
     direction: 'inbound',
     state: 'ringing',
     user_id: null,
+    user_ids: [],
+    watched: false,
     line_id: 'line-1',
     number: '+79219876543',
     contact_id: null,

@@ -196,6 +196,8 @@ export class Call {
       direction,
       state: 'created',
       user_id: ANNA.id,
+      user_ids: [ANNA.id],
+      watched: false,
       line_id: LINE,
       number,
       contact_id: null,
@@ -261,6 +263,12 @@ export class Call {
     return this;
   }
 
+  /** It goes on at Anna's desk phone and is only seen. */
+  onDeskPhone(): this {
+    this.say('call.ringing', { state: 'ringing', watched: true });
+    return this;
+  }
+
   /** Anna has picked up her phone; the number is dialled. */
   pickUp(): this {
     this.legs('offered');
@@ -292,6 +300,7 @@ export class Call {
     const started_at = stamp(answered - 6_000);
     this.say('call.answered', { state: 'answered', started_at, answered_at: stamp(answered) });
     this.change('pop.updated', { state: 'mine' });
+    if (this.view.watched) return this;
     const recording_id = id('rec');
     this.office.recordings.set(recording_id, { id: recording_id, interaction_id: this.interactionId, state: 'recording', duration_ms: null, spans: [] });
     this.know({ started_at, answered_at: stamp(answered), ringing_ms: 6_000, recording_ids: [recording_id] });
