@@ -135,7 +135,8 @@ pub(crate) fn sip_line(line: &Line, expires_s: u32) -> ua::Line {
         expires_s,
         contact_user: Some(contact_user(line.id, &account.password)),
         presence: match account.mode {
-            LineMode::Anchor | LineMode::Shadow => ua::Presence::Registers,
+            LineMode::Anchor => ua::Presence::Registers,
+            LineMode::Shadow => ua::Presence::Beside,
             LineMode::DialogInfo => ua::Presence::Watches,
         },
     }

@@ -11,6 +11,7 @@ mod learning;
 mod legs;
 mod missed;
 mod registrations;
+mod shadow;
 mod signalling;
 mod stop;
 mod tally;
@@ -48,6 +49,7 @@ use amendments::Amendments;
 use gate::Gate;
 use learning::{LearnedNumber, Learning, OldCall};
 use legs::{Legs, Sound};
+use shadow::Shadows;
 use tally::Tally;
 use watching::LineWatch;
 
@@ -121,6 +123,9 @@ pub(crate) struct Reactor {
     standings: HashMap<LineId, RegistrationView>,
     /// The extensions whose calls PBXes tell of.
     watches: HashMap<LineId, LineWatch>,
+    /// The INVITEs that ring along beside desk phones, and the lines that pushed one out.
+    shadows: Shadows,
+    pushed_out: HashSet<LineId>,
     /// Interactions of ended calls on their way into the database.
     unsaved: HashMap<InteractionId, SavedCall>,
     /// Missed-call items on their way into the database.
@@ -170,6 +175,8 @@ impl Reactor {
             gate: Gate::default(),
             standings: HashMap::new(),
             watches: HashMap::new(),
+            shadows: Shadows::default(),
+            pushed_out: HashSet::new(),
             unsaved: HashMap::new(),
             unsaved_missed: HashMap::new(),
             nameless: HashSet::new(),
@@ -466,6 +473,7 @@ impl Reactor {
         }
         self.forget_ended(now);
         self.lose_silent(now);
+        self.end_forgotten_shadows(now);
         self.begin_learning();
         self.go_on_stopping(now);
     }

@@ -97,10 +97,22 @@ impl Trouble {
             FailureReason::IntervalRefused => {
                 Self::new("interval_refused", text, "let the PBX accept an expiry of a day or less")
             }
+            FailureReason::PushesOut { contacts, put_back } => {
+                let advice = "let the account have one contact more on the PBX, then let it try again; or only watch it \
+                              (mode dialog_info)";
+                let key = if *put_back { "pushed_out_back" } else { "pushed_out" };
+                Self::new(key, text, advice).with("contacts", contacts.join(", ")).blames("mode")
+            }
             FailureReason::Rejected { status } => {
                 Self::new("rejected", text, "look into the PBX's log for this account").with("status", status)
             }
         }
+    }
+
+    /// The PBX rings the desk phone and not the line that is registered beside it.
+    pub(crate) fn never_forked() -> Self {
+        let advice = "let the PBX ring all contacts of the account (Asterisk: Dial(${PJSIP_DIAL_CONTACTS(extension)}))";
+        Self::new("never_forked", "calls ring the desk phone and not this line beside it", advice)
     }
 
     /// Somebody has to allow a watch first.

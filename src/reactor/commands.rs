@@ -4,6 +4,7 @@ use std::time::Instant;
 
 use linecard_calls::{Input, LineId, Recording, RecordingId, Signal, Viewer, fold, fold_recordings};
 use linecard_store::ledger::SavedCall;
+use linecard_store::lines::LineMode;
 use linecard_web::port::{Command, LiveInteraction, Refusal};
 
 use super::learning::Learning;
@@ -12,6 +13,8 @@ use crate::directory::{Directory, sip_line};
 
 /// The expiry that lines ask for, in seconds.
 const EXPIRES_S: u32 = 120;
+/// That of a line beside a desk phone: should it cost the phone its place, the place is free again soon.
+const EXPIRES_BESIDE_S: u32 = 60;
 
 impl Reactor {
     /// Answers a handler.
@@ -74,6 +77,11 @@ impl Reactor {
             Command::Figures { reply } => {
                 let _ = reply.send(self.figures());
             }
+            Command::PutBack { line, reply } => {
+                let name = linecard_sip::ua::LineId::new(&line.to_string());
+                let asked = self.parts.agent.put_back(&name, Instant::now());
+                let _ = reply.send(asked.map_err(|_| Refusal::NoSuchLine));
+            }
             Command::Reload { line, reply } => {
                 let (store, answers) = (self.parts.store.clone(), self.answers.clone());
                 tokio::spawn(async move {
@@ -128,7 +136,9 @@ impl Reactor {
     }
 
     fn add_line(&mut self, id: LineId) {
-        let Some(line) = self.parts.directory.line(id).map(|line| sip_line(line, EXPIRES_S)) else { return };
+        let Some(line) = self.parts.directory.line(id) else { return };
+        let beside = line.account.mode == LineMode::Shadow;
+        let line = sip_line(line, if beside { EXPIRES_BESIDE_S } else { EXPIRES_S });
         match self.parts.agent.add_line(line, Instant::now()) {
             Ok(()) => self.watch(id),
             Err(error) => tracing::error!(%error, "a line cannot be served"),
@@ -151,6 +161,7 @@ impl Reactor {
             if self.parts.directory.line(line.id).is_none() || changed == Some(line.id) {
                 self.standings.remove(&line.id);
                 self.unwatch(line.id);
+                self.phone_pushed_out(line.id, None);
                 if let Err(error) = self.parts.agent.remove_line(&name(line.id), now) {
                     tracing::warn!(line = %line.id, %error, "a line could not be taken out of service");
                 }

@@ -38,6 +38,7 @@ impl Reactor {
             | Effect::DialDevice { call, .. }
             | Effect::DialCallee { call, .. }
             | Effect::OpenRecording { call, .. }
+            | Effect::RingAlong { call, .. }
             | Effect::ReleaseMedia { call } => Some(*call),
             Effect::RingBack { leg }
             | Effect::CancelLeg { leg }
@@ -63,6 +64,7 @@ impl Reactor {
             Effect::RingBack { leg } => {
                 self.on_dialog(leg, |agent, handle| agent.ring(handle, 180, None, now))
             }
+            Effect::RingAlong { sighting, .. } => self.ring_along(sighting),
             Effect::DialDevice { leg, call, line, device, caller, pickup } => {
                 self.dial(Dialled { leg, call, line, device: &device, caller: &caller, pickup });
             }

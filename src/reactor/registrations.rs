@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Instant;
 
 use linecard_calls::{Event, LineId, LineState, RegistrationView};
-use linecard_sip::registration::RegistrationState;
+use linecard_sip::registration::{FailureReason, RegistrationState};
 use linecard_sip::ua::LineId as SipLineId;
 
 use super::Reactor;
@@ -30,7 +30,26 @@ impl Reactor {
             tracing::debug!(line = %line_id, ?state, "registration");
             return;
         }
-        self.line_stands(line_id, translate::standing(state, Instant::now(), wall_clock()));
+        let pushed_out = match state {
+            RegistrationState::Failed { reason: FailureReason::PushesOut { contacts, put_back }, .. } => {
+                Some(contacts.join(", ")).filter(|_| !put_back)
+            }
+            _ => None,
+        };
+        self.phone_pushed_out(line_id, pushed_out.as_deref());
+        let mut standing = translate::standing(state, Instant::now(), wall_clock());
+        if standing.state == LineState::Registered && self.is_never_forked(line_id) {
+            standing.trouble = Some(Trouble::never_forked());
+        }
+        self.line_stands(line_id, standing);
+    }
+
+    /// Says anew how a registered line stands.
+    pub(super) fn stands_as_registered(&mut self, line: LineId) {
+        let name = SipLineId::new(&line.to_string());
+        if let Some(state) = self.parts.agent.registration_state(&name).cloned() {
+            self.registration_changed(&name, &state);
+        }
     }
 
     /// A server's name has no address: every line that names it says so.
@@ -82,7 +101,13 @@ impl Reactor {
         let before = self.standings.insert(line_id, view.clone());
         let before = before.as_ref();
         match (&view.reason, &view.advice) {
-            (Some(reason), Some(advice)) if is_news(before, &view) => {
+            (Some(reason), Some(advice))
+                if view.state == LineState::Registered
+                    && before.is_none_or(|before| before.reason.is_none()) =>
+            {
+                tracing::warn!(line = %line_id, "line {name:?} is registered, but {reason}; {advice}");
+            }
+            (Some(reason), Some(advice)) if is_news(before, &view) && view.state != LineState::Registered => {
                 tracing::warn!(line = %line_id, "line {name:?} is not registered: {reason}; {advice}");
             }
             (Some(reason), _) => {

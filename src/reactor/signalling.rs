@@ -2,12 +2,13 @@
 
 use std::time::Instant;
 
-use linecard_calls::{Input, LegId, MediaFault, Offer, Party};
+use linecard_calls::{Input, LegId, MediaFault, Offer, Party, SightingEnd};
 use linecard_sip::invite::DialogHandle;
 use linecard_sip::message::Request;
 use linecard_sip::sdp::LocalSession;
 use linecard_sip::transport::Flow;
 use linecard_sip::ua::{Event, LineId as SipLineId, ReinviteAnswer};
+use linecard_store::lines::LineMode;
 
 use super::legs::{Leg, Sound, passing_on};
 use super::{Course, Reactor};
@@ -27,7 +28,9 @@ impl Reactor {
             }
             Event::Cancelled { handle, reasons } => {
                 let reasons = translate::reasons(&reasons);
-                self.on_leg(handle, |leg| Some(Input::LegCancelled { leg, reasons }));
+                if !self.shadow_over(handle, SightingEnd::Cancelled, reasons.clone()) {
+                    self.on_leg(handle, |leg| Some(Input::LegCancelled { leg, reasons }));
+                }
             }
             Event::Progress { handle, status, sdp, .. } => self.progressed(handle, status, sdp.as_deref()),
             Event::Answered { handle, sdp, .. } => self.leg_answered(handle, sdp.as_deref()),
@@ -40,7 +43,11 @@ impl Reactor {
             }
             Event::Confirmed { handle, sdp } => self.confirmed(handle, sdp.as_deref()),
             Event::ReinviteReceived { handle, offer } => self.reinvited(handle, offer.as_deref()),
-            Event::Ended { handle, cause } => self.on_leg(handle, |leg| translate::leg_ended(leg, &cause)),
+            Event::Ended { handle, cause } => {
+                if !self.shadow_over(handle, SightingEnd::Untold, Vec::new()) {
+                    self.on_leg(handle, |leg| translate::leg_ended(leg, &cause));
+                }
+            }
             Event::DialogUpdated { handle } => {
                 if let Some(record) = self.parts.agent.dialog_record(handle) {
                     let dialog = translate::dialog_to_json(record);
@@ -81,6 +88,10 @@ impl Reactor {
             let _ = self.parts.agent.reject(handle, 503, None, now);
             return;
         };
+        if line.account.mode == LineMode::Shadow {
+            let line = line.clone();
+            return self.shadow_invited(handle, &line, request);
+        }
         let (line_id, user, username) = (line.id, line.account.user_id, line.account.username.clone());
         let leg = self.parts.engine.make_leg(at);
         let media = self.parts.media.open_leg(self.parts.settings.media_address);

@@ -1,13 +1,15 @@
-//! Lines that only watch: what their PBX tells of the extension's calls (RFC 4235), and how the subscription stands.
+//! Lines that watch: what their PBX tells of the extension's calls (RFC 4235), and how the subscription stands.
 
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
-use linecard_calls::{Input, LineId, Reach, SightingEnd, SightingId, SightingOver, Source};
+use linecard_calls::{
+    Input, LineId, Reach, Side, SightingEnd, SightingId, SightingOver, SightingStage, Source,
+};
 use linecard_sip::dialog_info::{DialogChange, DialogInfo, DialogKey, DialogTable, Reading, ReportedDialog};
 use linecard_sip::subscription::SubscriptionState;
 use linecard_sip::ua::{LineId as SipLineId, SubscriptionHandle};
-use linecard_store::lines::LineMode;
+use linecard_store::lines::{Line, LineMode};
 
 use super::{Course, Reactor};
 use crate::clock::wall_clock;
@@ -25,20 +27,26 @@ pub(super) struct LineWatch {
     seen: HashMap<DialogKey, SightingId>,
     /// Since when nothing is told.
     silent_since: Option<Instant>,
+    /// How many calls of a line that should ring along were seen since one rang here.
+    unforked: u32,
 }
 
+/// So many calls in a row that ring the desk phone and not a line beside it are no accident.
+const UNFORKED: u32 = 3;
+
 impl Reactor {
-    /// Asks the PBX of a line that only watches about its extension's calls.
+    /// Asks the PBX of a line that watches about its extension's calls. A line that rings along is told more by it, if the
+    /// PBX does so.
     pub(super) fn watch(&mut self, line: LineId) {
         let Some(known) = self.parts.directory.line(line) else { return };
-        if known.account.mode != LineMode::DialogInfo {
+        if known.account.mode == LineMode::Anchor {
             return;
         }
         let (name, extension) = (SipLineId::new(&line.to_string()), known.account.username.clone());
         match self.parts.agent.subscribe_dialogs(&name, &extension, Instant::now()) {
             Ok(handle) => {
                 let (table, seen) = (DialogTable::default(), HashMap::new());
-                self.watches.insert(line, LineWatch { handle, table, seen, silent_since: None });
+                self.watches.insert(line, LineWatch { handle, table, seen, silent_since: None, unforked: 0 });
             }
             Err(error) => tracing::error!(%line, %error, "an extension cannot be watched"),
         }
@@ -57,11 +65,38 @@ impl Reactor {
                 _ => watch.silent_since.or(Some(Instant::now())),
             };
         }
+        let mode = self.parts.directory.line(line).map(|line| line.account.mode);
         if *state == SubscriptionState::Ended {
             self.unwatch(line);
-        } else if let Some(standing) = translate::watch_standing(state) {
+        } else if let Some(standing) = translate::watch_standing(state)
+            && mode == Some(LineMode::DialogInfo)
+        {
             self.line_stands(line, standing);
         }
+    }
+
+    /// A call rang at a line beside a desk phone.
+    pub(super) fn forked(&mut self, line: LineId) {
+        let unforked = self.watches.get_mut(&line).map(|watch| std::mem::take(&mut watch.unforked));
+        if unforked.is_some_and(|unforked| unforked >= UNFORKED) {
+            self.stands_as_registered(line);
+        }
+    }
+
+    /// A call of the extension was seen to ring; a line that rings along should hear of it too.
+    fn not_forked_yet(&mut self, line: LineId) {
+        let rings_along =
+            self.parts.directory.line(line).is_some_and(|line| line.account.mode == LineMode::Shadow);
+        let Some(watch) = self.watches.get_mut(&line).filter(|_| rings_along) else { return };
+        watch.unforked += 1;
+        if watch.unforked == UNFORKED {
+            self.stands_as_registered(line);
+        }
+    }
+
+    /// Whether the PBX rings the desk phone and not the line beside it.
+    pub(super) fn is_never_forked(&self, line: LineId) -> bool {
+        self.watches.get(&line).is_some_and(|watch| watch.unforked >= UNFORKED)
     }
 
     /// Takes in what a PBX tells of an extension.
@@ -92,10 +127,14 @@ impl Reactor {
                 let reach = self.reach_of(&dialog, line);
                 let Some(watch) = self.watches.get_mut(&line) else { return };
                 let engine = &mut self.parts.engine;
+                let first = !watch.seen.contains_key(&key);
                 let id = *watch.seen.entry(key).or_insert_with(|| engine.make_sighting(at));
                 let leg = engine.make_leg(at);
                 let plan = &self.parts.dial_plan;
                 let sighting = sightings::of_dialog(plan, known, &dialog, reach, id, leg);
+                if first && (sighting.side, sighting.stage) == (Side::Called, SightingStage::Ringing) {
+                    self.not_forked_yet(line);
+                }
                 self.engine(Input::Sighted { sighting, source: Source::DialogInfo });
             }
             DialogChange::Over { key, was, told } => {
@@ -111,15 +150,21 @@ impl Reactor {
     fn reach_of(&self, dialog: &ReportedDialog, watching: LineId) -> Option<Reach> {
         let party = sightings::account_of(dialog.remote.as_ref()?)?;
         let watched = self.parts.directory.line(watching)?;
-        let server = server_host(&watched.account.server)?;
+        self.is_own_account(&party, watched).then_some(Reach::Ours)
+    }
+
+    /// Tells whether an account at a line's PBX is one by which this server calls: the line's own, one that calls come
+    /// to, or one that a call goes out by now.
+    pub(super) fn is_own_account(&self, account: &str, seen_by: &Line) -> bool {
+        let Some(server) = server_host(&seen_by.account.server) else { return false };
         let mut same = self.parts.directory.lines().filter(|line| {
-            line.account.username == party && server_host(&line.account.server).as_ref() == Some(&server)
+            line.account.username == account && server_host(&line.account.server).as_ref() == Some(&server)
         });
         let carries = |line: LineId| {
-            let calls = self.legs.all().filter_map(|(_, leg)| self.parts.engine.call(leg.call?));
-            line == watching || calls.into_iter().any(|call| !call.watched && call.line_id == line)
+            let mut calls = self.legs.all().filter_map(|(_, leg)| self.parts.engine.call(leg.call?));
+            line == seen_by.id || calls.any(|call| !call.watched && call.line_id == line)
         };
-        same.any(|line| line.account.mode == LineMode::Anchor || carries(line.id)).then_some(Reach::Ours)
+        same.any(|line| line.account.mode == LineMode::Anchor || carries(line.id))
     }
 
     /// Gives a watch up; what it saw is not seen any more.

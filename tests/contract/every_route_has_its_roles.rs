@@ -54,6 +54,7 @@ pub(super) const ROWS: &[(&str, &str, Allowed)] = &[
     ("PATCH", "/api/v1/lines/{id}", Admin),
     ("DELETE", "/api/v1/lines/{id}", Admin),
     ("POST", "/api/v1/lines/{id}/check", Admin),
+    ("POST", "/api/v1/lines/{id}/put-back", Admin),
     ("GET", "/api/v1/contacts", LoggedIn),
     ("POST", "/api/v1/contacts", LoggedIn),
     ("GET", "/api/v1/contacts/match", LoggedIn),

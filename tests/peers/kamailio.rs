@@ -51,13 +51,18 @@ impl Kamailio {
     /// Starts a PBX with settings of `kamailio.cfg` overridden, such as `("DIGEST", "\"SHA-256\"")`.
     pub(crate) fn start_with(accounts: &[Account], settings: &[(&str, &str)]) -> Self {
         let mut pbx = Self::of(accounts);
-        pbx.settings.extend(settings.iter().map(|&(key, value)| (key.into(), value.into())));
+        pbx.override_settings(settings);
         pbx.run();
         pbx
     }
 
     /// Starts a PBX that tells extensions of their own calls (RFC 4235).
     pub(crate) fn start_telling(accounts: &[Account]) -> Self {
+        Self::start_telling_with(accounts, &[])
+    }
+
+    /// Starts one with settings overridden.
+    pub(crate) fn start_telling_with(accounts: &[Account], settings: &[(&str, &str)]) -> Self {
         let mut pbx = Self::of(accounts);
         let tables = pbx.program.directory().join("presence");
         std::fs::create_dir(&tables).expect("a folder");
@@ -67,6 +72,7 @@ impl Kamailio {
             let entry = entry.expect("a table");
             std::fs::copy(entry.path(), tables.join(entry.file_name())).expect("a copy");
         }
+        pbx.override_settings(settings);
         pbx.settings.push(("PRESENCE".into(), format!("\"text://{}\"", tables.display())));
         pbx.settings.push(("PRESENCE_ADDRESS".into(), format!("\"sip:{}\"", pbx.address)));
         pbx.run();
@@ -79,6 +85,10 @@ impl Kamailio {
         let program = Program::new("kamailio", "kamailio");
         write_directory(&program, accounts);
         Self { program, address: SocketAddr::from((ip, free_port(ip))), settings: Vec::new(), asked: 0 }
+    }
+
+    fn override_settings(&mut self, settings: &[(&str, &str)]) {
+        self.settings.extend(settings.iter().map(|&(key, value)| (key.into(), value.into())));
     }
 
     fn run(&mut self) {

@@ -284,6 +284,8 @@ pub enum AlarmKind {
     LineUnregistered,
     /// No RTP port is left.
     MediaExhausted,
+    /// A line that registered beside a desk phone pushed it out, and has withdrawn.
+    PhonePushedOut,
 }
 
 /// Who looks: decides which events and which parts of a snapshot are sent.

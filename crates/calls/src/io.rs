@@ -8,7 +8,7 @@ use std::time::Instant;
 use serde_json::Value;
 
 use crate::event::{CallView, Event};
-use crate::id::{CallId, ContactId, LegId, LineId, MissedId, RecordingId, SignalId, UserId};
+use crate::id::{CallId, ContactId, LegId, LineId, MissedId, RecordingId, SightingId, SignalId, UserId};
 use crate::interaction::{Interaction, Recording};
 use crate::missed::{Deed, MissedChange};
 use crate::opening::DialRequest;
@@ -322,6 +322,13 @@ pub enum Effect {
     RingBack {
         /// The customer's leg.
         leg: LegId,
+    },
+    /// Send 180 to a fork that rings along, and never anything more.
+    RingAlong {
+        /// The call.
+        call: CallId,
+        /// The fork.
+        sighting: SightingId,
     },
     /// Send an INVITE to a device.
     DialDevice {

@@ -303,6 +303,49 @@ fn a_phone_that_this_server_rings_is_no_second_call() {
 }
 
 #[test]
+fn a_phone_that_this_server_rings_is_no_second_call_however_late_it_is_told() {
+    for (reach, number) in
+        [(Reach::Ours, Some("100")), (Reach::Outside, Some(CUSTOMER)), (Reach::Outside, None)]
+    {
+        let mut desk = Desk::new();
+        let (_, customer, _) = desk.talking();
+        desk.wait_ms(5_000);
+        let stage = SightingStage::Talking;
+        let eye = desk.sight(&Look { reach, stage, ..Look::called(1, number) });
+        assert_eq!(
+            desk.engine.calls(&Viewer { user_id: user(9), role: Role::Admin }).len(),
+            1,
+            "{reach:?} {number:?}"
+        );
+        desk.bye(customer);
+        desk.lost(&eye, SightingEnd::OtherHungUp);
+        desk.wait_ms(20_000);
+        assert_eq!(only(&desk).outcome, Some(Outcome::Answered));
+    }
+}
+
+#[test]
+fn a_call_of_this_server_that_is_over_opens_none_when_it_is_told_late() {
+    let mut desk = Desk::new();
+    let look = Look { reach: Reach::Ours, ..Look::called(1, Some("100")) };
+    let eye = desk.sight(&look);
+    desk.talks(&eye);
+    desk.lost(&eye, SightingEnd::Untold);
+    desk.wait_ms(10_000);
+    assert!(desk.signals.is_empty() && desk.events.is_empty());
+}
+
+#[test]
+fn two_calls_that_begin_together_are_not_told_apart_without_a_number() {
+    let mut desk = Desk::new();
+    desk.sight(&Look::called(1, Some(CUSTOMER)));
+    desk.sight(&Look::called(2, Some("+79107654321")));
+    desk.sight(&Look::called(3, None));
+    let calls = desk.engine.calls(&Viewer { user_id: user(9), role: Role::Supervisor });
+    assert_eq!(calls.len(), 3, "it may be of either, so it is of none");
+}
+
+#[test]
 fn a_click_to_dial_rings_the_own_phone_without_a_second_call() {
     let mut desk = Desk::new();
     let (_, callee) = desk.request(CUSTOMER, &[1]);
@@ -479,6 +522,8 @@ fn a_false_end_of_a_losing_fork_does_not_end_the_call() {
     desk.lost(&second, SightingEnd::Untold);
     desk.wait_ms(500);
     let again = desk.sight(&Look { stage: SightingStage::Talking, ..look });
+    let live = desk.engine.live_interaction(desk.signals[0].call_id).unwrap();
+    assert_eq!(live.legs[1].ended_at, None, "it goes on");
     desk.wait_ms(20_000);
     desk.lost(&again, SightingEnd::OtherHungUp);
     desk.wait_ms(10_000);

@@ -45,6 +45,7 @@ pub(crate) struct InteractionQuery {
     until: Option<String>,
     direction: Option<Direction>,
     outcome: Option<Outcome>,
+    #[param(pattern = "^(none|[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12})$")]
     user_id: Option<String>,
     line_id: Option<LineId>,
     contact_id: Option<ContactId>,

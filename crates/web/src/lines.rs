@@ -290,6 +290,23 @@ pub(crate) async fn change(
     Ok(Json(LineShape::of(line, &registrations(&app).await?)))
 }
 
+/// Lets the desk phone be bound again that a line of mode `shadow` pushed out.
+#[utoipa::path(
+    post, path = "/api/v1/lines/{id}/put-back",
+    responses((status = ACCEPTED, body = LineShape)),
+    security(("admin" = [])),
+)]
+pub(crate) async fn put_back(
+    State(app): State<App>,
+    admin: Admin,
+    Path(id): Path<LineId>,
+) -> Result<(StatusCode, Json<LineShape>), ApiError> {
+    let line = app.store.line(id).await?.ok_or_else(|| ApiError::not_found("line"))?;
+    app.audit(AuditAction::LineChanged, Some(admin.user), Some(id.to_string()), admin.source).await;
+    app.reactor.ask(|reply| Command::PutBack { line: id, reply }).await??;
+    Ok((StatusCode::ACCEPTED, Json(LineShape::of(line, &registrations(&app).await?))))
+}
+
 /// Deletes a line and unregisters it.
 #[utoipa::path(
     delete, path = "/api/v1/lines/{id}",
@@ -326,7 +343,7 @@ pub(crate) fn transports() -> Object {
 
 /// The modes in which this version captures.
 fn modes() -> Object {
-    words_or_null(&["anchor", "dialog_info"])
+    words_or_null(&["anchor", "shadow", "dialog_info"])
 }
 
 /// Refuses what cannot be a line.
@@ -348,12 +365,6 @@ pub(crate) fn check(draft: &LineDraft) -> Result<(), ApiError> {
         && (prefix.len() > 16 || !prefix.bytes().all(|b| b.is_ascii_digit() || b"*#+".contains(&b)))
     {
         return Err(ApiError::field("dial_prefix", "write digits, *, # or +"));
-    }
-    if draft.mode == LineMode::Shadow {
-        return Err(ApiError::field(
-            "mode",
-            "this version captures calls in the modes \"anchor\" and \"dialog_info\"; write one",
-        ));
     }
     if draft.transport == Some(LineTransport::Tls) {
         return Err(ApiError::field(

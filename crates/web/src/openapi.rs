@@ -59,6 +59,7 @@ use crate::{
         lines::show,
         lines::change,
         lines::delete,
+        lines::put_back,
         line_check::check,
         line_check::check_line,
         contacts::list,

@@ -141,6 +141,13 @@ pub enum Command {
         /// The call; of a second wish for the same number, the call that is under way.
         reply: oneshot::Sender<Result<CallView, Refusal>>,
     },
+    /// Let the desk phone that a line pushed out be bound again; a line that pushed out nobody does nothing.
+    PutBack {
+        /// The line.
+        line: LineId,
+        /// Whether there is such a line.
+        reply: oneshot::Sender<Result<(), Refusal>>,
+    },
     /// Amend an interaction; the edits become signals.
     Edit {
         /// The call that left the interaction.

@@ -59,6 +59,7 @@ pub(crate) struct RecordingQuery {
     until: Option<String>,
     direction: Option<Direction>,
     outcome: Option<Outcome>,
+    #[param(pattern = "^(none|[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12})$")]
     user_id: Option<String>,
     contact_id: Option<ContactId>,
     name: Option<String>,

@@ -42,6 +42,7 @@ fn api(app: &App) -> Router<App> {
         .route("/lines/check", post(line_check::check))
         .route("/lines/{id}", get(lines::show).patch(lines::change).delete(lines::delete))
         .route("/lines/{id}/check", post(line_check::check_line))
+        .route("/lines/{id}/put-back", post(lines::put_back))
         .route("/contacts", get(contacts::list).post(contacts::create))
         .route("/contacts/match", get(contacts::find))
         .route("/contacts/import", post(import::import))

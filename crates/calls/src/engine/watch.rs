@@ -13,7 +13,7 @@ use super::outbox::Outbox;
 use super::{Engine, ROUTE_WAIT};
 use crate::event::Event;
 use crate::fold::fold;
-use crate::id::{CallId, LegId, SightingId, UserId};
+use crate::id::{CallId, LegId, SightingId, SignalId, UserId};
 use crate::interaction::{Direction, Outcome};
 use crate::io::{Effect, TimerReason};
 use crate::opening::{Opening, SeenCall};
@@ -178,6 +178,7 @@ impl Engine {
         let lookup = if number.is_some() { Lookup::Pending } else { Lookup::Done };
         let mut call = Call::new(id, opening, opened, lookup, self.out.now, &self.out);
         call.stage = Stage::Watched(Watched::default());
+        call.ring_along(sighting.id, source, call.opened_by, &mut self.out);
         self.out.publish(Event::CallCreated(call.view()));
         call.show_seen(&sighting, &mut self.out);
         if let Some(number) = number {
@@ -326,12 +327,22 @@ impl Call {
         sighting.leg = leg.unwrap_or(sighting.leg);
         let before = self.opening.number_to_match().map(str::to_owned);
         self.opening.learn(&sighting);
-        self.record(source, SignalBody::Sighted(sighting.clone()), out);
+        let seen = self.record(source, SignalBody::Sighted(sighting.clone()), out);
+        if known.is_none() {
+            self.ring_along(sighting.id, source, seen, out);
+        }
         self.number_learned(before.as_deref(), out);
         if known.is_none() {
             self.show_seen(&sighting, out);
         }
         self.follow(out);
+    }
+
+    /// An INVITE that only rings along is told so once it is written down.
+    fn ring_along(&self, sighting: SightingId, source: Source, seen: SignalId, out: &mut Outbox) {
+        if source == Source::Shadow {
+            out.effect_after(Effect::RingAlong { call: self.id, sighting }, seen);
+        }
     }
 
     /// The leg of the extension that is seen, when it has one: another source sees it, or it was lost sight of.

@@ -9,6 +9,7 @@ use rand_chacha::ChaCha12Rng;
 use rand_chacha::rand_core::RngCore;
 
 use super::bindings::Binding;
+use super::guard::Guard;
 use super::request::{self, Fields, Purpose};
 use super::timing;
 use super::{Input, Output, RegistrationConfig, RegistrationState, TimerReason, WaitReason};
@@ -50,6 +51,7 @@ pub struct Registration {
     /// When the binding is refreshed; a probe in between leaves it.
     pub(super) refresh_at: Option<Instant>,
     pub(super) foreign: Vec<Binding>,
+    pub(super) guard: Guard,
     pub(super) inquiry: Inquiry,
     pub(super) failures: Failures,
 }
@@ -135,6 +137,7 @@ impl Registration {
             bound_until: None,
             refresh_at: None,
             foreign: Vec::new(),
+            guard: Guard::default(),
             inquiry: Inquiry::Unasked,
             failures: Failures::default(),
             config,
@@ -189,6 +192,7 @@ impl Registration {
         match input {
             Input::Start => self.start(now),
             Input::Stop => self.stop(now),
+            Input::PutBack => self.put_back(now),
             Input::Timeout => self.on_timer(now),
             Input::Verify => self.verify(now),
             Input::Response(response) => self.on_response(&response, now),
@@ -226,6 +230,7 @@ impl Registration {
             return;
         }
         self.inquiry = Inquiry::Unasked;
+        self.guard = Guard::default();
         self.failures = Failures::default();
         self.target = self.config.registrar.clone();
         let wait = timing::between(&mut self.rng, Duration::ZERO, self.config.start_spread);
@@ -240,6 +245,7 @@ impl Registration {
 
     fn stop(&mut self, now: Instant) {
         self.intent = Intent::Leave;
+        self.guard = Guard::default();
         match &self.step {
             // The request in flight may still bind us: its answer is awaited (RFC 3261 section 10.2).
             Step::InFlight(_) => self.set_state(RegistrationState::Unregistering),
@@ -262,6 +268,9 @@ impl Registration {
         self.bound_until = None;
         self.superseded.clear();
         self.foreign.clear();
+        if let Some(state) = self.guard.withdrawn(now) {
+            return self.set_state(state);
+        }
         self.set_state(RegistrationState::Unregistered);
         if self.intent == Intent::Stay {
             self.start(now);
@@ -278,6 +287,7 @@ impl Registration {
         match (reason, &self.step) {
             (TimerReason::AnswerOverdue, _) => self.on_silence(now),
             (TimerReason::Probe, _) => self.send(Purpose::Probe, now),
+            (TimerReason::Refresh, _) if self.is_guarded() => self.send(Purpose::Lookout, now),
             (TimerReason::Refresh, _) => self.send(Purpose::Refresh, now),
             (_, Step::Sleep { next, .. }) => {
                 let next = *next;
@@ -313,8 +323,9 @@ impl Registration {
             self.bound_until = self.bound_until.max(possibly);
         }
         match (purpose, self.intent) {
-            (Purpose::Unregister, _) => self.rest(now),
+            (Purpose::Unregister | Purpose::PutBack, _) => self.rest(now),
             (_, Intent::Leave) => self.leave(now),
+            (Purpose::Recheck, Intent::Stay) => self.withdraw(now),
             (_, Intent::Stay) => self.sleep_after_silence(now),
         }
     }
@@ -344,7 +355,8 @@ impl Registration {
             Purpose::Register => self.set_state(RegistrationState::Registering),
             Purpose::Unregister => self.set_state(RegistrationState::Unregistering),
             // While the binding holds, refreshing it is nobody's concern.
-            Purpose::Refresh | Purpose::Probe => {}
+            Purpose::Refresh | Purpose::Probe | Purpose::Lookout | Purpose::Recheck => {}
+            Purpose::PutBack => {}
         }
         self.send_again(purpose, Tries::default(), now);
     }
@@ -364,6 +376,7 @@ impl Registration {
             target: &self.target,
             contact: &self.contact,
             superseded: &self.superseded,
+            pushed_out: self.guard.pushed_out(),
             expires_s: self.expires_s,
             from_tag: &self.from_tag,
             cseq: self.cseq,

@@ -6,6 +6,7 @@
 //! and hands back the final response or the timeout of each. It registers one contact and never `*`.
 
 mod bindings;
+mod guard;
 mod machine;
 mod outcome;
 mod request;
@@ -15,6 +16,6 @@ pub(crate) mod timing;
 pub use bindings::Binding;
 pub use machine::Registration;
 pub use state::{
-    AddressLearning, FailureReason, Input, Output, RegistrationConfig, RegistrationState, TimerReason,
-    WaitReason,
+    AddressLearning, FailureReason, Input, Neighbours, Output, RegistrationConfig, RegistrationState,
+    TimerReason, WaitReason,
 };

@@ -56,7 +56,16 @@ impl Registration {
     }
 
     fn on_final(&mut self, in_flight: InFlight, response: &Response, now: Instant) {
-        match response.status.get() {
+        let status = response.status.get();
+        if !matches!(status, 200..=299 | 401 | 407) {
+            match in_flight.purpose {
+                Purpose::PutBack => return self.rest(now),
+                // Nothing tells that they are still there.
+                Purpose::Recheck => return self.withdraw(now),
+                _ => {}
+            }
+        }
+        match status {
             200..=299 => self.on_success(in_flight, response, now),
             300..=399 => self.on_redirect(in_flight, response, now),
             401 | 407 => {
@@ -73,7 +82,7 @@ impl Registration {
                 self.inquiry = Inquiry::Useless;
                 self.send(Purpose::Register, now);
             }
-            _ if in_flight.purpose == Purpose::Probe => {
+            _ if matches!(in_flight.purpose, Purpose::Probe | Purpose::Lookout) => {
                 self.inquiry = Inquiry::Useless;
                 self.send(Purpose::Refresh, now);
             }
@@ -91,17 +100,34 @@ impl Registration {
         match purpose {
             Purpose::Query => {
                 self.inquiry = Inquiry::Answered;
+                self.guard.seen_before(&self.foreign, now);
                 self.send(Purpose::Register, now);
             }
+            Purpose::Lookout => {
+                self.guard.seen_before(&self.foreign, now);
+                self.send(Purpose::Refresh, now);
+            }
+            Purpose::PutBack => {
+                self.guard.put_back(&self.foreign);
+                self.rest(now);
+            }
+            Purpose::Recheck if self.guard.misses_any(&self.foreign) => self.withdraw(now),
             Purpose::Probe if bindings.own.is_none() => self.on_probe_without_us(now),
-            Purpose::Register | Purpose::Refresh if bindings.own.is_none() => self.on_missing_contact(now),
+            Purpose::Register | Purpose::Refresh | Purpose::Recheck if bindings.own.is_none() => {
+                self.on_missing_contact(now);
+            }
+            Purpose::Register | Purpose::Refresh
+                if self.is_guarded() && self.guard.misses_any(&self.foreign) =>
+            {
+                self.send(Purpose::Recheck, now);
+            }
             _ if moved && in_flight.tries.moves == 0 => {
                 let mut tries = in_flight.tries;
                 tries.moves += 1;
                 self.send_again(Purpose::Refresh, tries, now);
             }
             Purpose::Probe => self.on_probe_with_us(&bindings, now),
-            Purpose::Register | Purpose::Refresh => self.on_bound(&bindings, now),
+            Purpose::Register | Purpose::Refresh | Purpose::Recheck => self.on_bound(&bindings, now),
             Purpose::Unregister => self.rest(now),
         }
     }
@@ -111,7 +137,8 @@ impl Registration {
         let mut bindings = Bindings::read(response, &self.contact, self.expires_s, now);
         self.foreign = std::mem::take(&mut bindings.foreign);
         match (purpose, bindings.own) {
-            (Purpose::Probe, Some(left)) if self.agrees(now + left) => {}
+            (Purpose::Probe | Purpose::Lookout | Purpose::Recheck, Some(left)) if self.agrees(now + left) => {
+            }
             (_, Some(granted)) => self.bound_until = now.checked_add(granted),
             (Purpose::Register | Purpose::Refresh, None) => {
                 // Accepted but not listed: possibly bound all the same, so a farewell is due later.

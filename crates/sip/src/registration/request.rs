@@ -6,6 +6,9 @@ use crate::uri::{Host, SipUri, Uri};
 
 use super::RegistrationConfig;
 
+/// How long a phone that is put back may take to register by itself, in seconds.
+const PUT_BACK_S: u32 = 600;
+
 /// What a request is sent for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Purpose {
@@ -19,6 +22,12 @@ pub(super) enum Purpose {
     Probe,
     /// Remove our contact.
     Unregister,
+    /// Ask who else is bound, before a refresh.
+    Lookout,
+    /// Ask who else is bound, for somebody seems to be gone.
+    Recheck,
+    /// Bind the contacts of others again that were pushed out.
+    PutBack,
 }
 
 /// What changes from one REGISTER of a line to the next.
@@ -29,6 +38,8 @@ pub(super) struct Fields<'a> {
     pub(super) contact: &'a SipUri,
     /// Our earlier contacts, which are removed along with the request.
     pub(super) superseded: &'a [SipUri],
+    /// Contacts of others that are to be bound again.
+    pub(super) pushed_out: &'a [Uri],
     pub(super) expires_s: u32,
     pub(super) from_tag: &'a str,
     pub(super) cseq: u32,
@@ -50,7 +61,16 @@ pub(super) fn build(config: &RegistrationConfig, fields: &Fields<'_>) -> Request
     headers.push(HeaderName::CallId, config.call_id.as_str());
     headers.push(HeaderName::CSeq, format!("{} REGISTER", fields.cseq));
     let expires_s = match fields.purpose {
-        Purpose::Query | Purpose::Probe => return request,
+        Purpose::Query | Purpose::Probe | Purpose::Lookout | Purpose::Recheck => return request,
+        Purpose::PutBack => {
+            for contact in fields.pushed_out {
+                let mut params = Params::default();
+                params.set("expires", Some(&PUT_BACK_S.to_string()));
+                let contact = NameAddr { display: None, uri: contact.clone(), params };
+                headers.push(HeaderName::Contact, contact.to_bytes());
+            }
+            return request;
+        }
         Purpose::Register | Purpose::Refresh => fields.expires_s,
         Purpose::Unregister => 0,
     };

@@ -32,6 +32,19 @@ pub struct RegistrationConfig {
     pub probe_interval: Option<Duration>,
     /// Whether the contact follows the public address that responses show.
     pub address_learning: AddressLearning,
+    /// Whether other contacts of the address are watched over.
+    pub neighbours: Neighbours,
+}
+
+/// What the other contacts of the address of record mean to a line.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
+pub enum Neighbours {
+    /// Nothing: the account is this line's own.
+    #[default]
+    Ignored,
+    /// One of them is the desk phone of the account: the bindings are asked for before each registration, and when one is
+    /// gone after it this line withdraws and does not come back by itself.
+    Guarded,
 }
 
 /// What becomes of the public address in a response's Via (`received`, `rport`; RFC 3581).
@@ -60,6 +73,8 @@ pub enum Input {
     Verify,
     /// Remove our binding and rest.
     Stop,
+    /// Bind the contacts again that this line pushed out; without such ones it does nothing.
+    PutBack,
 }
 
 /// What a registration wants.
@@ -173,6 +188,14 @@ pub enum FailureReason {
         /// The status.
         status: u16,
     },
+    /// The account has room for too few contacts: registering pushed these out, so the line has withdrawn. It is not
+    /// tried again.
+    PushesOut {
+        /// Whose place was taken, as the registrar listed them.
+        contacts: Vec<String>,
+        /// Whether they were bound again since.
+        put_back: bool,
+    },
 }
 
 impl fmt::Display for WaitReason {
@@ -206,6 +229,10 @@ impl fmt::Display for FailureReason {
                 formatter.write_str("423: the registrar accepts no expiry that can be asked for")
             }
             Self::Rejected { status } => write!(formatter, "the registrar answered {status}"),
+            Self::PushesOut { contacts, put_back } => {
+                let since = if *put_back { "; it is bound again" } else { "" };
+                write!(formatter, "registering pushed out {}{since}", contacts.join(", "))
+            }
         }
     }
 }

@@ -86,6 +86,8 @@ pub enum Presence {
     /// It registers.
     #[default]
     Registers,
+    /// It registers beside another phone of the account, and withdraws when that one is pushed out.
+    Beside,
     /// It has no binding at the registrar: it places calls and subscribes, and no call comes to it.
     Watches,
 }

@@ -10,7 +10,7 @@ use crate::digest::{Challenge, Credentials};
 use crate::invite::header_is_printable;
 use crate::message::{HeaderName, Response};
 use crate::registration::{
-    AddressLearning, Input, Output, Registration, RegistrationConfig, RegistrationState,
+    AddressLearning, Input, Neighbours, Output, Registration, RegistrationConfig, RegistrationState,
 };
 use crate::transaction::ClientTransactionId;
 use crate::transport::Transport;
@@ -93,7 +93,7 @@ impl UserAgent {
         let user = line.contact_user.clone().unwrap_or_else(|| token(&mut self.rng));
         let registration = self.registration_of(&line, &server, proxy.as_ref(), &user);
         let watchers = self.watchers.entry(line.server.clone()).or_insert(0);
-        let watches = *watchers < PROBES_PER_SERVER && line.presence == Presence::Registers;
+        let watches = *watchers < PROBES_PER_SERVER && line.presence != Presence::Watches;
         let probing = if watches { Probing::Watches } else { Probing::Rests };
         *watchers += usize::from(probing == Probing::Watches);
         let mut rng = child(&mut self.rng);
@@ -118,7 +118,7 @@ impl UserAgent {
                 line,
             },
         );
-        if presence == Presence::Registers {
+        if presence != Presence::Watches {
             self.drive_registration(&id, Input::Start, now);
         }
         self.settle(now);
@@ -136,9 +136,20 @@ impl UserAgent {
         self.clocks.start(Clock::Forget(line.clone()), now + FAREWELL);
         self.end_subscriptions(line, now);
         match presence {
-            Presence::Registers => self.drive_registration(line, Input::Stop, now),
+            Presence::Registers | Presence::Beside => self.drive_registration(line, Input::Stop, now),
             Presence::Watches => self.subscription_ended(line),
         }
+        self.settle(now);
+        Ok(())
+    }
+
+    /// Binds the contacts again that a line beside a desk phone pushed out (`FailureReason::PushesOut`).
+    ///
+    /// # Errors
+    /// `UnknownLine`.
+    pub fn put_back(&mut self, line: &LineId, now: Instant) -> Result<(), CommandRefused> {
+        self.lines.get(line).ok_or(CommandRefused::UnknownLine)?;
+        self.drive_registration(line, Input::PutBack, now);
         self.settle(now);
         Ok(())
     }
@@ -213,6 +224,10 @@ impl UserAgent {
             address_learning: match self.config.external_address {
                 Some(_) => AddressLearning::Keep,
                 None => AddressLearning::FollowVia,
+            },
+            neighbours: match line.presence {
+                Presence::Beside => Neighbours::Guarded,
+                Presence::Registers | Presence::Watches => Neighbours::Ignored,
             },
         }
     }
@@ -327,7 +342,7 @@ impl UserAgent {
 
     pub(super) fn stop_line(&mut self, line: &LineId, now: Instant) {
         self.end_subscriptions(line, now);
-        if self.lines.get(line).is_some_and(|state| state.line.presence == Presence::Registers) {
+        if self.lines.get(line).is_some_and(|state| state.line.presence != Presence::Watches) {
             self.drive_registration(line, Input::Stop, now);
         }
         self.rest_if_over(line);

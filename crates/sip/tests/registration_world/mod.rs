@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use linecard_sip::digest::Credentials;
 use linecard_sip::message::{HeaderName, NameAddr, Request, Response, StatusCode, Via};
 use linecard_sip::registration::{
-    AddressLearning, Input, Output, Registration, RegistrationConfig, RegistrationState,
+    AddressLearning, Input, Neighbours, Output, Registration, RegistrationConfig, RegistrationState,
 };
 use linecard_sip::uri::{SipUri, Uri};
 use md5::{Digest, Md5};
@@ -41,6 +41,7 @@ pub fn config() -> RegistrationConfig {
         start_spread: Duration::ZERO,
         probe_interval: None,
         address_learning: AddressLearning::Keep,
+        neighbours: Neighbours::Ignored,
     }
 }
 
@@ -74,6 +75,10 @@ pub struct Registrar {
     pub seen_from: Option<SocketAddr>,
     pub omits: Option<String>,
     pub hides_from_questions: bool,
+    /// Registering is answered with the own contact alone.
+    pub hides_others: bool,
+    /// Room for so many contacts: the oldest one goes.
+    pub room: Option<usize>,
     pub expiry_in_header: bool,
     /// Answers for the next requests, in order.
     pub next: VecDeque<Answer>,
@@ -132,11 +137,16 @@ impl Registrar {
             let granted_s = self.grants_s.map_or(asked_s, |grant| grant.min(asked_s));
             if granted_s > 0 {
                 self.table.push(Bound { uri, until: now + seconds(u64::from(granted_s)) });
+                let surplus = self.room.map_or(0, |room| self.table.len().saturating_sub(room));
+                self.table.drain(..surplus);
             }
         }
         let mut response = Response::reply_to(request, StatusCode::OK);
         let hidden = contacts.is_empty() && self.hides_from_questions;
-        for bound in self.table.iter().filter(|bound| !hidden && Some(&bound.uri) != self.omits.as_ref()) {
+        let own = |bound: &Bound| contacts.iter().any(|contact| contact.uri.to_string() == bound.uri);
+        let told = |bound: &Bound| !self.hides_others || contacts.is_empty() || own(bound);
+        let shown = |bound: &Bound| !hidden && told(bound) && Some(&bound.uri) != self.omits.as_ref();
+        for bound in self.table.iter().filter(|bound| shown(bound)) {
             let left_s = (bound.until - now).as_secs();
             let text = if self.expiry_in_header {
                 response.headers.set(HeaderName::Expires, left_s.to_string());
@@ -212,6 +222,8 @@ impl World {
                 seen_from: None,
                 omits: None,
                 hides_from_questions: false,
+                hides_others: false,
+                room: None,
                 expiry_in_header: false,
                 next: VecDeque::new(),
                 always: None,

@@ -312,6 +312,7 @@ fn answer(
         Command::LiveSignals { interaction, reply } => {
             drop(reply.send(engine.live_signals(interaction).map(<[_]>::to_vec)));
         }
+        Command::PutBack { reply, .. } => drop(reply.send(Ok(()))),
         Command::Dial { reply, .. } => drop(reply.send(Err(Refusal::NoDevice))),
         Command::UnsavedMissed { reply, .. } => drop(reply.send(Vec::new())),
         Command::Missed { reply, .. } => drop(reply.send(None)),

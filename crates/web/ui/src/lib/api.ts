@@ -191,6 +191,8 @@ export const api = {
   addLine: (line: Partial<LineDraft> & { password: string }) => ask<Line>('POST', '/lines', line),
   changeLine: (line: Line, patch: Partial<LineDraft> & { password?: string }) =>
     ask<Line>('PATCH', `/lines/${id(line.id)}`, patch, line.version),
+  /** Lets the desk phone be bound again that the line pushed out. */
+  putBack: (line: Line) => ask<Line>('POST', `/lines/${id(line.id)}/put-back`),
   deleteLine: (line: Line) => ask<void>('DELETE', `/lines/${id(line.id)}`, undefined, line.version),
   users: () => ask<Listing<Account>>('GET', `/users${query({ limit: 500 })}`),
   addUser: (user: Partial<UserDraft> & { password: string }) => ask<Account>('POST', '/users', user),

@@ -60,6 +60,11 @@ export class Lines {
     this.items = this.items.filter(({ id }) => id !== line.id);
   }
 
+  /** Lets the desk phone be bound again that a line pushed out; the events tell what comes of it. */
+  async putBack(line: Line): Promise<void> {
+    await api.putBack(line);
+  }
+
   /** The lines that ring for a user. */
   of(userId: string): Line[] {
     return this.items.filter(({ user_id }) => user_id === userId);

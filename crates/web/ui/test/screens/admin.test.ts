@@ -135,3 +135,15 @@ test('a line is removed only after the question', async () => {
   expect(server.lines.items.map(({ id }) => id)).not.toContain('line-2');
   expect(server.user).toBe(BOSS);
 });
+
+test('a desk phone that a line pushed out gets its place back, and the line may try again', async () => {
+  lines(tab);
+  await tab.desk('/settings/lines/line-1');
+  const [first] = server.lines.items;
+  if (first) server.lines.stands(first, trouble('pushed_out', { contacts: 'sip:105@192.0.2.77' }));
+  await tab.page.click('[data-testid=line-put-back]');
+  await tab.see('[data-reason=pushed_out_back]');
+  await tab.gone('[data-testid=line-put-back]');
+  await tab.page.click('[data-testid=line-again]');
+  await expect.poll(() => server.lines.asked.some(({ method, path }) => method === 'PATCH' && path === 'line-1')).toBe(true);
+});

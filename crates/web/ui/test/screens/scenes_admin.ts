@@ -90,6 +90,16 @@ export const ADMIN: Scene[] = [
     },
   },
   {
+    name: 'line-pushed-out',
+    play: async (tab) => {
+      office(tab);
+      await tab.desk('/settings/lines/line-1');
+      const [first] = tab.server.lines.items;
+      if (first) tab.server.lines.stands(first, trouble('pushed_out', { contacts: 'sip:105-0x558fcaca21b0@192.168.100.77:22542' }));
+      await tab.see('[data-testid=line-put-back]');
+    },
+  },
+  {
     name: 'line-watching',
     play: async (tab) => {
       office(tab);

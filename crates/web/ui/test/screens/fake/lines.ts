@@ -121,6 +121,14 @@ export class FakeLines {
     return { status: 200, body: changed };
   }
 
+  /** The desk phone of a line has its place back. */
+  putBack(one: string): Answer {
+    const known = this.items.find((line) => line.id === one);
+    if (!known) return GONE;
+    this.stands(known, trouble('pushed_out_back', known.registration.reason_params));
+    return { status: 202, body: known };
+  }
+
   /** Tells the findings, one line each. */
   async check(response: ServerResponse): Promise<void> {
     response.writeHead(200, { 'Content-Type': 'application/x-ndjson' });

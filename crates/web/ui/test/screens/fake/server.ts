@@ -178,6 +178,7 @@ export class FakeServer {
     if (administered) return administered;
     if (kind === 'session') return ok({ user: this.user, expires_at: new Date(Date.now() + 3_600_000).toISOString() });
     if (kind === 'lines' && one === 'standings') return ok({ items: this.standings, total: this.standings.length, next: null });
+    if (kind === 'lines' && more === 'put-back') return this.lines.putBack(one);
     if (kind === 'lines') return this.lines.answer(method, one, body, request.headers['if-match']);
     if (kind === 'people') return ok(this.admin.colleagues());
     if (kind === 'reports') return this.user.role === 'agent' ? problem(403, 'your role does not allow this') : ok(report([...office.interactions.values()], query, waitsOf(office.missed.values())));
