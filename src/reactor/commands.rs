@@ -2,7 +2,9 @@
 
 use std::time::Instant;
 
-use linecard_calls::{Input, LineId, Recording, RecordingId, Signal, Viewer, fold, fold_recordings};
+use linecard_calls::{
+    CallId, CallView, Input, LineId, Recording, RecordingId, Signal, Viewer, fold, fold_recordings,
+};
 use linecard_store::ledger::SavedCall;
 use linecard_store::lines::LineMode;
 use linecard_web::port::{Command, LiveInteraction, Refusal};
@@ -24,19 +26,7 @@ impl Reactor {
                 let _ = reply.send(self.parts.engine.calls(&viewer));
             }
             Command::HangUp { call, viewer, reply } => {
-                let view = self.parts.engine.call(call).filter(|view| view.visible_to(&viewer));
-                let view = view.ok_or(Refusal::NoSuchCall);
-                let view = match view
-                    .and_then(|view| if view.watched { Err(Refusal::OnDeskPhone) } else { Ok(view) })
-                {
-                    Ok(view) => view,
-                    Err(refusal) => {
-                        let _ = reply.send(Err(refusal));
-                        return;
-                    }
-                };
-                self.engine(Input::HangUp { call, user: viewer.user_id });
-                let _ = reply.send(Ok(self.parts.engine.call(call).unwrap_or(view)));
+                let _ = reply.send(self.hang_up(call, &viewer));
             }
             Command::Dial { order, reply } => {
                 let _ = reply.send(self.dial_ordered(order));
@@ -92,6 +82,16 @@ impl Reactor {
                 });
             }
         }
+    }
+
+    fn hang_up(&mut self, call: CallId, viewer: &Viewer) -> Result<CallView, Refusal> {
+        let view = self.parts.engine.call(call).filter(|view| view.visible_to(viewer));
+        let view = view.ok_or(Refusal::NoSuchCall)?;
+        if view.watched {
+            return Err(Refusal::OnDeskPhone);
+        }
+        self.engine(Input::HangUp { call, user: viewer.user_id });
+        Ok(self.parts.engine.call(call).unwrap_or(view))
     }
 
     fn live_interactions(&self, viewer: &Viewer) -> Vec<LiveInteraction> {

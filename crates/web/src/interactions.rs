@@ -246,10 +246,7 @@ pub(crate) async fn visible_call(
 }
 
 fn filter_of(app: &App, session: &Session, query: InteractionQuery) -> Result<InteractionFilter, ApiError> {
-    let whose = match session.user.role {
-        Role::Agent => Some(Whose::Of(session.user.id)),
-        Role::Supervisor | Role::Admin => query.user_id.as_deref().map(whose).transpose()?,
-    };
+    let whose = whose(session, query.user_id.as_deref())?;
     let (from, until) = (time("from", query.from)?, time("until", query.until)?);
     let service_level = within_ms(query.service_level_s.unwrap_or(SERVICE_LEVEL_S))?;
     Ok(InteractionFilter {
@@ -277,13 +274,20 @@ pub(crate) fn number_of(app: &App, typed: &str) -> String {
     number.e164.clone().or(number.extension.clone()).unwrap_or_else(|| number.digits())
 }
 
-/// Reads whose calls are wanted: a user's, or nobody's.
-pub(crate) fn whose(text: &str) -> Result<Whose, ApiError> {
-    if text == "none" {
-        return Ok(Whose::Nobody);
-    }
-    let user = text.parse().map_err(|_| ApiError::field("user_id", "write a user's id, or none"))?;
-    Ok(Whose::Of(user))
+/// Reads whose calls are wanted: a user's, or nobody's; an agent gets its own, whatever is asked for.
+pub(crate) fn whose(session: &Session, user_id: Option<&str>) -> Result<Option<Whose>, ApiError> {
+    let asked = match user_id {
+        None => None,
+        Some("none") => Some(Whose::Nobody),
+        Some(text) => {
+            let user = text.parse().map_err(|_| ApiError::field("user_id", "write a user's id, or none"))?;
+            Some(Whose::Of(user))
+        }
+    };
+    Ok(match session.user.role {
+        Role::Agent => Some(Whose::Of(session.user.id)),
+        Role::Supervisor | Role::Admin => asked,
+    })
 }
 
 /// Reads the target of the service level.

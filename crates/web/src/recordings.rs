@@ -8,11 +8,8 @@ use axum::body::Body;
 use axum::extract::State;
 use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use linecard_calls::{
-    ContactId, Direction, Interaction, Outcome, Recording, RecordingId, RecordingState, Role,
-};
+use linecard_calls::{ContactId, Direction, Interaction, Outcome, Recording, RecordingId, RecordingState};
 use linecard_store::audit::AuditAction;
-use linecard_store::interactions::Whose;
 use linecard_store::recordings::{RecordedCall, RecordingFilter};
 use serde::{Deserialize, Serialize};
 use tokio::fs::File;
@@ -117,10 +114,7 @@ fn filter_of(app: &App, session: &Session, query: RecordingQuery) -> Result<Reco
         until: time("until", query.until)?,
         direction: query.direction,
         outcome: query.outcome,
-        whose: match session.user.role {
-            Role::Agent => Some(Whose::Of(session.user.id)),
-            Role::Supervisor | Role::Admin => query.user_id.as_deref().map(whose).transpose()?,
-        },
+        whose: whose(session, query.user_id.as_deref())?,
         contact_id: query.contact_id,
         name: query.name.filter(|name| !name.trim().is_empty()),
         number: query.number.map(|typed| number_of(app, &typed)),
