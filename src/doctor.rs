@@ -1,8 +1,8 @@
 //! The doctor: from server, user and password it finds out what a PBX lets Linecard do, and says only what it saw.
 //!
 //! It resolves the name, looks whether somebody listens, registers for a minute at most, looks at the contacts before,
-//! meanwhile and after, and asks what the server can do. It rings nobody and takes its contact away again. At an account
-//! that a line of ours has registered it only asks: one more contact could push that line out.
+//! meanwhile and after, and asks what the server can do. It rings nobody and takes its contact away again; a phone that it
+//! pushed out gets its place back. At an account that a line of ours has, or that only is to be watched, it only asks.
 
 mod chart;
 mod consulting;
@@ -14,9 +14,9 @@ mod session;
 use std::net::IpAddr;
 use std::time::{Duration, Instant};
 
-use linecard_sip::registration::{RegistrationState, WaitReason};
+use linecard_sip::registration::{FailureReason, RegistrationState, WaitReason};
 use linecard_sip::transport::Transport;
-use linecard_store::lines::LineTransport;
+use linecard_store::lines::{LineMode, LineTransport};
 use linecard_web::doctor::{Account, Finding};
 use tokio::sync::mpsc;
 
@@ -40,6 +40,13 @@ pub(crate) struct Patient {
     pub(crate) own_contact: Option<String>,
     /// The address that peers are told, behind a NAT.
     pub(crate) external_address: Option<IpAddr>,
+}
+
+impl Patient {
+    /// Whether nothing is registered.
+    fn is_only_asked(&self) -> bool {
+        self.own_contact.is_some() || self.account.mode == LineMode::DialogInfo
+    }
 }
 
 /// How a registration over one transport went.
@@ -134,10 +141,12 @@ async fn look_around(
         Registered::Yes { .. } | Registered::Answered { .. } => {
             let options = session.ask_options(patient, server).await;
             session.ask_dialogs(&patient.account).await;
-            let confirmed = session.leave().await;
-            let bindings = match &patient.own_contact {
-                Some(_) => said::own_place(session.listings.first()),
-                None => said::bindings(&session.listings, confirmed),
+            let put_back = session.put_back().await;
+            let confirmed = session.leave().await || put_back;
+            let bindings = match (&patient.own_contact, patient.account.mode) {
+                (_, LineMode::DialogInfo) => said::desk_phones(session.listings.first()),
+                (Some(_), _) => said::own_place(session.listings.first()),
+                (None, _) => said::bindings(&session.listings, confirmed),
             };
             chart.step(bindings).await;
             chart.step(said::server(session.server_name.as_deref())).await;
@@ -145,7 +154,7 @@ async fn look_around(
                 chart.step(step).await;
             }
             chart.step(said::dialogs(&session.dialogs)).await;
-            chart.step(said::outlook(&session.listings)).await;
+            chart.step(said::outlook(patient.account.mode, &session.listings, &session.dialogs)).await;
         }
         Registered::No(_) | Registered::NotListed | Registered::Silent => {
             session.leave().await;
@@ -161,7 +170,10 @@ fn outcome(session: &Session, begun: Instant) -> Option<Registered> {
         return Some(Registered::Answered { took: begun.elapsed() });
     }
     match &session.state {
-        RegistrationState::Registered { .. } => Some(Registered::Yes { took: begun.elapsed() }),
+        RegistrationState::Registered { .. }
+        | RegistrationState::Failed { reason: FailureReason::PushesOut { .. }, .. } => {
+            Some(Registered::Yes { took: begun.elapsed() })
+        }
         RegistrationState::Failed { reason, .. } => Some(Registered::No(Trouble::of_failure(reason))),
         RegistrationState::Waiting { reason, .. } => match reason {
             WaitReason::Spread => None,

@@ -2,7 +2,7 @@
 
 use std::io::{BufRead, Write};
 
-use linecard_store::lines::LineTransport;
+use linecard_store::lines::{LineMode, LineTransport};
 use linecard_web::doctor::{Account, Finding};
 use tokio::sync::mpsc;
 
@@ -70,6 +70,7 @@ pub(crate) async fn examine(config: &Config, asked: Asked) -> Result<Ended, CliE
             AskedTransport::Udp => LineTransport::Udp,
             AskedTransport::Tcp => LineTransport::Tcp,
         }),
+        mode: LineMode::Anchor,
         line: None,
     };
     let patient = Patient { account, own_contact: None, external_address: config.external_address()? };

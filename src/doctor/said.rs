@@ -6,6 +6,7 @@ use std::net::SocketAddr;
 use linecard_sip::message::{HeaderName, Response};
 use linecard_sip::sdp::{SessionDescription, audio_of};
 use linecard_sip::subscription::FailureReason;
+use linecard_store::lines::LineMode;
 use linecard_web::doctor::{Account, Step, StepName, StepState};
 
 use super::Registered;
@@ -262,16 +263,65 @@ pub(super) fn dialogs(told: &DialogsTold) -> Step {
     }
 }
 
-pub(super) fn outlook(listings: &[Listing]) -> Step {
+/// What will be seen of the account's calls, and of which mode that is the best.
+pub(super) fn outlook(mode: LineMode, listings: &[Listing], dialogs: &DialogsTold) -> Step {
+    let name = StepName::Outlook;
+    let told = matches!(dialogs, DialogsTold::Calls(_) | DialogsTold::Silent);
     let with_own = listings.iter().rev().find(|listing| listing.is_own_there());
-    if with_own.is_none_or(|listing| listing.others.is_empty()) {
-        let text = "mode anchor: every call to this account is seen, shown and recorded; calls that its agent dials \
-                    elsewhere are not";
-        return Said::new("outlook_alone", text).good(StepName::Outlook);
+    let shared = with_own.is_some_and(|listing| !listing.others.is_empty());
+    match (mode, told) {
+        (LineMode::DialogInfo, true) => {
+            let text = "mode dialog_info: every call of the extension is seen, those too that its phone dials; none \
+                        is recorded";
+            Said::new("outlook_watch", text).good(name)
+        }
+        (LineMode::DialogInfo, false) => {
+            let advice =
+                "let the PBX tell of the extension's calls (BLF, presence), or choose mode shadow or anchor";
+            Said::fault("outlook_blind", "mode dialog_info: nothing would be seen", advice).bad(name)
+        }
+        (LineMode::Shadow, true) => {
+            let text = "mode shadow: who calls is shown at once, and what the desk phone talks and dials is seen; \
+                        nothing is recorded";
+            Said::new("outlook_shadow_told", text).good(name)
+        }
+        (LineMode::Shadow, false) => {
+            let text = "mode shadow: who calls is shown at once; how long the desk phone talks and what it dials is \
+                        not seen, and nothing is recorded";
+            Said::new("outlook_shadow", text).good(name)
+        }
+        (LineMode::Anchor, _) if !shared => {
+            let text = "mode anchor: every call to this account is seen, shown and recorded; calls that its agent \
+                        dials elsewhere are not";
+            Said::new("outlook_alone", text).good(name)
+        }
+        (LineMode::Anchor, true) => {
+            let text = "another phone has this account, so mode shadow fits better: it answers as before, and what it \
+                        talks and dials is seen; in mode anchor what it answers is not recorded";
+            Said::new("outlook_shared_told", text).good(name)
+        }
+        (LineMode::Anchor, false) => {
+            let text = "mode anchor: every call to this account is seen; what another phone of the account answers is \
+                        seen as answered elsewhere and not recorded, and what it dials is not seen";
+            Said::new("outlook_shared", text).good(name)
+        }
     }
-    let text = "mode anchor: every call to this account is seen; what another phone of the account answers is seen as \
-                answered elsewhere and not recorded, and what it dials is not seen";
-    Said::new("outlook_shared", text).good(StepName::Outlook)
+}
+
+/// Which phones have an account that only is to be watched.
+pub(super) fn desk_phones(listing: Option<&Listing>) -> Step {
+    let name = StepName::Bindings;
+    match listing.filter(|listing| !listing.others.is_empty()) {
+        Some(listing) => {
+            let (count, others) = (listing.others.len(), listing.listed());
+            let text = format!("phones with this account: {count}: {others}");
+            Said::new("contacts_watched", text).with("count", count).with("others", others).good(name)
+        }
+        None => {
+            Said::new("contacts_nobody", "no phone with this account is told; there is none to watch now")
+                .noted(name)
+        }
+    }
 }
 
 impl Listing {

@@ -9,8 +9,8 @@ use linecard_sip::frame::{Frame, StreamFramer};
 use linecard_sip::message::{
     CSeq, HeaderName, Message, Method, NameAddr, Request, Response, Via, parse_datagram,
 };
-use linecard_sip::registration::RegistrationState;
-use linecard_sip::subscription::{FailureReason, SubscriptionState, WaitReason};
+use linecard_sip::registration::{FailureReason, RegistrationState};
+use linecard_sip::subscription::{self, SubscriptionState, WaitReason};
 use linecard_sip::transport::{Flow, Transport};
 use linecard_sip::ua::{Event, Input, Line, LineId, Output, Presence, UserAgent, UserAgentConfig};
 use linecard_sip::uri::{Host, SipUri, Uri, escape_user};
@@ -55,7 +55,7 @@ pub(super) enum DialogsTold {
     /// What it said is not understood, and why.
     Unreadable(String),
     /// It is not to be asked.
-    Refused(FailureReason),
+    Refused(subscription::FailureReason),
 }
 
 /// A user agent at work.
@@ -68,8 +68,10 @@ pub(super) struct Session {
     exchange: Exchange,
     /// The contact that the doctor registers.
     contact_user: String,
-    /// The contact of a line of ours: then nothing is registered.
+    /// The contact of a line of ours.
     own_contact: Option<String>,
+    /// Nothing is registered.
+    only_asks: bool,
     /// The registrar has told what it tells, and the registration that would follow was not sent.
     pub(super) held_back: bool,
     pub(super) state: RegistrationState,
@@ -120,6 +122,7 @@ impl Session {
             exchange,
             contact_user: contact_user.clone(),
             own_contact: patient.own_contact.clone(),
+            only_asks: patient.is_only_asked(),
             held_back: false,
             state: RegistrationState::Idle,
             listings: Vec::new(),
@@ -140,7 +143,7 @@ impl Session {
             transport: Some(transport),
             expires_s: EXPIRES_S,
             contact_user: Some(contact_user),
-            presence: Presence::Registers,
+            presence: Presence::Beside,
         };
         session.agent.add_line(line, Instant::now())?;
         session.pump();
@@ -221,9 +224,25 @@ impl Session {
         }
     }
 
+    /// Lets a phone be bound again that the doctor's contact pushed out; tells whether there was one.
+    pub(super) async fn put_back(&mut self) -> bool {
+        let is_back = |session: &Self, before: usize| session.listings.len() > before;
+        let pushes_out =
+            matches!(self.state, RegistrationState::Failed { reason: FailureReason::PushesOut { .. }, .. });
+        let before = self.listings.len();
+        if !pushes_out || self.agent.put_back(&LineId::new(LINE), Instant::now()).is_err() {
+            return false;
+        }
+        self.pump();
+        self.until(Duration::from_secs(4), |session| is_back(session, before)).await;
+        // What is listed now is there because it was put back.
+        self.listings.truncate(before);
+        true
+    }
+
     /// Takes the doctor's contact away again; tells whether the registrar has confirmed it.
     pub(super) async fn leave(&mut self) -> bool {
-        if self.own_contact.is_some() {
+        if self.only_asks {
             return false;
         }
         let before = self.listings.len();
@@ -345,7 +364,7 @@ impl Session {
     }
 
     fn transmit(&mut self, flow: Flow, payload: Vec<u8>) {
-        if self.own_contact.is_some() && registers_a_contact(&payload) {
+        if self.only_asks && registers_a_contact(&payload) {
             self.held_back = true;
             return;
         }

@@ -133,7 +133,8 @@ fn an_account_that_cannot_be_one_is_refused_by_its_field() {
         (json!({"server": "h", "username": "1"}), "password"),
         (json!({"server": "h", "username": "1", "password": "x", "outbound_proxy": "a b"}), "outbound_proxy"),
         (json!({"server": "h", "username": "1", "password": "x", "transport": "tls"}), "transport"),
-        (json!({"server": "h", "username": "1", "password": "x", "mode": "anchor"}), "mode"),
+        (json!({"server": "h", "username": "1", "password": "x", "mode": "sniff"}), "mode"),
+        (json!({"server": "h", "username": "1", "password": "x", "name": "Main"}), "name"),
     ];
     for (account, field) in cases {
         let refused = admin.post("/lines/check", &account);

@@ -166,6 +166,32 @@ fn colleagues_who_call_each_other_leave_one_internal_interaction() {
 }
 
 #[test]
+fn an_account_that_only_is_to_be_watched_is_checked_without_registering() {
+    let account = Account::new("105");
+    let mut pbx = Kamailio::start_telling(std::slice::from_ref(&account));
+    let options = PhoneOptions { answer: Answer::Manual, tone_hz: 700, expires_s: 60 };
+    let _phone = Baresip::start(pbx.address(), &account, &options);
+    pbx.wait_registered("105", 1, SOON);
+    let server = Linecard::start();
+    let body = json!({
+        "server": pbx.address().to_string(), "username": "105", "password": "secret-105", "mode": "dialog_info",
+    });
+    let reply = server.request("POST", "/lines/check", &body.to_string());
+    let told: Vec<Value> = String::from_utf8_lossy(&reply.body)
+        .lines()
+        .map(|line| serde_json::from_str(line).expect("a line of JSON"))
+        .collect();
+    let key = |name: &str| told.iter().find(|it| it["name"] == name).map(|it| it["key"].clone());
+    assert_eq!(key("bindings"), Some(json!("contacts_watched")), "{told:#?}");
+    assert_eq!(key("outlook"), Some(json!("outlook_watch")), "{told:#?}");
+    assert_eq!(told.last().expect("a verdict")["healthy"], true);
+    let sent = told.iter().filter(|it| it["type"] == "message" && it["sent"] == true);
+    for text in sent.filter_map(|it| it["text"].as_str()).filter(|text| text.starts_with("REGISTER")) {
+        assert!(!text.contains("Contact:"), "{text}");
+    }
+}
+
+#[test]
 fn a_server_that_dies_loses_no_call_that_goes_on_without_it() {
     let mut office = Watched::open();
     let call = Customer::new(office.pbx.address(), "+79101234567").call(NUMBER);

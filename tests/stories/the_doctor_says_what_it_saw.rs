@@ -70,6 +70,22 @@ fn a_sound_account_is_seen_with_its_desk_phone() {
 }
 
 #[test]
+fn a_phone_that_the_doctor_pushes_out_is_told_and_gets_its_place_back() {
+    let account = Account::new("201");
+    let mut pbx = Kamailio::start_with(std::slice::from_ref(&account), &[("ONE_CONTACT", "1")]);
+    let options = PhoneOptions { answer: Answer::Manual, tone_hz: 700, expires_s: 600 };
+    let _phone = Baresip::start(pbx.address(), &account, &options);
+    pbx.wait_registered("201", 1, SOON);
+    let phone = pbx.registered("201");
+    let (code, text) = examine(&pbx.address().to_string(), "201", "secret-201", &["--json"]);
+    let report: Value = serde_json::from_str(&text).expect("JSON");
+    let bindings = step(&report, "bindings");
+    assert_eq!((code, &bindings["key"]), (1, &json!("contacts_pushed_out")), "{report:#}");
+    assert_eq!(bindings["params"]["gone"], json!(phone[0]));
+    assert_eq!(pbx.registered("201"), phone, "nothing of the doctor is left behind");
+}
+
+#[test]
 fn what_is_wrong_is_named_with_what_to_change() {
     let pbx = Kamailio::start(&[Account::new("100")]);
     let server = pbx.address().to_string();

@@ -22,6 +22,8 @@ const SHEET: Sheet = Sheet {
         "direction",
         "state",
         "user_id",
+        "user_ids",
+        "watched",
         "line_id",
         "number",
         "contact_id",

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 use linecard_calls::LineId;
-use linecard_store::lines::LineTransport;
+use linecard_store::lines::{LineMode, LineTransport};
 use serde::Serialize;
 use tokio::sync::mpsc;
 
@@ -28,7 +28,9 @@ pub struct Account {
     pub outbound_proxy: Option<String>,
     /// The transport; `None` tries them in turn.
     pub transport: Option<LineTransport>,
-    /// The line that has this account and registers it: then the look only asks and registers nothing beside it.
+    /// How the account's calls are, or would be, captured: for one that only is watched nothing is registered.
+    pub mode: LineMode,
+    /// The line that has this account: then the look only asks and registers nothing beside it.
     pub line: Option<LineId>,
 }
 

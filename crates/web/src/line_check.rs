@@ -45,6 +45,8 @@ pub(crate) struct AskedAccount {
     outbound_proxy: Option<String>,
     #[schema(schema_with = lines::transports)]
     transport: Option<LineTransport>,
+    #[schema(schema_with = lines::modes)]
+    mode: Option<LineMode>,
 }
 
 /// Those for whom the doctor looks now.
@@ -126,7 +128,7 @@ fn draft_of(asked: AskedAccount) -> LineDraft {
         auth_username: asked.auth_username,
         outbound_proxy: asked.outbound_proxy,
         transport: asked.transport,
-        mode: LineMode::Anchor,
+        mode: asked.mode.unwrap_or(LineMode::Anchor),
         user_id: None,
         dial_format: DialFormat::Plus,
         dial_prefix: None,
@@ -142,6 +144,7 @@ fn account_of(draft: LineDraft, line: Option<LineId>) -> Account {
         auth_username: draft.auth_username,
         outbound_proxy: draft.outbound_proxy,
         transport: draft.transport,
+        mode: draft.mode,
         line,
     }
 }

@@ -342,7 +342,7 @@ pub(crate) fn transports() -> Object {
 }
 
 /// The modes in which this version captures.
-fn modes() -> Object {
+pub(crate) fn modes() -> Object {
     words_or_null(&["anchor", "shadow", "dialog_info"])
 }
 

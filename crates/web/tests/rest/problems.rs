@@ -23,6 +23,7 @@ fn paths_with_an_id(id: &str) -> Vec<(Method, String)> {
         (patch.clone(), format!("/lines/{id}")),
         (delete.clone(), format!("/lines/{id}")),
         (post.clone(), format!("/lines/{id}/check")),
+        (post.clone(), format!("/lines/{id}/put-back")),
         (get.clone(), format!("/contacts/{id}")),
         (patch.clone(), format!("/contacts/{id}")),
         (delete.clone(), format!("/contacts/{id}")),

@@ -98,7 +98,7 @@ export class LineEntry extends Entry<Typed> {
 
   /** The account as the doctor wants it. */
   get account(): object {
-    const { server, username, auth_username, outbound_proxy, transport } = this.draft;
-    return { server, username, auth_username, outbound_proxy, transport, password: this.typed.password };
+    const { server, username, auth_username, outbound_proxy, transport, mode } = this.draft;
+    return { server, username, auth_username, outbound_proxy, transport, mode, password: this.typed.password };
   }
 }
