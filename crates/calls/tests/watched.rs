@@ -610,6 +610,27 @@ fn a_pbx_that_tells_without_end_fills_neither_memory_nor_disk() {
 }
 
 #[test]
+fn an_invite_beside_a_desk_phone_is_told_180_once_it_is_written_down_and_nothing_more() {
+    let mut desk = Desk::new();
+    let dialog = desk.sight(&Look::called(1, Some(CUSTOMER)));
+    assert!(!desk.effects.iter().any(|(effect, _)| matches!(effect, Effect::RingAlong { .. })));
+    let invite = desk.sight(&Look { source: by_invite(), ..Look::called(1, Some(CUSTOMER)) });
+    let second = desk.sight(&Look { source: by_invite(), ..Look::called(2, Some(CUSTOMER)) });
+    desk.talks(&dialog);
+    desk.lost_with(&invite, SightingEnd::Cancelled, None, &[200]);
+    desk.lost(&second, SightingEnd::Cancelled);
+    desk.lost(&dialog, SightingEnd::OtherHungUp);
+    desk.wait_ms(10_000);
+    let told: Vec<_> =
+        desk.effects.iter().filter(|(effect, _)| !matches!(effect, Effect::FindContact { .. })).collect();
+    assert_eq!(told.len(), 3, "two that ring along and the end: {told:?}");
+    for (effect, after) in &told[..2] {
+        assert!(matches!(effect, Effect::RingAlong { .. }) && after.is_some(), "{effect:?}");
+    }
+    assert!(matches!(told[2].0, Effect::ReleaseMedia { .. }));
+}
+
+#[test]
 fn every_sentence_says_what_was_seen_and_why_it_counts() {
     let mut desk = Desk::new();
     let dialog = desk.sight(&Look { source: by_dialogs(), ..Look::called(1, Some(CUSTOMER)) });
