@@ -3,7 +3,7 @@
 //! called back, and nobody's phone was touched.
 
 use std::thread::sleep;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
@@ -199,6 +199,8 @@ fn a_server_that_dies_loses_no_call_that_goes_on_without_it() {
     office.phones[0].answer();
     call.wait_talking(SOON);
     eventually("the talk is seen", SOON, || (office.live_calls()[0]["state"] == "answered").then_some(()));
+    // What was seen is safe within 100 ms.
+    sleep(Duration::from_millis(300));
     office.server.program.kill();
     sleep(Duration::from_millis(1_500));
     office.server.launch();
@@ -211,4 +213,27 @@ fn a_server_that_dies_loses_no_call_that_goes_on_without_it() {
     assert_eq!(it["outcome"], "answered", "{it}");
     assert!(it["talk_ms"].as_i64().expect("ms") > 4_000, "{it}");
     assert_eq!(office.server.get("/interactions")["total"], 1, "one call, before and after");
+}
+
+#[test]
+fn a_stop_waits_for_no_call_that_goes_on_without_the_server() {
+    let mut office = Watched::open();
+    let call = Customer::new(office.pbx.address(), "+79101234567").call(NUMBER);
+    office.phones[0].wait_ringing(SOON);
+    office.phones[0].answer();
+    call.wait_talking(SOON);
+    eventually("the talk is seen", SOON, || (office.live_calls()[0]["state"] == "answered").then_some(()));
+    let stopped = Instant::now();
+    office.server.program.signal(rustix::process::Signal::TERM);
+    let status = office.server.program.wait(SOON);
+    assert!(
+        status.success() && stopped.elapsed() < Duration::from_secs(6),
+        "{status} {:?}",
+        stopped.elapsed()
+    );
+    office.server.launch();
+    eventually("it is the same call", SOON, || (office.live_calls()[0]["state"] == "answered").then_some(()));
+    call.hang_up();
+    assert_eq!(office.server.ended_interaction()["outcome"], "answered");
+    assert_eq!(office.server.get("/interactions")["total"], 1);
 }

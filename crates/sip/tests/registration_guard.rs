@@ -99,6 +99,15 @@ fn a_binding_that_ends_by_itself_is_nobody_s_fault() {
     world.input(Input::Start);
     world.run_for(seconds(300));
     assert!(world.is_registered());
+    // Listed for its last moment, and gone with the next answer.
+    let mut world = World::new(beside());
+    let listing = format!("<{PHONE}>;expires=3");
+    world
+        .registrar
+        .next
+        .push_back(Box::new(move |request| with_header(request, 200, HeaderName::Contact, &listing)));
+    world.input(Input::Start);
+    assert!(world.is_registered());
     // And a phone that goes between two registrations.
     let mut world = beside_a_phone(3_600);
     world.input(Input::Start);
