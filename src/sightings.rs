@@ -28,6 +28,7 @@ pub(crate) fn of_dialog(
     let side = side_of(dialog);
     let (party, told) = party_of(plan, dialog.remote.as_ref(), side, account.dial_prefix.as_deref());
     let local = dialog.local.as_ref().and_then(account_of);
+    let holds = dialog.local.as_ref().and_then(|local| local.rendering) == Some(false);
     Sighting {
         id,
         leg,
@@ -41,6 +42,7 @@ pub(crate) fn of_dialog(
         did: local.filter(|local| *local != account.username && side == Side::Called),
         sip_call_id: dialog.call_id.clone(),
         stage: match dialog.state {
+            DialogState::Confirmed if holds => SightingStage::Holding,
             DialogState::Confirmed => SightingStage::Talking,
             _ => SightingStage::Ringing,
         },

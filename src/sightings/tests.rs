@@ -71,6 +71,11 @@ fn each_pbx_writes_who_calls_in_its_own_way() {
     assert_eq!((freeswitch.side, freeswitch.stage), (Side::Calling, SightingStage::Talking));
     assert_eq!(freeswitch.party.number.as_deref(), Some("1002"), "and not the code that picks the call up");
     assert_eq!(freeswitch.reach, Reach::Inside);
+    let mut held = told("freeswitch-partial-confirmed")[0].clone();
+    if let Some(local) = &mut held.local {
+        local.rendering = Some(false);
+    }
+    assert_eq!(seen(&line("1001", None), &held).stage, SightingStage::Holding);
 
     let kamailio = seen(&line("alice", None), &told("kamailio-pua-early")[0]);
     assert_eq!(kamailio.sip_call_id.as_deref(), Some("a84b4c76e66710"));

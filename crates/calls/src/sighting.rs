@@ -67,6 +67,15 @@ pub enum SightingStage {
     Ringing,
     /// It talks.
     Talking,
+    /// It talks, and holds the other party.
+    Holding,
+}
+
+impl SightingStage {
+    /// Tells whether the extension is connected.
+    pub fn is_connected(self) -> bool {
+        self >= Self::Talking
+    }
 }
 
 /// A source sees a part in a call no more.

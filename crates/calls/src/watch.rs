@@ -78,7 +78,7 @@ impl WatchedLeg {
         if self.number.is_none() {
             self.number.clone_from(&sighting.party.number);
         }
-        if sighting.stage == SightingStage::Talking {
+        if sighting.stage.is_connected() {
             self.talked_from.get_or_insert(at);
         }
     }
@@ -133,7 +133,12 @@ impl Watch {
 
     /// The legs that talk now.
     pub(crate) fn talking(&self) -> impl Iterator<Item = (LegId, &WatchedLeg)> {
-        self.legs().filter(|(_, leg)| leg.stage() == Some(SightingStage::Talking))
+        self.legs().filter(|(_, leg)| leg.stage().is_some_and(SightingStage::is_connected))
+    }
+
+    /// Whether somebody who talks holds the other party.
+    pub(crate) fn is_held(&self) -> bool {
+        self.legs().any(|(_, leg)| leg.stage() == Some(SightingStage::Holding))
     }
 
     /// When the first extension was seen to talk.

@@ -150,6 +150,11 @@ fn finish_carried(chance: &mut Chance, truth: &mut Truth, by_line: bool, over: u
 fn talk(chance: &mut Chance, truth: &mut Truth, members: &[u16], first: u16, from: u64) {
     let source = Source::DialogInfo;
     let (mut who, mut at) = (first, from + 2_000 + chance.below(20_000));
+    if chance.one_in(3) {
+        let from = from + 300 + chance.below(1_000);
+        truth.told.push((from, seen(first, source, SightingStage::Holding)));
+        truth.told.push((from + chance.below(600), seen(first, source, SightingStage::Talking)));
+    }
     let passed_on = if truth.number.is_some() { chance.below(3) } else { 0 };
     for nth in 0..passed_on {
         let next = 60 + members[0] * 3 + nth as u16;
@@ -234,7 +239,8 @@ impl World {
                     let sighting = match known.get(&(of, source)) {
                         // A notification that comes twice, the first time round or after the end.
                         Some(sighting) if over.contains(&sighting.id) => continue,
-                        Some(sighting) => Sighting { stage: stage.max(sighting.stage), ..sighting.clone() },
+                        Some(sighting) if !stage.is_connected() => sighting.clone(),
+                        Some(sighting) => Sighting { stage, ..sighting.clone() },
                         None => self.sighting(of, number, stage, side),
                     };
                     known.insert((of, source), sighting.clone());

@@ -533,6 +533,32 @@ fn a_false_end_of_a_losing_fork_does_not_end_the_call() {
 }
 
 #[test]
+fn a_hold_on_the_desk_phone_is_told_and_counted() {
+    let mut desk = Desk::new();
+    let eye = desk.sight(&Look::called(1, Some(CUSTOMER)));
+    desk.talks(&eye);
+    desk.wait_ms(10_000);
+    desk.holds(&eye);
+    desk.holds(&eye);
+    let call = desk.signals[0].call_id;
+    assert_eq!(desk.engine.call(call).unwrap().state, CallState::Held);
+    assert_eq!(desk.engine.live_interaction(call).unwrap().legs[1].state, LegState::Held);
+    desk.wait_ms(4_000);
+    desk.talks(&eye);
+    assert_eq!(desk.engine.call(call).unwrap().state, CallState::Answered);
+    desk.wait_ms(6_000);
+    desk.holds(&eye);
+    desk.wait_ms(1_000);
+    desk.lost(&eye, SightingEnd::OtherHungUp);
+    desk.wait_ms(10_000);
+    assert_eq!((only(&desk).talk_ms, only(&desk).hold_ms), (Some(21_000), Some(5_000)));
+    let told = desk.event_names();
+    let count = |name: &str| told.iter().filter(|told| **told == name).count();
+    assert_eq!((count("call.held"), count("call.retrieved"), count("call.answered")), (2, 1, 1));
+    assert_eq!(fold(&desk.signals).unwrap(), *only(&desk));
+}
+
+#[test]
 fn a_user_on_the_desk_phone_is_busy_for_a_line_of_ours() {
     let mut desk = Desk::new();
     let eye = desk.sight(&Look::called(1, Some("+79107654321")));

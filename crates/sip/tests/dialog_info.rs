@@ -93,6 +93,19 @@ fn changes(reading: Reading) -> Vec<(String, DialogState)> {
 }
 
 #[test]
+fn a_party_that_does_not_hear_the_other_has_it_on_hold() {
+    let rendering = |value: &str| {
+        let target = format!(
+            "<target uri=\"sip:105@pbx\"><param pname=\"+sip.rendering\" pvalue=\"{value}\"/></target>"
+        );
+        let dialog = format!("<dialog id=\"1\"><state>confirmed</state><local>{target}</local></dialog>");
+        let read = DialogInfo::parse(&xml(1, "full", &dialog)).unwrap();
+        read.dialogs[0].local.clone().unwrap().rendering
+    };
+    assert_eq!(["yes", "no", "perhaps"].map(rendering), [Some(true), Some(false), None]);
+}
+
+#[test]
 fn larger_documents_than_any_true_one_are_refused() {
     let many: String = (0..65).map(|n| dialog(&format!("id=\"{n}\""), "early")).collect();
     assert_eq!(DialogInfo::parse(&xml(1, "full", &many)), Err(DialogInfoError::TooLarge("dialogs")));

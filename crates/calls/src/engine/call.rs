@@ -119,6 +119,8 @@ pub(super) struct Talking {
 pub(super) struct Watched {
     /// Who was last told to talk.
     pub(super) talker: Option<Option<UserId>>,
+    /// Whether it was last told to be held.
+    pub(super) held: bool,
     /// Nobody sees it; at this time it counts as over.
     pub(super) quiet_until: Option<Instant>,
     /// An earlier process saw it last, and nobody has since.
@@ -377,6 +379,7 @@ impl Call {
             Stage::Ringing(_) | Stage::Answering { .. } | Stage::Dialling(_) => CallState::Ringing,
             Stage::Talking(talking) if talking.holders.is_empty() => CallState::Answered,
             Stage::Talking(_) => CallState::Held,
+            Stage::Watched(_) if self.watch.is_held() => CallState::Held,
             Stage::Watched(_) if self.watch.talked_from().is_some() => CallState::Answered,
             Stage::Watched(_) => CallState::Ringing,
             Stage::Ended { .. } => CallState::Ended,

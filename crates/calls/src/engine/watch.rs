@@ -256,7 +256,7 @@ impl Call {
         let dids = (self.opening.did(), sighting.did.as_deref());
         let other_did = matches!(dids, (Some(one), Some(other)) if one != other);
         let taken = self.watch.live().any(|(_, leg)| leg.is_extension(sighting));
-        let revived = sighting.stage == SightingStage::Talking || self.watch.talking().next().is_none();
+        let revived = sighting.stage.is_connected() || self.watch.talking().next().is_none();
         let carried = matches!(self.stage, Stage::Answering { .. } | Stage::Dialling(_) | Stage::Talking(_));
         if !inbound || other_did || taken || carried || !revived {
             return None;
@@ -320,7 +320,11 @@ impl Call {
         }
         let known = self.watch.sighting(sighting.id);
         let learned = self.opening.number().is_none() && sighting.party.number.is_some();
-        if known.is_some_and(|(_, stage)| stage >= sighting.stage) && !learned {
+        let news = known.is_none_or(|(_, stage)| {
+            // What talks does not ring again; a hold comes and goes.
+            stage != sighting.stage && sighting.stage.is_connected()
+        });
+        if !news && !learned {
             return;
         }
         let leg = known.map(|(leg, _)| leg).or_else(|| self.leg_of(&sighting, source));
@@ -397,7 +401,8 @@ impl Call {
         };
         let cut_at = watched.cut_at.filter(|_| !seen);
         let talker = if talks { Some(self.watch.holder()) } else { watched.talker };
-        self.stage = Stage::Watched(Watched { talker, quiet_until, cut_at });
+        let held = self.watch.is_held();
+        self.stage = Stage::Watched(Watched { talker, held, quiet_until, cut_at });
         self.pops_taken(out);
         match (watched.talker, talker) {
             (None, Some(_)) => {
@@ -405,6 +410,11 @@ impl Call {
                 out.publish(Event::CallAnswered(self.view()));
             }
             (Some(before), Some(now)) if before != now => out.publish(Event::CallTransferred(self.view())),
+            _ => {}
+        }
+        match (watched.held, held) {
+            (false, true) => out.publish(Event::CallHeld(self.view())),
+            (true, false) if talks => out.publish(Event::CallRetrieved(self.view())),
             _ => {}
         }
     }

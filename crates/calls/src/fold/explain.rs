@@ -286,6 +286,10 @@ fn of_sighting(sighting: &Sighting) -> Said {
         (Side::Calling, SightingStage::Ringing) => {
             said("seen_calling", leg, &params, format!("Extension {extension} was seen to call {number}."))
         }
+        (_, SightingStage::Holding) => {
+            let text = format!("Extension {extension} was seen to hold the other party.");
+            said("seen_holding", leg, &params, text)
+        }
         (_, SightingStage::Talking) => {
             let text = format!("Extension {extension} was seen to talk; the other party is {number}.");
             said("seen_talking", leg, &params, text)

@@ -6,6 +6,7 @@ use crate::candidate::settled_contact;
 use crate::id::{CallId, ContactId, DeviceId, LegId, RecordingId, UserId};
 use crate::opening::Opening;
 use crate::rules::{Refusal, refusal};
+use crate::sighting::{Sighting, SightingStage};
 use crate::signal::{
     CancelCause, EndCause, Lookup, MediaFault, RecordingClosed, RecordingState, Route, Signal, SignalBody,
 };
@@ -228,11 +229,24 @@ impl Facts {
             SignalBody::ContactLookedUp { candidates, lookup: Lookup::Done, .. } => {
                 self.looked_up = Some(candidates.clone());
             }
-            SignalBody::Sighted(sighting) => self.opening.learn(sighting),
+            SignalBody::Sighted(sighting) => {
+                self.opening.learn(sighting);
+                self.held_or_not(sighting, at);
+            }
+            SignalBody::CallSighted { sighting, .. } => self.held_or_not(sighting, at),
             SignalBody::ContactChosen { contact, .. } => self.contact_chosen = Some(*contact),
             SignalBody::NoteEdited { notes, .. } => self.notes = Some(notes.clone()),
             SignalBody::DispositionChosen { disposition, .. } => self.disposition = disposition.clone(),
             _ => self.take_media_or_leg(signal),
+        }
+    }
+
+    /// A hold that is seen counts as one that is carried.
+    fn held_or_not(&mut self, sighting: &Sighting, at: UtcMillis) {
+        match sighting.stage {
+            SightingStage::Ringing => {}
+            SightingStage::Talking => self.holds.push((at, sighting.leg, Hold::Retrieved)),
+            SightingStage::Holding => self.holds.push((at, sighting.leg, Hold::Held)),
         }
     }
 

@@ -78,6 +78,7 @@ pub(super) fn leg_record(id: LegId, leg: &WatchedLeg, interrupted: Option<UtcMil
 pub(crate) fn leg_state(leg: &WatchedLeg) -> LegState {
     match (leg.stage(), leg.talked_from) {
         (Some(SightingStage::Talking), _) => LegState::Answered,
+        (Some(SightingStage::Holding), _) => LegState::Held,
         (Some(SightingStage::Ringing), _) => LegState::Ringing,
         (None, Some(_)) => LegState::Ended,
         (None, None) => match leg.decisive_end().map(|over| over.end) {

@@ -87,6 +87,11 @@ impl Desk {
         self.give(Input::Sighted { sighting, source: eye.source });
     }
 
+    pub(crate) fn holds(&mut self, eye: &Eye) {
+        let sighting = Sighting { stage: SightingStage::Holding, ..eye.sighting.clone() };
+        self.give(Input::Sighted { sighting, source: eye.source });
+    }
+
     /// The extension talks with somebody else now.
     pub(crate) fn connected(&mut self, eye: &Eye, number: &str) {
         let party = Caller { number: Some(number.to_owned()), ..Caller::default() };

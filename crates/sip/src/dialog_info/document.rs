@@ -119,6 +119,8 @@ pub struct Participant {
     pub identity: Option<String>,
     /// Where it is reached: a URI, perhaps one that picks the call up.
     pub target: Option<String>,
+    /// Whether it hears the other party (`+sip.rendering`, RFC 4235 section 4.1.6.2): one that does not has the call on hold.
+    pub rendering: Option<bool>,
 }
 
 /// Why a body is no document.
@@ -275,6 +277,23 @@ fn participant_of(node: Node<'_, '_>) -> Result<Participant, DialogInfoError> {
     let identity = child(node, "identity");
     let display = identity.map(|identity| attribute(identity, "display")).transpose()?;
     let who = identity.and_then(|identity| identity.text()).map(bounded).transpose()?;
-    let target = child(node, "target").map(|target| attribute(target, "uri")).transpose()?;
-    Ok(Participant { display: some(display.flatten()), identity: some(who), target: some(target.flatten()) })
+    let target = child(node, "target");
+    let rendering = target.and_then(rendering_of);
+    let target = target.map(|target| attribute(target, "uri")).transpose()?;
+    Ok(Participant {
+        display: some(display.flatten()),
+        identity: some(who),
+        target: some(target.flatten()),
+        rendering,
+    })
+}
+
+fn rendering_of(target: Node<'_, '_>) -> Option<bool> {
+    let rendering =
+        |param: &Node<'_, '_>| is(*param, "param") && param.attribute("pname") == Some("+sip.rendering");
+    match target.children().find(rendering)?.attribute("pvalue")? {
+        "yes" => Some(true),
+        "no" => Some(false),
+        _ => None,
+    }
 }

@@ -6,7 +6,8 @@
 //! - Asterisk names every call of an extension by the same id, the extension; tells the other party only while it
 //!   rings; and says that nothing happens by a `terminated` dialog that never was.
 //! - FreeSWITCH says that nothing happens by a full document without dialogs; the other party's target may be a code
-//!   for picking the call up, so its identity says who it is.
+//!   for picking the call up, so its identity says who it is; and that a call is on hold by `+sip.rendering` of its own
+//!   target, which is `no`.
 //! - Kamailio tells that a branch of a fork is over while the call goes on in another: dialogs are told apart by id and
 //!   tags, and only the application knows which of them are one call.
 

@@ -27,7 +27,7 @@ const CAUSES: Record<string, Key> = {
 };
 
 /** Sentences whose words name the side already. */
-const SAYS_ITSELF = new Set(['leg_offered', 'leg_dialled', 'leg_progressed', 'leg_confirmed', 'bridged', 'callee_dialled', 'early_media', 'seen_ringing', 'seen_calling', 'seen_talking', 'seen_over']);
+const SAYS_ITSELF = new Set(['leg_offered', 'leg_dialled', 'leg_progressed', 'leg_confirmed', 'bridged', 'callee_dialled', 'early_media', 'seen_ringing', 'seen_calling', 'seen_talking', 'seen_holding', 'seen_over']);
 
 /** What only a technician wants to read; shown quieter. */
 const TECHNICAL = new Set(['dialog_recorded', 'leg_confirmed', 'late_durable']);

@@ -48,6 +48,7 @@ export const watch = {
   'explain.seen_ringing': 'Extension {extension} was seen to ring; the other party: {number}.',
   'explain.seen_calling': 'Extension {extension} was seen to call {number}.',
   'explain.seen_talking': 'Extension {extension} was seen to talk; the other party: {number}.',
+  'explain.seen_holding': 'Extension {extension} was seen to hold the other party.',
   'explain.seen_over': 'The extension’s part is over: {why}.',
   'explain.watch_over': 'Nobody saw the call any more, so it counts as over.',
   'explain.unknown_number': 'not known',

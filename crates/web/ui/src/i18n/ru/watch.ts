@@ -53,6 +53,7 @@ export const watch: Record<keyof typeof words, Message> = {
   'explain.seen_ringing': 'Видно, что звонит номер {extension}; другая сторона: {number}.',
   'explain.seen_calling': 'Видно, что номер {extension} звонит на {number}.',
   'explain.seen_talking': 'Видно, что номер {extension} говорит; другая сторона: {number}.',
+  'explain.seen_holding': 'Видно, что номер {extension} поставил другую сторону на удержание.',
   'explain.seen_over': 'Номер больше не участвует: {why}.',
   'explain.watch_over': 'Звонка больше никто не видит, он считается законченным.',
   'explain.unknown_number': 'неизвестна',
