@@ -14,6 +14,7 @@ use linecard_sip::uri::Uri;
 use linecard_store::lines::Line;
 
 use crate::directory::server_host;
+use crate::translate;
 
 /// Reads what is told of one dialog of the line's extension; `reach` when it is known already.
 pub(crate) fn of_dialog(
@@ -39,7 +40,9 @@ pub(crate) fn of_dialog(
         side,
         party,
         reach: reach.unwrap_or(told),
-        did: local.filter(|local| *local != account.username && side == Side::Called),
+        did: local
+            .filter(|local| *local != account.username && side == Side::Called)
+            .map(|local| translate::called_number(plan, local)),
         sip_call_id: dialog.call_id.clone(),
         stage: match dialog.state {
             DialogState::Confirmed if holds => SightingStage::Holding,

@@ -64,11 +64,24 @@ fn party(address: &NameAddr) -> Party {
     }
 }
 
-/// Returns the number that was dialled, when the To header names another than the line's own account.
-pub(crate) fn did(request: &Request, username: &str) -> Option<String> {
-    let to = request.headers.to().ok()?;
-    let user = to.uri.as_sip()?.user.clone()?;
-    (user != username).then_some(user)
+/// Returns the number that was dialled: To, when it names another than the line's own account; else what is told of where
+/// the call was before it came here: P-Called-Party-ID, the first target of History-Info, the first who diverted it.
+pub(crate) fn did(plan: &DialPlan, request: &Request, username: &str) -> Option<String> {
+    let headers = &request.headers;
+    let to = headers.to().ok();
+    let told = to.into_iter().chain(headers.called_party()).chain(headers.history());
+    let told = told.chain(headers.diversions().into_iter().rev());
+    let dialled = told.filter_map(|address| address.uri.as_sip()?.user.clone());
+    let is_number = |user: &String| user.bytes().any(|byte| byte.is_ascii_digit());
+    let mut others = dialled.filter(|user| user != username);
+    let first = others.next()?;
+    let told = if is_number(&first) { first } else { others.find(is_number).unwrap_or(first) };
+    Some(called_number(plan, told))
+}
+
+/// Writes a number that was called as calls keep it: E.164, else as it was told.
+pub(crate) fn called_number(plan: &DialPlan, told: String) -> String {
+    plan.number(&told).e164.unwrap_or(told)
 }
 
 /// Returns what the end of a leg means to the engine; none when this end asked for it.
@@ -216,3 +229,6 @@ pub(crate) fn dialog_to_json(record: DialogRecord) -> serde_json::Value {
 pub(crate) fn dialog_of_json(value: &serde_json::Value) -> Option<DialogRecord> {
     serde_json::from_value::<Shaped>(value.clone()).ok().map(|shaped| shaped.0)
 }
+
+#[cfg(test)]
+mod tests;

@@ -56,7 +56,7 @@ impl Reactor {
             side: Side::Called,
             reach: self.reach_of_caller(line, request, party.number.as_deref()),
             party,
-            did: translate::did(request, &line.account.username),
+            did: translate::did(&self.parts.dial_plan, request, &line.account.username),
             sip_call_id: request.headers.call_id().ok().map(str::to_owned),
             stage: SightingStage::Ringing,
         };

@@ -122,7 +122,7 @@ impl Reactor {
             line: line_id,
             user,
             caller: translate::caller(&self.parts.dial_plan, request),
-            did: translate::did(request, &username),
+            did: translate::did(&self.parts.dial_plan, request, &username),
             sip_call_id: request.headers.call_id().unwrap_or_default().to_owned(),
             from_tag,
         }));

@@ -258,6 +258,24 @@ impl Headers {
         self.readable_list(&HeaderName::Diversion, NameAddr::scan)
     }
 
+    /// Gives every readable History-Info, the first target first (RFC 7044).
+    #[must_use]
+    pub fn history(&self) -> Vec<NameAddr> {
+        let mut entries = self.readable_list(&HeaderName::from("History-Info"), NameAddr::scan);
+        let place = |entry: &NameAddr| -> Vec<u32> {
+            let index = entry.params.get("index").unwrap_or_default();
+            index.split('.').map(|part| part.trim().parse().unwrap_or(u32::MAX)).collect()
+        };
+        entries.sort_by_key(place);
+        entries
+    }
+
+    /// Gives the address that was called before the registrar replaced it: P-Called-Party-ID (RFC 7315 section 4.2).
+    #[must_use]
+    pub fn called_party(&self) -> Option<NameAddr> {
+        self.readable_list(&HeaderName::from("P-Called-Party-ID"), NameAddr::scan).into_iter().next()
+    }
+
     fn seconds(&self, name: &HeaderName) -> Option<u32> {
         leading_seconds(&mut Scan::new(self.get(name)?))
     }
