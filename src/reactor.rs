@@ -25,7 +25,7 @@ use std::time::{Duration, Instant};
 
 use linecard_calls::{
     AlarmKind, AlarmView, CallId, Candidate, Engine, Event, Input, Interaction, InteractionId, LegId, LineId,
-    MissedId, MissedItem, Output, Recording, RecordingView, RegistrationView, Viewer,
+    MissedId, MissedItem, Output, Recording, RecordingView, RegistrationView, Signal, Viewer,
 };
 use linecard_crm::DialPlan;
 use linecard_media::ToneTable;
@@ -127,7 +127,7 @@ pub(crate) struct Reactor {
     shadows: Shadows,
     pushed_out: HashSet<LineId>,
     /// Interactions of ended calls on their way into the database.
-    unsaved: HashMap<InteractionId, SavedCall>,
+    unsaved: HashMap<InteractionId, Unsaved>,
     /// Missed-call items on their way into the database.
     unsaved_missed: HashMap<MissedId, MissedItem>,
     /// Lines whose server's name had no address when it was last asked for.
@@ -147,6 +147,14 @@ pub(crate) struct Reactor {
     engine_at: Option<Instant>,
     course: Course,
     tally: Tally,
+}
+
+/// An ended call that the database does not have yet.
+#[derive(Debug, Clone)]
+struct Unsaved {
+    call: SavedCall,
+    /// Its evidence; `None` when it was folded from the database, which has it then.
+    signals: Option<Vec<Signal>>,
 }
 
 /// Whether new calls are taken.
@@ -286,8 +294,8 @@ impl Reactor {
                 Output::Effect { effect, after } => self.perform_after(effect, after),
                 Output::Publish(event) => self.publish(event),
                 Output::MissedChanged { change, because } => self.missed_changed(change, because),
-                Output::CallEnded { call_id, interaction, recordings } => {
-                    self.call_ended(call_id, *interaction, recordings);
+                Output::CallEnded { call_id, interaction, recordings, signals } => {
+                    self.call_ended(call_id, *interaction, recordings, signals);
                 }
                 Output::CallAmended { call_id } => self.amendments.due(call_id),
                 Output::Timeout { at, .. } => {
@@ -332,16 +340,27 @@ impl Reactor {
     }
 
     /// Gives an interaction to the database and shows it as it is until it is there.
-    fn save_for_good(&mut self, interaction: Interaction, recordings: Vec<Recording>) {
+    fn save_for_good(
+        &mut self,
+        interaction: Interaction,
+        recordings: Vec<Recording>,
+        signals: Option<Vec<Signal>>,
+    ) {
         let call = SavedCall { interaction, recordings, settled: true };
-        self.unsaved.insert(call.interaction.id, call.clone());
+        self.unsaved.insert(call.interaction.id, Unsaved { call: call.clone(), signals });
         self.parts.ledger.save(call);
     }
 
-    fn call_ended(&mut self, call: CallId, interaction: Interaction, recordings: Vec<Recording>) {
+    fn call_ended(
+        &mut self,
+        call: CallId,
+        interaction: Interaction,
+        recordings: Vec<Recording>,
+        signals: Vec<Signal>,
+    ) {
         let recorded: Vec<_> = recordings.iter().map(|recording| recording.id.to_string()).collect();
         self.tally.call_ended(interaction.outcome);
-        self.save_for_good(interaction, recordings);
+        self.save_for_good(interaction, recordings, Some(signals));
         self.farewells.push_back((Instant::now() + FAREWELL, call));
         if recorded.is_empty() {
             return;

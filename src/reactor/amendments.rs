@@ -106,7 +106,7 @@ impl Reactor {
             return;
         };
         self.parts.engine.missed_amended(&interaction);
-        self.save_for_good((*interaction).clone(), recordings);
+        self.save_for_good((*interaction).clone(), recordings, None);
         self.parts.hub.publish(Event::InteractionClosed(interaction.clone()), wall_clock());
         // Answered once it is in the store, so that what the answer says is what the next read finds.
         let ledger = self.parts.ledger.clone();

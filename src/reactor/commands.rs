@@ -37,13 +37,17 @@ impl Reactor {
             }
             Command::LiveInteraction { interaction, reply } => {
                 let live = self.parts.engine.live_signals(interaction).and_then(folded);
-                let _ = reply.send(live.or_else(|| self.unsaved.get(&interaction).cloned()));
+                let _ = reply.send(
+                    live.or_else(|| self.unsaved.get(&interaction).map(|unsaved| unsaved.call.clone())),
+                );
             }
             Command::LiveRecording { recording, reply } => {
                 let _ = reply.send(self.live_recording(recording));
             }
             Command::LiveSignals { interaction, reply } => {
-                let _ = reply.send(self.parts.engine.live_signals(interaction).map(<[_]>::to_vec));
+                let live = self.parts.engine.live_signals(interaction).map(<[_]>::to_vec);
+                let ended = || self.unsaved.get(&interaction).and_then(|unsaved| unsaved.signals.clone());
+                let _ = reply.send(live.or_else(ended));
             }
             Command::Subscribe { viewer, cursor, reply } => {
                 let engine = &self.parts.engine;
@@ -96,7 +100,7 @@ impl Reactor {
 
     fn live_interactions(&self, viewer: &Viewer) -> Vec<LiveInteraction> {
         let engine = &self.parts.engine;
-        let unsaved = self.unsaved.values().map(|call| call.interaction.clone());
+        let unsaved = self.unsaved.values().map(|unsaved| unsaved.call.interaction.clone());
         let unsaved = unsaved.filter(|it| viewer.sees(it.user_id));
         let interactions = engine.live_interactions(viewer).into_iter().chain(unsaved);
         let live = |interaction| LiveInteraction { missed: engine.missed_stands(&interaction), interaction };
@@ -104,7 +108,7 @@ impl Reactor {
     }
 
     fn live_recording(&self, id: RecordingId) -> Option<Recording> {
-        let mut unsaved = self.unsaved.values().flat_map(|call| &call.recordings);
+        let mut unsaved = self.unsaved.values().flat_map(|unsaved| &unsaved.call.recordings);
         let live = self.parts.engine.live_recording(id);
         live.or_else(|| unsaved.find(|recording| recording.id == id).cloned())
     }

@@ -85,6 +85,8 @@ fn a_talk_and_a_new_call_go_on_while_the_database_is_locked() {
     for interaction in shown["items"].as_array().expect("items") {
         let id = interaction["id"].as_str().expect("an id");
         assert_eq!(&office.server.get(&format!("/interactions/{id}")), interaction);
+        let why = office.server.get(&format!("/interactions/{id}/explain"));
+        assert_eq!((&why["rule"], &why["outcome"]), (&json!("connected"), &json!("answered")), "{why}");
     }
     assert!(locked_at.elapsed() < LOCKED, "the lock was still held");
     let noted = a_note_is_kept(&office);

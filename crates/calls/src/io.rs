@@ -261,6 +261,8 @@ pub enum Output {
         interaction: Box<Interaction>,
         /// Its recordings.
         recordings: Vec<Recording>,
+        /// The evidence that both were folded from.
+        signals: Vec<Signal>,
     },
     /// A signal was recorded after [`Output::CallEnded`]: fold the ledger's signals of the call and save again.
     CallAmended {

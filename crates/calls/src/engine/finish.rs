@@ -91,6 +91,7 @@ impl Call {
             call_id: self.id,
             interaction: interaction.clone(),
             recordings,
+            signals: self.signals.clone(),
         });
         out.publish(Event::InteractionClosed(interaction));
     }

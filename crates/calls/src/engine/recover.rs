@@ -64,6 +64,7 @@ impl Engine {
             call_id: before.call_id,
             interaction: interaction.clone(),
             recordings,
+            signals,
         });
         if before.state == InteractionState::Live {
             let view = ended_view(&interaction);

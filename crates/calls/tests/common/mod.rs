@@ -113,7 +113,8 @@ impl Desk {
                     self.effects.push((effect, after));
                 }
                 Output::Publish(event) => self.events.push(event),
-                Output::CallEnded { call_id, interaction, recordings } => {
+                Output::CallEnded { call_id, interaction, recordings, signals } => {
+                    assert_eq!(fold(&signals).as_ref(), Some(&*interaction), "the evidence comes along");
                     self.ended.push((call_id, *interaction, recordings));
                 }
                 Output::MissedChanged { change, .. } => self.missed.push(change),
