@@ -6,7 +6,8 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::facts::{gather, in_order};
-use super::verdict::{Rule, judge};
+use super::judge::judge;
+use super::verdict::Rule;
 use crate::id::{CallId, InteractionId, LegId};
 use crate::interaction::Outcome;
 use crate::opening::DialRequest;

@@ -6,6 +6,7 @@
 
 mod explain;
 mod facts;
+mod judge;
 mod verdict;
 mod watched;
 
@@ -21,7 +22,8 @@ use crate::opening::Opening;
 use crate::signal::{RecordingState, Signal};
 use crate::time::UtcMillis;
 use facts::{Facts, Hold, LegFacts, gather};
-use verdict::{Verdict, judge, status};
+use judge::judge;
+use verdict::{Verdict, status};
 
 /// Folds the signals of one call; `None` when the signal that opens it is missing.
 ///

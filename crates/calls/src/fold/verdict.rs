@@ -1,10 +1,9 @@
-//! Decides how a call went, and names the rule that decided.
+//! How a call went that this server carried, and the rule that decided.
 
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::facts::{Facts, LegFacts};
-use super::watched::watched;
 use crate::interaction::{HangupBy, Outcome};
 use crate::opening::Opening;
 use crate::rules::{Refusal, callee_refused, never_there, refusal, unanswered};
@@ -85,14 +84,9 @@ pub(super) struct Verdict {
     pub(super) sip_status: Option<u16>,
 }
 
-/// Decides; total, whatever is missing.
-pub(super) fn judge(facts: &Facts) -> Verdict {
+/// Decides by what this server carried of the call; total, whatever is missing.
+pub(super) fn carried(facts: &Facts) -> Verdict {
     let customer = facts.customer();
-    if facts.is_watched()
-        && let Some(verdict) = watched(facts, customer_status(facts, &customer))
-    {
-        return verdict;
-    }
     let over_at = customer.over_at();
     let Some(ended_at) = over_at else {
         return unfinished(facts, &customer);
@@ -111,7 +105,7 @@ pub(super) fn judge(facts: &Facts) -> Verdict {
 }
 
 /// The final status on the customer's leg; none when it was never dialled.
-fn customer_status(facts: &Facts, customer: &LegFacts) -> Option<u16> {
+pub(super) fn customer_status(facts: &Facts, customer: &LegFacts) -> Option<u16> {
     let dialled = matches!(facts.opening, Opening::Offered(_)) || facts.callee_dialled.is_some();
     status(customer).filter(|_| dialled)
 }
