@@ -165,6 +165,11 @@ pub(crate) fn server_host(server: &str) -> Option<Host> {
     server_uri(server).map(|uri| uri.host)
 }
 
+/// Returns the PBX of a line as sightings name it.
+pub(crate) fn pbx_of(line: &Line) -> String {
+    server_host(&line.account.server).map(|host| host.to_string()).unwrap_or_default()
+}
+
 #[cfg(test)]
 mod tests {
     use linecard_calls::IdSource;

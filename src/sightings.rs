@@ -13,7 +13,7 @@ use linecard_sip::dialog_info::{
 use linecard_sip::uri::Uri;
 use linecard_store::lines::Line;
 
-use crate::directory::server_host;
+use crate::directory::pbx_of;
 use crate::translate;
 
 /// Reads what is told of one dialog of the line's extension; `reach` when it is known already.
@@ -36,7 +36,7 @@ pub(crate) fn of_dialog(
         line: line.id,
         user: account.user_id,
         extension: account.username.clone(),
-        server: server_host(&account.server).map(|host| host.to_string()).unwrap_or_default(),
+        server: pbx_of(line),
         side,
         party,
         reach: reach.unwrap_or(told),

@@ -16,7 +16,7 @@ use linecard_store::lines::Line;
 
 use super::Reactor;
 use crate::clock::wall_clock;
-use crate::directory::server_host;
+use crate::directory::pbx_of;
 use crate::translate;
 
 /// Longer than any PBX lets a fork ring: what is still there then was forgotten by it.
@@ -52,7 +52,7 @@ impl Reactor {
             line: line.id,
             user: line.account.user_id,
             extension: line.account.username.clone(),
-            server: server_host(&line.account.server).map(|host| host.to_string()).unwrap_or_default(),
+            server: pbx_of(line),
             side: Side::Called,
             reach: self.reach_of_caller(line, request, party.number.as_deref()),
             party,

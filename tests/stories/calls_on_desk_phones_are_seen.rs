@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 
 use super::Office;
 use super::server::{CUSTOMERS, Linecard, NUMBER, OTHER_NUMBER, PASSWORD, SOON};
+use crate::peers::customer::CustomerCall;
 use crate::peers::http::request;
 use crate::peers::{Account, Answer, Baresip, Browser, Customer, Kamailio, PhoneOptions, eventually};
 
@@ -49,6 +50,16 @@ impl Watched {
             user
         });
         Self { pbx, phones, server, users }
+    }
+
+    /// A customer talks with the first phone, and it is seen.
+    fn talks(&self) -> CustomerCall {
+        let call = Customer::new(self.pbx.address(), "+79101234567").call(NUMBER);
+        self.phones[0].wait_ringing(SOON);
+        self.phones[0].answer();
+        call.wait_talking(SOON);
+        eventually("the talk is seen", SOON, || (self.live_calls()[0]["state"] == "answered").then_some(()));
+        call
     }
 
     fn live_calls(&self) -> Value {
@@ -194,11 +205,7 @@ fn an_account_that_only_is_to_be_watched_is_checked_without_registering() {
 #[test]
 fn a_server_that_dies_loses_no_call_that_goes_on_without_it() {
     let mut office = Watched::open();
-    let call = Customer::new(office.pbx.address(), "+79101234567").call(NUMBER);
-    office.phones[0].wait_ringing(SOON);
-    office.phones[0].answer();
-    call.wait_talking(SOON);
-    eventually("the talk is seen", SOON, || (office.live_calls()[0]["state"] == "answered").then_some(()));
+    let call = office.talks();
     // What was seen is safe within 100 ms.
     sleep(Duration::from_millis(300));
     office.server.program.kill();
@@ -218,11 +225,7 @@ fn a_server_that_dies_loses_no_call_that_goes_on_without_it() {
 #[test]
 fn a_stop_waits_for_no_call_that_goes_on_without_the_server() {
     let mut office = Watched::open();
-    let call = Customer::new(office.pbx.address(), "+79101234567").call(NUMBER);
-    office.phones[0].wait_ringing(SOON);
-    office.phones[0].answer();
-    call.wait_talking(SOON);
-    eventually("the talk is seen", SOON, || (office.live_calls()[0]["state"] == "answered").then_some(()));
+    let call = office.talks();
     let stopped = Instant::now();
     office.server.program.signal(rustix::process::Signal::TERM);
     let status = office.server.program.wait(SOON);

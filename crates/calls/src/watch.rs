@@ -169,8 +169,18 @@ impl Watch {
     }
 
     /// What is seen now.
-    pub(crate) fn sightings(&self) -> impl Iterator<Item = (SightingId, Source)> {
-        self.legs.values().flat_map(|leg| leg.seen.iter().map(|(id, (source, _))| (*id, *source)))
+    pub(crate) fn sightings(&self) -> impl Iterator<Item = SightingId> {
+        self.legs.values().flat_map(|leg| leg.seen.keys().copied())
+    }
+
+    /// The users of the legs that somebody sees.
+    pub(crate) fn live_users(&self) -> impl Iterator<Item = UserId> {
+        self.live().filter_map(|(_, leg)| leg.user)
+    }
+
+    /// Whether the end of a part gave as its reason that another phone was answered.
+    pub(crate) fn says_answered_elsewhere(&self) -> bool {
+        self.legs.values().flat_map(|leg| &leg.ends).any(SightingOver::says_answered_elsewhere)
     }
 
     /// Who took the call: of those who were called, the one who talked first; of those who called, the first.
@@ -185,6 +195,11 @@ impl Watch {
         let taken = self.taken_by().filter(|leg| leg.stage().is_some());
         let talking = || self.talking().map(|(_, leg)| leg).next();
         taken.or_else(talking).map_or_else(|| self.user(), |leg| leg.user)
+    }
+
+    /// Who answered it and has it now; the inner option is an extension of nobody. `None` when nobody was seen to talk.
+    pub(crate) fn answered_by(&self) -> Option<Option<UserId>> {
+        self.talked_from().map(|_| self.holder())
     }
 
     /// Whose call it is: who took it, else the first that was called.

@@ -434,11 +434,10 @@ impl Call {
     /// Takes the call off the screens of those whose extension takes no part in it any more.
     fn withdraw_unseen(&mut self, out: &mut Outbox) {
         let carried = if self.is_watched() { None } else { self.user() };
-        let seen: BTreeSet<UserId> =
-            self.watch.live().filter_map(|(_, leg)| leg.user).chain(carried).collect();
+        let seen: BTreeSet<UserId> = self.watch.live_users().chain(carried).collect();
         let beside: BTreeSet<UserId> = self.watch.legs().filter_map(|(_, leg)| leg.user).collect();
-        let taken_by = self.watch.talked_from().and_then(|_| self.watch.holder());
-        let elsewhere = taken_by.is_some() || self.says_answered_elsewhere();
+        let taken_by = self.watch.answered_by().flatten();
+        let elsewhere = taken_by.is_some() || self.watch.says_answered_elsewhere();
         self.withdraw(out, |pop| {
             if seen.contains(&pop.user_id) || !beside.contains(&pop.user_id) {
                 return None;
@@ -451,10 +450,6 @@ impl Call {
         });
     }
 
-    fn says_answered_elsewhere(&self) -> bool {
-        self.watch.legs().flat_map(|(_, leg)| &leg.ends).any(SightingOver::says_answered_elsewhere)
-    }
-
     /// Whether others may still answer the call when it is over here.
     pub(super) fn goes_on_elsewhere(&self, outcome: Outcome) -> bool {
         let carried = matches!(self.opening, Opening::Offered(_)) && !matches!(self.stage, Stage::Watched(_));
@@ -465,8 +460,8 @@ impl Call {
     pub(super) fn watch_on(&mut self, out: &mut Outbox) {
         self.stage = Stage::Watched(Watched::default());
         out.effect(Effect::ReleaseMedia { call: self.id });
-        let taken_by = self.watch.talked_from().and_then(|_| self.watch.holder());
-        let seen: BTreeSet<UserId> = self.watch.live().filter_map(|(_, leg)| leg.user).collect();
+        let taken_by = self.watch.answered_by().flatten();
+        let seen: BTreeSet<UserId> = self.watch.live_users().collect();
         self.withdraw(out, |pop| match (seen.contains(&pop.user_id), taken_by) {
             (true, _) => None,
             (false, Some(user)) => Some((PopState::Elsewhere, Some(user))),
@@ -488,14 +483,14 @@ impl Call {
 
     /// The start after a crash: no source is trusted to see what it saw before.
     pub(super) fn forget_sightings(&mut self, out: &mut Outbox) {
-        let seen: Vec<(SightingId, Source)> = self.watch.sightings().collect();
-        for (id, _) in seen {
+        let seen: Vec<SightingId> = self.watch.sightings().collect();
+        for id in seen {
             let over = SightingOver { id, end: SightingEnd::Blind, status: None, reasons: Vec::new() };
             self.record(Source::Recovery, SignalBody::SightingOver(over), out);
         }
         if let Stage::Watched(watched) = &mut self.stage {
             watched.quiet_until = Some(out.now + RESTART_WAIT);
-            watched.talker = self.watch.talked_from().map(|_| self.watch.holder());
+            watched.talker = self.watch.answered_by();
         }
     }
 }

@@ -124,15 +124,13 @@ fn unanswered_by_all(facts: &Facts) -> (Outcome, Rule, Option<HangupBy>) {
     let ends = || facts.watch.legs().filter_map(|(_, leg)| leg.decisive_end());
     let refused = ends().filter(|over| over.end == SightingEnd::Rejected).filter_map(|over| over.status);
     let worst = refused.filter(|status| *status != 487).map(refusal).max();
-    let elsewhere =
-        facts.watch.legs().flat_map(|(_, leg)| &leg.ends).any(SightingOver::says_answered_elsewhere);
     if let Some(worst) = worst {
         let outcome = unanswered(Some(worst));
         let by = if outcome == Outcome::Rejected { HangupBy::Agent } else { HangupBy::System };
         (outcome, Rule::SeenRefused, Some(by))
     } else if ends().any(|over| over.end == SightingEnd::RangOut) {
         (Outcome::NoAnswer, Rule::SeenRingOut, Some(HangupBy::System))
-    } else if elsewhere {
+    } else if facts.watch.says_answered_elsewhere() {
         (Outcome::Answered, Rule::AnsweredElsewhere, None)
     } else {
         (Outcome::Abandoned, Rule::SeenUnanswered, None)
