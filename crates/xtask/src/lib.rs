@@ -7,6 +7,7 @@ pub mod demo;
 pub mod package;
 pub mod phone;
 pub mod postgres;
+mod running;
 pub mod setup;
 pub mod verify;
 

@@ -9,6 +9,7 @@ use serde_json::Value;
 
 use super::postgres::{self, Cluster};
 use super::root;
+use super::running::{Failed, run_command};
 use super::setup::{self, Runner};
 
 /// Directories with a `package.json`.
@@ -19,7 +20,26 @@ const SCRIPTS: [&str; 5] = ["format:check", "lint", "check", "test", "build"];
 struct Row {
     name: &'static str,
     took: Duration,
-    fault: Option<String>,
+    fault: Option<Fault>,
+}
+
+/// Why a step failed: what is said of it in one line, and the last lines its programs wrote.
+struct Fault {
+    words: String,
+    last_lines: Vec<String>,
+}
+
+impl Fault {
+    fn of(error: &anyhow::Error) -> Self {
+        let last_lines = error.downcast_ref::<Failed>().map(|failed| failed.last_lines.clone());
+        Self { words: format!("{error:#}"), last_lines: last_lines.unwrap_or_default() }
+    }
+}
+
+impl Row {
+    fn verdict(&self) -> &str {
+        self.fault.as_ref().map_or("good", |fault| fault.words.as_str())
+    }
 }
 
 #[derive(Default)]
@@ -34,9 +54,10 @@ impl Table {
         let started = Instant::now();
         let result = work();
         let took = started.elapsed();
-        let fault = result.as_ref().err().map(|error| format!("{error:#}"));
-        println!("<== {name}: {} after {:.1} s", fault.as_deref().unwrap_or("good"), took.as_secs_f64());
-        self.rows.push(Row { name, took, fault });
+        let fault = result.as_ref().err().map(Fault::of);
+        let row = Row { name, took, fault };
+        println!("<== {name}: {} after {:.1} s", row.verdict(), took.as_secs_f64());
+        self.rows.push(row);
         result.ok()
     }
 
@@ -44,11 +65,19 @@ impl Table {
         self.rows.iter().all(|row| row.fault.is_none())
     }
 
+    /// Says again how each failed step ended, then the table: what counts stands where a reader looks first.
     fn print(&self) {
+        for row in &self.rows {
+            let Some(fault) = row.fault.as_ref().filter(|fault| !fault.last_lines.is_empty()) else {
+                continue;
+            };
+            println!("\n==> {}: the last lines before it failed", row.name);
+            fault.last_lines.iter().for_each(|line| println!("{line}"));
+        }
         println!("\n{:<18} {:>9}  result", "step", "seconds");
         for row in &self.rows {
             let seconds = row.took.as_secs_f64();
-            println!("{:<18} {seconds:>9.1}  {}", row.name, row.fault.as_deref().unwrap_or("good"));
+            println!("{:<18} {seconds:>9.1}  {}", row.name, row.verdict());
         }
         let total: Duration = self.rows.iter().map(|row| row.took).sum();
         let verdict = if self.is_good() { "good" } else { "NOT GOOD" };
@@ -172,12 +201,6 @@ fn npm(directory: &Path, arguments: &[&str]) -> Result<()> {
     run_command(command, &format!("npm {} in {}", arguments.join(" "), directory.display()))
 }
 
-fn run_command(mut command: Command, name: &str) -> Result<()> {
-    let status = command.status().with_context(|| name.to_owned())?;
-    ensure!(status.success(), "{name}: {status}");
-    Ok(())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -191,6 +214,8 @@ mod tests {
         table.step("third", || anyhow::Ok(()));
         assert_eq!(table.rows.len(), 3);
         assert!(!table.is_good());
+        let told = table.rows[1].fault.as_ref().expect("the fault of the second").last_lines.join("\n");
+        assert!(told.contains("no-such-command"), "{told}");
     }
 
     #[test]
