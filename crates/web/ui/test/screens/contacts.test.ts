@@ -119,6 +119,20 @@ test('a new contact is made with its numbers and a company that was not there', 
   expect(path()).toBe(`/contacts/${nina?.id ?? ''}`);
 });
 
+test('a key pressed right after a number was added is not lost', async () => {
+  await edit();
+  const focused = await tab.page.evaluate(async (add) => {
+    // As between two frames: what waits for the next one has not happened yet.
+    globalThis.requestAnimationFrame = () => 0;
+    document.querySelector<HTMLElement>(add)?.click();
+    await new Promise((done) => setTimeout(done));
+    return document.activeElement?.getAttribute('data-testid');
+  }, at('add-number'));
+  expect(focused).toBe('form-number');
+  await tab.page.keyboard.type('105');
+  expect(await tab.page.locator(at('form-number')).last().inputValue()).toBe('105');
+});
+
 test('what is typed survives a reload and is offered again', async () => {
   await edit();
   await tab.page.fill(at('form-notes'), 'Новый договор');
