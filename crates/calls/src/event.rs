@@ -17,6 +17,7 @@ use crate::missed::MissedItem;
 use crate::pop::Pop;
 use crate::signal::RecordingState;
 use crate::time::{UtcMillis, rfc3339};
+use crate::transfer::{HeldBy, TransferView};
 use linecard_crm::matching::Candidate;
 
 /// A derived fact: `{"type": ..., "data": {...}}`.
@@ -126,6 +127,12 @@ pub struct CallView {
     /// How it went; `None` until it is over.
     #[serde(default)]
     pub outcome: Option<Outcome>,
+    /// Who holds whom.
+    #[serde(default)]
+    pub held_by: Option<HeldBy>,
+    /// The transfer under way.
+    #[serde(default)]
+    pub transfer: Option<TransferView>,
     /// Every leg, the customer's first.
     pub legs: Vec<LegView>,
 }

@@ -144,6 +144,9 @@ pub struct LegRecord {
     pub user_id: Option<UserId>,
     /// The device of an agent's leg.
     pub device_id: Option<DeviceId>,
+    /// The number of a leg to somebody who is no user: to whom the customer was handed over, or was to be.
+    #[serde(default)]
+    pub number: Option<String>,
     /// How it stands or ended.
     pub state: LegState,
     /// The INVITE.

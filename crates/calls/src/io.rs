@@ -7,15 +7,15 @@ use std::time::Instant;
 
 use serde_json::Value;
 
+use crate::effect::Effect;
 use crate::event::{CallView, Event};
-use crate::id::{CallId, ContactId, LegId, LineId, MissedId, RecordingId, SightingId, SignalId, UserId};
+use crate::id::{CallId, ContactId, LegId, MissedId, RecordingId, SignalId, UserId};
 use crate::interaction::{Interaction, Recording};
 use crate::missed::{Deed, MissedChange};
 use crate::opening::DialRequest;
 use crate::sighting::{Sighting, SightingOver};
-use crate::signal::{
-    Caller, EndCause, MediaFault, Offer, Reason, RecordingClosed, Route, RoutedDevice, Signal, Source,
-};
+use crate::signal::{EndCause, MediaFault, Offer, Reason, RecordingClosed, Route, Signal, Source};
+use crate::transfer::TransferRequest;
 use linecard_crm::matching::Candidate;
 
 /// Something that happened.
@@ -179,6 +179,43 @@ pub enum Input {
         /// The signal.
         signal: SignalId,
     },
+    /// A user puts the customer on hold in the interface; [`Engine::may_hold`](crate::Engine::may_hold) was asked before.
+    HoldRequested {
+        /// The call.
+        call: CallId,
+        /// Who does it.
+        user: UserId,
+    },
+    /// A user takes the customer back, from hold or from a transfer.
+    RetrieveRequested {
+        /// The call.
+        call: CallId,
+        /// Who does it.
+        user: UserId,
+    },
+    /// The customer is to be handed over; [`Engine::may_transfer`](crate::Engine::may_transfer) was asked before.
+    TransferRequested {
+        /// The call.
+        call: CallId,
+        /// To whom and how.
+        request: TransferRequest,
+    },
+    /// A user connects the customer with the one who was asked first.
+    TransferCompleted {
+        /// The call.
+        call: CallId,
+        /// Who does it.
+        user: UserId,
+    },
+    /// Digits left for the customer.
+    DigitsSent {
+        /// The call.
+        call: CallId,
+        /// Who sent them.
+        user: UserId,
+        /// How many.
+        count: u16,
+    },
     /// A user hangs up in the interface.
     HangUp {
         /// The call.
@@ -291,6 +328,8 @@ pub enum TimerReason {
     AnswerLate,
     /// The one who is called did not answer in time.
     CalleeLate,
+    /// The one to whom the customer is to be handed over did not answer in time.
+    TransferLate,
     /// The agent has heard long enough that the called one was not reached.
     FarewellOver,
     /// The recording was not closed or the contacts did not answer; the interaction is saved without them.
@@ -303,147 +342,6 @@ pub enum TimerReason {
     Undecided,
 }
 
-/// What the runtime is to do.
-#[derive(Debug, Clone, PartialEq)]
-pub enum Effect {
-    /// Find out whose line it is and which devices may ring; from memory, so that a slow database delays nothing.
-    FindRoute {
-        /// The call.
-        call: CallId,
-        /// The line.
-        line: LineId,
-    },
-    /// Search the contacts for the caller.
-    FindContact {
-        /// The call.
-        call: CallId,
-        /// E.164 or digits.
-        number: String,
-    },
-    /// Send 180 on the customer's leg.
-    RingBack {
-        /// The customer's leg.
-        leg: LegId,
-    },
-    /// Send 180 to a fork that rings along, and never anything more.
-    RingAlong {
-        /// The call.
-        call: CallId,
-        /// The fork.
-        sighting: SightingId,
-    },
-    /// Send an INVITE to a device.
-    DialDevice {
-        /// The new leg.
-        leg: LegId,
-        /// The call.
-        call: CallId,
-        /// The line through which an extension is reached.
-        line: LineId,
-        /// The device.
-        device: RoutedDevice,
-        /// Who calls or is to be called, to be shown on the device.
-        caller: Caller,
-        /// How the device is to be picked up.
-        pickup: Pickup,
-    },
-    /// Send an INVITE to the one who is called.
-    DialCallee {
-        /// The called one's leg.
-        leg: LegId,
-        /// The call.
-        call: CallId,
-        /// The line it goes out by.
-        line: LineId,
-        /// What the PBX is told.
-        dialled: String,
-        /// The number to be shown, E.164 or digits.
-        caller_id: Option<String>,
-    },
-    /// Let a leg's party hear a tone until it hears something else.
-    PlayTone {
-        /// The leg.
-        leg: LegId,
-        /// The tone.
-        tone: Tone,
-    },
-    /// Cancel a leg that was dialled; answer with [`Input::LegRejected`] or, when it was too late, [`Input::LegAnswered`].
-    CancelLeg {
-        /// The leg of a device, or of the one who is called.
-        leg: LegId,
-    },
-    /// Send 200 with our SDP on the customer's leg and tell [`Input::LegAnswered`].
-    AnswerLeg {
-        /// The customer's leg.
-        leg: LegId,
-    },
-    /// Send a final response on the customer's leg.
-    RejectLeg {
-        /// The customer's leg.
-        leg: LegId,
-        /// 400 to 699.
-        status: u16,
-    },
-    /// Send a BYE; the engine takes the leg as over at once.
-    HangUpLeg {
-        /// The leg.
-        leg: LegId,
-        /// For the Reason header (RFC 3326).
-        reason: HangUpReason,
-    },
-    /// Send a BYE in a dialog of an earlier process.
-    HangUpDialog {
-        /// The leg of that dialog.
-        leg: LegId,
-        /// The record given with [`Input::DialogChanged`].
-        dialog: Value,
-    },
-    /// Forward media between two legs from now on.
-    BridgeMedia {
-        /// The customer's leg.
-        customer: LegId,
-        /// The agent's leg.
-        agent: LegId,
-    },
-    /// Begin a recording of a call.
-    OpenRecording {
-        /// The new recording.
-        recording: RecordingId,
-        /// The call.
-        call: CallId,
-    },
-    /// Finish a recording.
-    CloseRecording {
-        /// The recording.
-        recording: RecordingId,
-    },
-    /// Free the RTP ports of a call.
-    ReleaseMedia {
-        /// The call.
-        call: CallId,
-    },
-}
-
-/// How a device is to be picked up.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Pickup {
-    /// The user decides: somebody calls.
-    ByHand,
-    /// The device may answer by itself: the user has asked for the call.
-    ByItself,
-}
-
-/// What is heard instead of a party (ITU-T E.180; the frequencies are the region's).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Tone {
-    /// The called one's phone rings.
-    Ringback,
-    /// The called one is in a call, or declined.
-    Busy,
-    /// The called one was not reached.
-    Congestion,
-}
-
 /// Whether a user may ask for a call to a number now.
 #[derive(Debug, Clone, PartialEq)]
 pub enum DialStanding {
@@ -453,21 +351,6 @@ pub enum DialStanding {
     Underway(Box<CallView>),
     /// The user is in another call.
     InCall(CallId),
-}
-
-/// Why a BYE is sent.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum HangUpReason {
-    /// The other party hung up.
-    OtherPartyGone,
-    /// Another device was answered first.
-    AnsweredElsewhere,
-    /// A user hung up in the interface.
-    Requested,
-    /// No media.
-    MediaLost,
-    /// A fault or a restart.
-    System,
 }
 
 /// How the engine decides where the operator has a choice.

@@ -8,6 +8,7 @@
 //! (`linecard_crm`), numbering and sending of events, the database.
 
 pub mod candidate;
+pub mod effect;
 pub mod engine;
 mod error;
 pub mod event;
@@ -23,9 +24,11 @@ mod rules;
 pub mod sighting;
 pub mod signal;
 pub mod time;
+pub mod transfer;
 mod watch;
 
 pub use candidate::settled_contact;
+pub use effect::{Effect, HangUpReason, Pickup, Tone};
 pub use engine::Engine;
 pub use error::Error;
 pub use event::{
@@ -43,8 +46,8 @@ pub use interaction::{
     Direction, HangupBy, Interaction, InteractionState, LegRecord, LegState, Outcome, Party, Recording,
 };
 pub use io::{
-    DialStanding, Edit, Effect, EngineConfig, HangUpReason, Input, OpenCall, Output, Pickup, RecordingPolicy,
-    RecoveredRecording, TimerReason, Tone,
+    DialStanding, Edit, EngineConfig, Input, OpenCall, Output, RecordingPolicy, RecoveredRecording,
+    TimerReason,
 };
 pub use linecard_crm::matching::{Candidate, ContactRef, Level, Score};
 pub use missed::{Deed, MissedChange, MissedItem, MissedState};
@@ -56,3 +59,7 @@ pub use signal::{
     RecordingClosed, RecordingState, Ring, Route, RoutedDevice, Signal, SignalBody, Source, Span, SpanKind,
 };
 pub use time::UtcMillis;
+pub use transfer::{
+    HeldBy, TalkRefusal, TransferFault, TransferKind, TransferRequest, TransferStage, TransferTarget,
+    TransferView, TransferredBy,
+};

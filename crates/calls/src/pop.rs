@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use crate::id::{CallId, InteractionId, LineId, PopId, UserId};
 use crate::interaction::Direction;
 use crate::signal::Lookup;
+use crate::transfer::TransferredBy;
 use linecard_crm::matching::Candidate;
 
 /// A screen-pop as browsers see it.
@@ -27,6 +28,9 @@ pub struct Pop {
     /// Whose call it is instead, once it is elsewhere.
     #[serde(default)]
     pub taken_by: Option<UserId>,
+    /// Who hands the customer over to this user.
+    #[serde(default)]
+    pub transferred_by: Option<TransferredBy>,
     /// Who called whom.
     pub direction: Direction,
     /// E.164, else digits; `None` when withheld or no number at all.

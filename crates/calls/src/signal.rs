@@ -12,6 +12,7 @@ use crate::id::{CallId, ContactId, DeviceId, InteractionId, LegId, LineId, Recor
 use crate::opening::DialRequest;
 use crate::sighting::{Sighting, SightingOver};
 use crate::time::UtcMillis;
+use crate::transfer::{TransferFault, TransferRequest};
 use linecard_crm::matching::Candidate;
 
 /// One piece of evidence about one call.
@@ -195,6 +196,37 @@ pub enum SignalBody {
     Retrieved {
         /// The leg whose party did it.
         leg: LegId,
+    },
+    /// A user put the customer on hold in the interface.
+    HoldRequested {
+        /// Who did it.
+        user: UserId,
+    },
+    /// A user took the customer back in the interface.
+    RetrieveRequested {
+        /// Who did it.
+        user: UserId,
+    },
+    /// The customer is to be handed over.
+    TransferRequested(TransferRequest),
+    /// An INVITE left for the number to which the customer is to be handed over.
+    OtherDialled {
+        /// The new leg.
+        leg: LegId,
+        /// E.164 or digits.
+        number: String,
+    },
+    /// The customer was not handed over.
+    TransferFailed {
+        /// Why not.
+        why: TransferFault,
+    },
+    /// Digits were sent to the customer; which ones is nobody's business.
+    DigitsSent {
+        /// Who did it.
+        user: UserId,
+        /// How many.
+        count: u16,
     },
     /// A user hung up in the interface.
     HangUpRequested {

@@ -111,7 +111,7 @@ fn call_events_carry_the_call_with_its_legs() {
             "user_id": user(1), "user_ids": [user(1)], "watched": false, "line_id": line(1), "number": "+79101234567",
             "contact_id": common::contact(7),
             "started_at": "2025-11-24T16:00:00.000Z", "answered_at": "2025-11-24T16:00:00.000Z",
-            "outcome": null,
+            "outcome": null, "held_by": null, "transfer": null,
             "legs": [
                 {"leg_id": customer, "party": "customer", "state": "answered"},
                 {"leg_id": agent, "party": "agent", "state": "answered"},
@@ -135,7 +135,7 @@ fn pop_events_carry_the_whole_pop() {
         shown["data"],
         json!({
             "pop_id": pop_id, "version": 1, "call_id": call, "interaction_id": desk.interaction().id,
-            "user_id": user(1), "state": "ringing", "taken_by": null, "direction": "inbound", "number": "+79101234567",
+            "user_id": user(1), "state": "ringing", "taken_by": null, "transferred_by": null, "direction": "inbound", "number": "+79101234567",
             "number_dialled": "+79101234567", "display_name": "<b>Ирина</b>", "line_id": line(1),
             "did": "+78312123456", "candidates": [], "lookup": "pending",
         })

@@ -1,21 +1,20 @@
-//! A call as the engine holds it: one state that carries its data, and the views made of it.
+//! A call as the engine holds it: one state that carries its data.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Instant;
 
 use super::outbox::Outbox;
 use crate::candidate::settled_contact;
-use crate::event::{AgentState, CallState, CallView, LegView};
-use crate::fold::watched_leg_state;
+use crate::effect::Pickup;
 use crate::id::{CallId, ContactId, LegId, RecordingId, SignalId, UserId};
-use crate::interaction::{LegState, Outcome, Party};
-use crate::io::{Output, Pickup, TimerReason};
+use crate::interaction::Outcome;
+use crate::io::{Output, TimerReason};
 use crate::opening::Opening;
 use crate::pop::Pop;
 use crate::rules::{Refusal, refusal};
-use crate::sighting::{Side, SightingStage};
 use crate::signal::{CancelCause, EndCause, Lookup, Ring, Route, RoutedDevice, Signal, SignalBody, Source};
 use crate::time::UtcMillis;
+use crate::transfer::TransferRequest;
 use crate::watch::Watch;
 use linecard_crm::matching::Candidate;
 
@@ -34,6 +33,8 @@ pub(super) struct Call {
     pub(super) stage: Stage,
     /// Every device leg, in the order of dialling.
     pub(super) devices: BTreeMap<LegId, DeviceLeg>,
+    /// By which devices each user was rung who is or was to talk.
+    pub(super) routes: BTreeMap<UserId, Route>,
     pub(super) lookup: Lookup,
     pub(super) candidates: Vec<Candidate>,
     /// What a user chose; outranks the match.
@@ -107,11 +108,43 @@ pub(super) enum Heard {
 /// Customer and agent talk.
 #[derive(Debug)]
 pub(super) struct Talking {
+    /// Who talks, or handed the customer over to somebody who is no user.
     pub(super) user: UserId,
     pub(super) agent: LegId,
     pub(super) since: UtcMillis,
-    pub(super) holders: BTreeSet<LegId>,
+    pub(super) holders: BTreeSet<Holder>,
     pub(super) ack: Ack,
+    pub(super) transfer: Option<Transfer>,
+}
+
+/// Who holds the other.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Holder {
+    /// A leg's party, on its own phone.
+    Leg(LegId),
+    /// The agent, in the interface.
+    User,
+}
+
+/// The customer is being handed over.
+#[derive(Debug)]
+pub(super) struct Transfer {
+    pub(super) request: TransferRequest,
+    pub(super) step: TransferStep,
+}
+
+/// How far that is.
+#[derive(Debug)]
+pub(super) enum TransferStep {
+    /// The other is rung.
+    Ringing {
+        /// Devices not dialled yet.
+        pending: VecDeque<RoutedDevice>,
+        timeout_ms: u32,
+        deadline: Instant,
+    },
+    /// The agent talks with the other.
+    Consulting { leg: LegId },
 }
 
 /// The call goes on elsewhere: what was told of it, and until when it is waited for to be seen again.
@@ -143,10 +176,12 @@ pub(super) enum Saved {
     Done,
 }
 
-/// One device's leg.
+/// One device's leg, or that of a number to which the customer is handed over.
 #[derive(Debug)]
 pub(super) struct DeviceLeg {
     pub(super) state: DeviceState,
+    /// Whose device it is.
+    pub(super) user: Option<UserId>,
 }
 
 /// How a device's leg stands.
@@ -171,7 +206,21 @@ pub(super) enum DeviceEnd {
     Ended(EndCause),
 }
 
+impl Transfer {
+    fn deadline(&self) -> Option<(Instant, TimerReason)> {
+        match self.step {
+            TransferStep::Ringing { deadline, .. } => Some((deadline, TimerReason::TransferLate)),
+            TransferStep::Consulting { .. } => None,
+        }
+    }
+}
+
 impl DeviceLeg {
+    /// Begins with an INVITE that leaves.
+    pub(super) fn dialled(user: Option<UserId>) -> Self {
+        Self { state: DeviceState::Dialled, user }
+    }
+
     /// Why the device did not answer; `None` when it had no say in it.
     fn refusal(&self) -> Option<Refusal> {
         match self.state {
@@ -222,6 +271,7 @@ impl Call {
             watch,
             stage: Stage::Routing { deadline },
             devices: BTreeMap::new(),
+            routes: BTreeMap::new(),
             lookup,
             candidates: Vec::new(),
             contact_chosen: None,
@@ -304,7 +354,8 @@ impl Call {
 
     /// Everybody whose extension takes part or took part, and whose call it is.
     pub(super) fn users(&self) -> BTreeSet<UserId> {
-        self.watch.legs().filter_map(|(_, leg)| leg.user).chain(self.user()).collect()
+        let rung = self.routes.keys().copied();
+        self.watch.legs().filter_map(|(_, leg)| leg.user).chain(self.user()).chain(rung).collect()
     }
 
     pub(super) fn is_live(&self) -> bool {
@@ -339,7 +390,7 @@ impl Call {
             Stage::Ringing(ringing) => Some((ringing.deadline, TimerReason::RingOver)),
             Stage::Answering { deadline, .. } => Some((*deadline, TimerReason::AnswerLate)),
             Stage::Dialling(dialling) => Some((dialling.deadline, TimerReason::CalleeLate)),
-            Stage::Talking(_) => None,
+            Stage::Talking(talking) => talking.transfer.as_ref().and_then(Transfer::deadline),
             Stage::Watched(watched) => watched.quiet_until.map(|until| (until, TimerReason::WatchOver)),
             Stage::Ended { farewell: Some(farewell), .. } => {
                 Some((farewell.until, TimerReason::FarewellOver))
@@ -372,119 +423,12 @@ impl Call {
         }
     }
 
-    fn state(&self) -> CallState {
-        match &self.stage {
-            Stage::Routing { .. } => CallState::Created,
-            Stage::Ringing(Ringing { heard: Heard::Nothing, .. }) => CallState::Created,
-            Stage::Ringing(_) | Stage::Answering { .. } | Stage::Dialling(_) => CallState::Ringing,
-            Stage::Talking(talking) if talking.holders.is_empty() => CallState::Answered,
-            Stage::Talking(_) => CallState::Held,
-            Stage::Watched(_) if self.watch.is_held() => CallState::Held,
-            Stage::Watched(_) if self.watch.talked_from().is_some() => CallState::Answered,
-            Stage::Watched(_) => CallState::Ringing,
-            Stage::Ended { .. } => CallState::Ended,
-        }
-    }
-
-    /// What the call makes of its users' states.
-    pub(super) fn engaged(&self) -> BTreeMap<UserId, AgentState> {
-        let own = match self.stage {
-            Stage::Ended { .. } => return BTreeMap::new(),
-            Stage::Routing { .. } | Stage::Watched(_) => AgentState::Available,
-            Stage::Ringing(_) => AgentState::Ringing,
-            Stage::Answering { .. } | Stage::Dialling(_) | Stage::Talking(_) => AgentState::Busy,
-        };
-        let mut users: BTreeMap<UserId, AgentState> =
-            self.user().map(|user| (user, own)).into_iter().collect();
-        for (_, leg) in self.watch.live() {
-            let state = match (leg.stage(), leg.side) {
-                (Some(SightingStage::Ringing), Side::Called) => AgentState::Ringing,
-                _ => AgentState::Busy,
-            };
-            if let Some(user) = leg.user {
-                let known = users.entry(user).or_insert(state);
-                *known = (*known).max(state);
-            }
-        }
-        users
-    }
-
     pub(super) fn answered_at(&self) -> Option<UtcMillis> {
         match &self.stage {
             Stage::Talking(talking) => Some(talking.since),
             Stage::Watched(_) => self.watch.talked_from(),
             Stage::Ended { answered_at, .. } => *answered_at,
             _ => None,
-        }
-    }
-
-    fn outcome(&self) -> Option<Outcome> {
-        match &self.stage {
-            Stage::Ended { outcome, .. } => Some(*outcome),
-            _ => None,
-        }
-    }
-
-    fn customer_leg_state(&self) -> LegState {
-        match &self.stage {
-            Stage::Routing { .. }
-            | Stage::Ringing(Ringing { heard: Heard::Nothing, .. })
-            | Stage::Dialling(Dialling { heard: Heard::Nothing, .. }) => LegState::Offered,
-            // Of a call that the user asked for, only the user's own device rings yet.
-            Stage::Ringing(_) if self.opening.is_asked_for() => LegState::Offered,
-            Stage::Ringing(_) | Stage::Answering { .. } | Stage::Dialling(_) => LegState::Ringing,
-            Stage::Talking(talking) if talking.holders.contains(&self.customer()) => LegState::Held,
-            Stage::Talking(_) => LegState::Answered,
-            Stage::Watched(_) if self.watch.talked_from().is_some() => LegState::Answered,
-            Stage::Watched(_) => LegState::Ringing,
-            Stage::Ended { .. } => LegState::Ended,
-        }
-    }
-
-    fn device_leg_state(&self, leg: LegId, device: &DeviceLeg) -> LegState {
-        match device.state {
-            DeviceState::Dialled => LegState::Offered,
-            DeviceState::Ringing => LegState::Ringing,
-            DeviceState::Cancelling { .. } | DeviceState::Over(DeviceEnd::Cancelled(_)) => {
-                LegState::Cancelled
-            }
-            DeviceState::Answered => match &self.stage {
-                Stage::Talking(talking) if talking.holders.contains(&leg) => LegState::Held,
-                _ => LegState::Answered,
-            },
-            DeviceState::Over(DeviceEnd::Rejected(_)) => LegState::Rejected,
-            DeviceState::Over(DeviceEnd::Ended(_)) => LegState::Ended,
-        }
-    }
-
-    pub(super) fn view(&self) -> CallView {
-        let customer =
-            LegView { leg_id: self.customer(), party: Party::Customer, state: self.customer_leg_state() };
-        let devices = self.devices.iter().map(|(leg, device)| LegView {
-            leg_id: *leg,
-            party: Party::Agent,
-            state: self.device_leg_state(*leg, device),
-        });
-        let beside = self.watch.legs().filter(|_| self.devices.is_empty()).map(|(id, leg)| LegView {
-            leg_id: id,
-            party: Party::Agent,
-            state: watched_leg_state(leg),
-        });
-        CallView {
-            call_id: self.id,
-            interaction_id: self.opening.interaction(),
-            direction: self.opening.direction(),
-            state: self.state(),
-            user_id: self.user(),
-            user_ids: self.users().into_iter().collect(),
-            watched: self.is_watched(),
-            line_id: self.opening.line(),
-            number: self.opening.number().map(str::to_owned),
-            contact_id: self.contact(),
-            started_at: self.started_at,
-            answered_at: self.answered_at(),
-            outcome: self.outcome(),
-            legs: std::iter::once(customer).chain(devices).chain(beside).collect(),
         }
     }
 }

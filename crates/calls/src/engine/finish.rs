@@ -5,15 +5,17 @@ use std::time::Duration;
 use super::call::{Call, RecordingStage, Saved, Stage};
 use super::outbox::Outbox;
 use crate::candidate::settled_contact;
+use crate::effect::Effect;
 use crate::event::{Event, MatchView};
 use crate::fold::{fold, fold_recordings};
 use crate::id::{LegId, LineId, UserId};
 use crate::interaction::{Direction, Outcome};
-use crate::io::{Edit, Effect, Output};
+use crate::io::{Edit, Output};
 use crate::opening::Opening;
 use crate::pop::{Pop, PopState};
 use crate::sighting::Sighting;
 use crate::signal::{Lookup, SignalBody, Source};
+use crate::transfer::TransferredBy;
 use linecard_crm::matching::Candidate;
 
 /// How long the recording and the contacts are waited for before the interaction is saved without them.
@@ -117,6 +119,7 @@ impl Call {
             user_id: user,
             state: PopState::Ringing,
             taken_by: None,
+            transferred_by: face.transferred_by,
             direction: face.direction,
             number: face.number,
             number_dialled: face.number_dialled,
@@ -151,7 +154,13 @@ impl Call {
 
     pub(super) fn pop_answered_by(&mut self, user: UserId, out: &mut Outbox) {
         self.withdraw_pops_but(user, out);
-        for pop in self.pops.iter_mut().filter(|pop| pop.user_id == user) {
+        self.pop_taken_by(user, out);
+    }
+
+    /// The user is in the call; what the others see stays.
+    pub(super) fn pop_taken_by(&mut self, user: UserId, out: &mut Outbox) {
+        let theirs = |pop: &&mut Pop| pop.user_id == user && pop.state == PopState::Ringing;
+        for pop in self.pops.iter_mut().filter(theirs) {
             pop.state = PopState::Mine;
             pop.version += 1;
             out.publish(Event::PopUpdated(pop.clone()));
@@ -159,8 +168,9 @@ impl Call {
     }
 
     fn retract_pops(&mut self, out: &mut Outbox) {
+        let unanswered = self.answered_at().is_none();
         self.withdraw(out, |pop| {
-            let missed = pop.direction == Direction::Inbound && pop.state == PopState::Ringing;
+            let missed = unanswered && pop.direction == Direction::Inbound && pop.state == PopState::Ringing;
             Some((if missed { PopState::Missed } else { PopState::Ended }, None))
         });
     }
@@ -268,6 +278,7 @@ pub(super) struct Face {
     display_name: Option<String>,
     line: LineId,
     did: Option<String>,
+    transferred_by: Option<TransferredBy>,
 }
 
 impl Face {
@@ -280,7 +291,13 @@ impl Face {
             display_name: opening.shown_on_device().display,
             line: opening.line(),
             did: opening.did().map(str::to_owned),
+            transferred_by: None,
         }
+    }
+
+    /// What a user sees to whom the customer is handed over.
+    pub(super) fn handed_over(self, by: Option<TransferredBy>) -> Self {
+        Self { transferred_by: by, ..self }
     }
 
     /// What a user sees whose extension is called.
@@ -292,6 +309,7 @@ impl Face {
             display_name: sighting.party.display.clone(),
             line: sighting.line,
             did: sighting.did.clone(),
+            transferred_by: None,
         }
     }
 }

@@ -10,11 +10,15 @@
 mod call;
 mod dial;
 mod finish;
+mod hold;
 mod missed;
 mod outbox;
+mod recording;
 mod recover;
 mod ring;
 mod talk;
+mod transfer;
+mod view;
 mod watch;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -22,20 +26,17 @@ use std::time::{Duration, Instant};
 
 use call::{Call, Saved, Stage};
 use finish::edit_body;
-use outbox::{Outbox, RecordingOwner};
+use outbox::Outbox;
 
-use crate::event::{
-    AgentState, AgentView, AlarmKind, AlarmView, CallView, Event, RecordingView, Snapshot, Viewer,
-};
+use crate::effect::Effect;
+use crate::event::{AgentState, AgentView, CallView, Event, Snapshot, Viewer};
 use crate::fold::{fold, fold_recordings};
 use crate::id::{CallId, IdSource, InteractionId, LegId, RecordingId, SightingId, SignalId, UserId};
 use crate::interaction::{Interaction, Recording};
-use crate::io::{Effect, EngineConfig, Input, Output, TimerReason};
+use crate::io::{EngineConfig, Input, Output, TimerReason};
 use crate::opening::Opening;
 use crate::sighting::Sighting;
-use crate::signal::{
-    EndCause, Lookup, Offer, Reason, RecordingClosed, RecordingState, Signal, SignalBody, Source,
-};
+use crate::signal::{EndCause, Lookup, Offer, Reason, Signal, SignalBody, Source};
 use crate::time::UtcMillis;
 
 /// How long the route may take; it is read from memory.
@@ -168,9 +169,31 @@ impl Engine {
             Input::RecordingClosed(closed) => self.recording_closed(closed),
             Input::RecordingFailed { recording, why } => self.recording_failed(recording, why),
             Input::SignalLate { call, signal } => self.signal_late(call, signal),
+            other => self.handle_wish(other),
+        }
+    }
+
+    /// Takes in what a user wants of a call.
+    fn handle_wish(&mut self, input: Input) {
+        match input {
             Input::HangUp { call, user } => {
                 self.on_call(call, |call, out| call.hang_up(user, out));
             }
+            Input::HoldRequested { call, user } => {
+                self.on_call(call, |call, out| call.hold_requested(user, out));
+            }
+            Input::RetrieveRequested { call, user } => {
+                self.on_call(call, |call, out| call.retrieve_requested(user, out));
+            }
+            Input::TransferRequested { call, request } => {
+                self.on_call(call, |call, out| call.transfer_requested(request, out));
+            }
+            Input::TransferCompleted { call, .. } => self.on_call(call, Call::complete_transfer),
+            Input::DigitsSent { call, user, count } => self.on_call(call, |call, out| {
+                if call.has_room() {
+                    call.record(Source::User, SignalBody::DigitsSent { user, count }, out);
+                }
+            }),
             Input::Edited { call, edit } => {
                 if self.calls.contains_key(&call) {
                     self.on_call(call, |call, out| call.edited(edit, out));
@@ -402,64 +425,6 @@ impl Engine {
         self.out.queue.push_back(Output::CallAmended { call_id });
     }
 
-    fn recording_opened(&mut self, recording: RecordingId, path: String) {
-        let Some(owner) = self.out.recordings.get(&recording).copied() else {
-            return;
-        };
-        let body = SignalBody::RecordingOpened { recording, path };
-        if self.calls.contains_key(&owner.call) {
-            self.on_call(owner.call, |call, out| {
-                call.record(Source::Media, body, out);
-            });
-        } else {
-            self.amend(owner.call, Source::Media, body);
-        }
-        let view = recording_view(recording, owner, RecordingState::Recording);
-        self.out.publish(Event::RecordingStarted(view));
-    }
-
-    fn recording_closed(&mut self, closed: RecordingClosed) {
-        let (recording, state) = (closed.recording, closed.state);
-        match state {
-            RecordingState::Finished | RecordingState::Repaired => self.clear_recording_alarm(),
-            _ => self.raise_recording_alarm(recording, "a recording is incomplete"),
-        }
-        self.recording_over(recording, state, SignalBody::RecordingClosed(closed));
-    }
-
-    fn recording_failed(&mut self, recording: RecordingId, why: String) {
-        self.raise_recording_alarm(recording, &why);
-        let body = SignalBody::RecordingFailed { recording, why };
-        self.recording_over(recording, RecordingState::Failed, body);
-    }
-
-    fn recording_over(&mut self, recording: RecordingId, state: RecordingState, body: SignalBody) {
-        let Some(owner) = self.out.recordings.remove(&recording) else {
-            return;
-        };
-        self.out.publish(Event::RecordingFinished(recording_view(recording, owner, state)));
-        if self.calls.contains_key(&owner.call) {
-            self.on_call(owner.call, |call, out| call.recording_done(body, out));
-        } else {
-            self.amend(owner.call, Source::Media, body);
-        }
-    }
-
-    fn raise_recording_alarm(&mut self, recording: RecordingId, text: &str) {
-        if self.out.recordings.contains_key(&recording) && self.out.recording_alarm.is_none() {
-            let subject = Some(recording.to_string());
-            let alarm = AlarmView { alarm: AlarmKind::RecordingFailed, subject, text: text.to_owned() };
-            self.out.recording_alarm = Some(alarm.clone());
-            self.out.publish(Event::AlarmRaised(alarm));
-        }
-    }
-
-    fn clear_recording_alarm(&mut self) {
-        if let Some(alarm) = self.out.recording_alarm.take() {
-            self.out.publish(Event::AlarmCleared(alarm));
-        }
-    }
-
     fn signal_late(&mut self, call: CallId, signal: SignalId) {
         let body = SignalBody::LateDurable { signal };
         if self.calls.contains_key(&call) {
@@ -489,6 +454,7 @@ impl Engine {
                 TimerReason::CancelLate => call.cancel_late(out),
                 TimerReason::CalleeLate => call.callee_late(out),
                 TimerReason::FarewellOver => call.farewell_over(out),
+                TimerReason::TransferLate => call.transfer_late(out),
                 TimerReason::WatchOver => call.watch_over(out),
                 TimerReason::Undecided => {}
             });
@@ -570,14 +536,4 @@ impl Engine {
 
 fn is_unsaved(call: &&Call) -> bool {
     !matches!(call.stage, Stage::Ended { saved: Saved::Done, .. })
-}
-
-fn recording_view(recording: RecordingId, owner: RecordingOwner, state: RecordingState) -> RecordingView {
-    RecordingView {
-        recording_id: recording,
-        interaction_id: owner.interaction,
-        call_id: owner.call,
-        user_id: Some(owner.user),
-        state,
-    }
 }

@@ -3,9 +3,10 @@
 use std::collections::{HashMap, VecDeque};
 use std::time::Instant;
 
+use crate::effect::Effect;
 use crate::event::{AlarmView, Event};
 use crate::id::{CallId, IdSource, InteractionId, LegId, RecordingId, SightingId, SignalId, UserId};
-use crate::io::{Effect, Output};
+use crate::io::Output;
 use crate::missed::Book;
 use crate::signal::{Signal, SignalBody, Source};
 use crate::time::UtcMillis;

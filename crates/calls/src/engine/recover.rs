@@ -6,11 +6,12 @@ use serde_json::Value;
 
 use super::Engine;
 use super::call::Call;
+use crate::effect::Effect;
 use crate::event::{CallState, CallView, Event, LegView};
 use crate::fold::{fold, fold_recordings};
 use crate::id::{LegId, RecordingId};
 use crate::interaction::{Direction, Interaction, InteractionState, LegRecord, LegState, Party};
-use crate::io::{Effect, OpenCall, Output, RecoveredRecording};
+use crate::io::{OpenCall, Output, RecoveredRecording};
 use crate::opening::Opening;
 use crate::signal::{RecordingState, Signal, SignalBody, Source};
 use crate::time::UtcMillis;
@@ -171,6 +172,8 @@ fn ended_view(interaction: &Interaction) -> CallView {
         started_at: interaction.started_at,
         answered_at: interaction.answered_at,
         outcome: interaction.outcome,
+        held_by: None,
+        transfer: None,
         legs: legs.map(|leg| LegView { leg_id: leg.leg_id, party: leg.party, state: leg.state }).collect(),
     }
 }

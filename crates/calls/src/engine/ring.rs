@@ -2,15 +2,17 @@
 
 use std::time::Duration;
 
-use super::call::{Call, DeviceEnd, DeviceLeg, DeviceState, Heard, Ringing, Stage, first_to_ring};
+use super::call::{Call, DeviceEnd, DeviceLeg, DeviceState, Heard, Ringing, Stage, Talking, first_to_ring};
 use super::finish::Ending;
 use super::outbox::Outbox;
+use crate::effect::{Effect, HangUpReason, Pickup};
 use crate::event::Event;
 use crate::id::{CallId, LegId, UserId};
 use crate::interaction::Outcome;
-use crate::io::{Effect, HangUpReason, Pickup};
 use crate::opening::Opening;
-use crate::rules::{NOT_ACCEPTABLE, OUT_OF_MEANS, final_status, never_there, refuses_everywhere, unanswered};
+use crate::rules::{
+    NOT_ACCEPTABLE, OUT_OF_MEANS, Refusal, final_status, never_there, refusal, refuses_everywhere, unanswered,
+};
 use crate::signal::{CancelCause, EndCause, MediaFault, Reason, Route, RoutedDevice, SignalBody, Source};
 
 /// How long a CANCEL may stay without final response: 64*T1 (RFC 3261 section 9.1) and some.
@@ -75,7 +77,8 @@ impl Call {
     /// Dials the user's devices, or the first of them.
     pub(super) fn ring(&mut self, user: UserId, route: &Route, out: &mut Outbox) {
         let (first, pending) = first_to_ring(route);
-        let timeout_ms = route.ring_timeout_ms.clamp(*RING_MS.start(), *RING_MS.end());
+        let timeout_ms = ring_time_ms(route);
+        self.routes.insert(user, route.clone());
         let deadline = out.now + Duration::from_millis(u64::from(timeout_ms));
         // Several phones that pick up by themselves would all do so.
         let alone = first.len() == 1 && self.opening.is_asked_for();
@@ -87,10 +90,10 @@ impl Call {
         }
     }
 
-    fn dial(&mut self, user: UserId, device: RoutedDevice, pickup: Pickup, out: &mut Outbox) {
+    pub(super) fn dial(&mut self, user: UserId, device: RoutedDevice, pickup: Pickup, out: &mut Outbox) {
         let leg: LegId = out.ids.make(out.at);
         out.legs.insert(leg, self.id);
-        self.devices.insert(leg, DeviceLeg { state: DeviceState::Dialled });
+        self.devices.insert(leg, DeviceLeg::dialled(Some(user)));
         self.record(Source::Engine, SignalBody::LegDialled { leg, user, device: device.device }, out);
         out.effect(Effect::DialDevice {
             leg,
@@ -111,7 +114,9 @@ impl Call {
         }
         device.state = DeviceState::Ringing;
         self.record(Source::Anchor, SignalBody::LegProgressed { leg, status }, out);
-        if let Stage::Ringing(ringing) = &mut self.stage
+        if self.is_transferring() {
+            self.other_rings(out);
+        } else if let Stage::Ringing(ringing) = &mut self.stage
             && ringing.heard == Heard::Nothing
         {
             ringing.heard = Heard::Ringing;
@@ -140,6 +145,14 @@ impl Call {
                 out.effect(Effect::BridgeMedia { customer, agent: leg });
                 out.effect_after(Effect::AnswerLeg { leg: customer }, answered);
             }
+            (
+                DeviceState::Dialled | DeviceState::Ringing,
+                Stage::Talking(Talking { transfer: Some(_), .. }),
+            ) => {
+                device.state = DeviceState::Answered;
+                self.record(Source::Anchor, SignalBody::LegAnswered { leg }, out);
+                self.other_answered(leg, out);
+            }
             (DeviceState::Dialled | DeviceState::Ringing | DeviceState::Cancelling { .. }, _) => {
                 self.record(Source::Anchor, SignalBody::LegAnswered { leg }, out);
                 self.hang_up_device(leg, EndCause::Local, HangUpReason::AnsweredElsewhere, out);
@@ -167,6 +180,9 @@ impl Call {
                 device.state = DeviceState::Over(DeviceEnd::Rejected(status));
                 out.legs.remove(&leg);
                 self.record(Source::Anchor, SignalBody::LegRejected { leg, status, reasons }, out);
+                if self.is_transferring() {
+                    return self.other_refused(Some(refusal(status)), out);
+                }
                 if refuses_everywhere(status) {
                     self.cancel_devices(CancelCause::DeclinedElsewhere, out);
                     self.give_up(out);
@@ -190,6 +206,9 @@ impl Call {
             }
             DeviceState::Dialled | DeviceState::Ringing => {
                 self.device_over(leg, by, reasons, out);
+                if self.is_transferring() {
+                    return self.other_refused(Some(Refusal::Fault), out);
+                }
                 self.ring_on(out);
             }
             DeviceState::Answered | DeviceState::Over(_) => {}
@@ -297,4 +316,9 @@ impl Call {
             }
         }
     }
+}
+
+/// How long a route's devices ring; in order, each of them.
+pub(super) fn ring_time_ms(route: &Route) -> u32 {
+    route.ring_timeout_ms.clamp(*RING_MS.start(), *RING_MS.end())
 }

@@ -5,10 +5,11 @@ use std::collections::BTreeSet;
 use super::call::{Ack, Call, Dialling, Farewell, RecordingStage, Stage, Talking};
 use super::finish::Ending;
 use super::outbox::{Outbox, RecordingOwner};
+use crate::effect::{Effect, HangUpReason};
 use crate::event::Event;
 use crate::id::{LegId, RecordingId, UserId};
 use crate::interaction::{Direction, Outcome};
-use crate::io::{Effect, EngineConfig, HangUpReason, RecordingPolicy};
+use crate::io::{EngineConfig, RecordingPolicy};
 use crate::rules::final_status;
 use crate::signal::{CancelCause, EndCause, Reason, SignalBody, Source};
 
@@ -28,7 +29,7 @@ impl Call {
         }
         let since = self.clock(out);
         let holders = BTreeSet::new();
-        self.stage = Stage::Talking(Talking { user, agent, since, holders, ack });
+        self.stage = Stage::Talking(Talking { user, agent, since, holders, ack, transfer: None });
         if config.recording == RecordingPolicy::All {
             self.open_recording(user, out);
         }
@@ -97,8 +98,12 @@ impl Call {
             }
             Stage::Talking(Talking { agent, .. }) if agent == leg => {
                 self.device_over(leg, by, reasons, out);
+                if self.is_transferring() {
+                    return self.agent_left_transfer(leg, out);
+                }
                 self.hang_up_customer(EndCause::Local, HangUpReason::OtherPartyGone, out);
             }
+            Stage::Talking(_) if self.consulted() == Some(leg) => self.other_left(leg, by, reasons, out),
             Stage::Dialling(Dialling { agent, .. }) if agent == leg => {
                 self.device_over(leg, by, reasons, out);
                 self.stop_dialling(CancelCause::AgentGone, out);
@@ -112,48 +117,22 @@ impl Call {
         }
     }
 
-    fn hang_up_customer(&mut self, by: EndCause, reason: HangUpReason, out: &mut Outbox) {
+    pub(super) fn hang_up_customer(&mut self, by: EndCause, reason: HangUpReason, out: &mut Outbox) {
         let leg = self.customer();
         self.record(Source::Engine, SignalBody::LegEnded { leg, by, reasons: Vec::new() }, out);
         out.effect(Effect::HangUpLeg { leg, reason });
         self.finish(Ending::Gone { outcome: Outcome::Answered }, out);
     }
 
-    pub(super) fn held(&mut self, leg: LegId, out: &mut Outbox) {
-        let customer = self.customer();
-        let room = self.has_room();
-        let Stage::Talking(talking) = &mut self.stage else {
-            return;
-        };
-        let belongs = leg == customer || leg == talking.agent;
-        if !belongs || !room || !talking.holders.insert(leg) {
-            return;
-        }
-        let first = talking.holders.len() == 1;
-        self.record(Source::Anchor, SignalBody::Held { leg }, out);
-        if first {
-            out.publish(Event::CallHeld(self.view()));
-        }
-    }
-
-    pub(super) fn retrieved(&mut self, leg: LegId, out: &mut Outbox) {
-        let Stage::Talking(talking) = &mut self.stage else {
-            return;
-        };
-        if !talking.holders.remove(&leg) {
-            return;
-        }
-        let last = talking.holders.is_empty();
-        self.record(Source::Anchor, SignalBody::Retrieved { leg }, out);
-        if last {
-            out.publish(Event::CallRetrieved(self.view()));
-        }
-    }
-
     /// The leg's party counts as dead: both legs are hung up.
     pub(super) fn media_lost(&mut self, leg: LegId, out: &mut Outbox) {
-        if let Stage::Talking(_) = self.stage {
+        if let Stage::Talking(talking) = &self.stage {
+            let (agent, customer) = (talking.agent, self.customer());
             self.record(Source::Media, SignalBody::MediaLost { leg }, out);
+            if leg != customer && (leg != agent || self.is_transferring()) {
+                out.effect(Effect::HangUpLeg { leg, reason: HangUpReason::MediaLost });
+                return self.device_ended(leg, EndCause::System, Vec::new(), out);
+            }
             let reason = HangUpReason::MediaLost;
             self.release_devices(CancelCause::System, EndCause::System, reason, out);
             self.hang_up_customer(EndCause::System, reason, out);

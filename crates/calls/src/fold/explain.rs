@@ -16,6 +16,7 @@ use crate::signal::{
     CancelCause, EndCause, IdentitySource, Lookup, MediaFault, Offer, Reason, Signal, SignalBody, Source,
 };
 use crate::time::{UtcMillis, rfc3339};
+use crate::transfer::{TransferFault, TransferKind, TransferRequest, TransferTarget};
 
 /// Why an interaction is what it is.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
@@ -180,6 +181,20 @@ fn of_turn(body: &SignalBody) -> Option<Said> {
         SignalBody::Bridged { agent, .. } => {
             said("bridged", Some(*agent), &[], "Customer and agent were connected.")
         }
+        SignalBody::HoldRequested { user } => {
+            let text = "A user put the customer on hold in the interface.";
+            said("hold_requested", None, &[("user", user.to_string())], text)
+        }
+        SignalBody::RetrieveRequested { user } => {
+            let text = "A user took the customer back in the interface.";
+            said("retrieve_requested", None, &[("user", user.to_string())], text)
+        }
+        SignalBody::TransferRequested(request) => of_transfer(request),
+        SignalBody::TransferFailed { why } => of_transfer_fault(*why),
+        SignalBody::DigitsSent { user, count } => {
+            let params = [("user", user.to_string()), ("count", count.to_string())];
+            said("dtmf_sent", None, &params, format!("{count} digit(s) were sent to the customer."))
+        }
         SignalBody::HangUpRequested { user } => {
             let text = "A user hung up in the interface.";
             said("hang_up_requested", None, &[("user", user.to_string())], text)
@@ -196,6 +211,47 @@ fn of_turn(body: &SignalBody) -> Option<Said> {
     })
 }
 
+fn of_transfer(request: &TransferRequest) -> Said {
+    let to = match &request.to {
+        TransferTarget::User { name, route } => {
+            name.clone().or_else(|| route.user.map(|user| user.to_string())).unwrap_or_default()
+        }
+        TransferTarget::Number { number, .. } => number.clone(),
+    };
+    let params = [("user", request.by.to_string()), ("to", to.clone())];
+    match request.kind {
+        TransferKind::Blind => {
+            let text = format!("The customer is to be connected to {to} at once.");
+            said("transfer_blind", None, &params, text)
+        }
+        TransferKind::Attended => {
+            let text = format!("The customer waits while the agent asks {to}.");
+            said("transfer_attended", None, &params, text)
+        }
+        TransferKind::Recall => {
+            let text = "Nobody took the customer over and the agent had left, so the agent is rung again.";
+            said("transfer_recall", None, &params, text)
+        }
+    }
+}
+
+fn of_transfer_fault(why: TransferFault) -> Said {
+    let why = match why {
+        TransferFault::Busy => "the other was busy",
+        TransferFault::Declined => "the other declined",
+        TransferFault::NoAnswer => "the other did not answer in time",
+        TransferFault::Unreachable => "the other could not be reached",
+        TransferFault::GivenUp => "the agent took the customer back",
+        TransferFault::OtherLeft => "the other hung up while the agent asked",
+    };
+    said(
+        "transfer_failed",
+        None,
+        &[("why", why.to_owned())],
+        format!("The customer was not handed over: {why}."),
+    )
+}
+
 fn of_leg(body: &SignalBody) -> Option<Said> {
     Some(match body {
         SignalBody::LegDialled { leg, user, device } => {
@@ -205,6 +261,10 @@ fn of_leg(body: &SignalBody) -> Option<Said> {
         SignalBody::LegProgressed { leg, status } => {
             let text = format!("The phone rings ({status}).");
             said("leg_progressed", Some(*leg), &[("status", status.to_string())], text)
+        }
+        SignalBody::OtherDialled { leg, number } => {
+            let text = format!("{number} was dialled, to whom the customer is to be handed over.");
+            said("other_dialled", Some(*leg), &[("number", number.clone())], text)
         }
         SignalBody::CalleeDialled { leg } => {
             said("callee_dialled", Some(*leg), &[], "The user is there; the one to be called is dialled.")

@@ -24,6 +24,8 @@ pub(super) struct LegFacts {
     pub(super) cancelled: Option<(UtcMillis, CancelCause)>,
     pub(super) ended: Option<(UtcMillis, EndCause)>,
     pub(super) first_seen: Option<UtcMillis>,
+    /// The number of somebody who is no user.
+    pub(super) number: Option<String>,
 }
 
 impl LegFacts {
@@ -77,10 +79,11 @@ pub(super) struct Facts {
     pub(super) media_unavailable: Option<MediaFault>,
     pub(super) user_in_call: Option<CallId>,
     pub(super) hang_up_requested: Option<UtcMillis>,
-    pub(super) bridged: Option<(UtcMillis, LegId)>,
+    /// Who was connected with the customer, one after the other.
+    pub(super) bridges: Vec<(UtcMillis, LegId)>,
     pub(super) interrupted: Option<UtcMillis>,
     pub(super) legs: BTreeMap<LegId, LegFacts>,
-    pub(super) holds: Vec<(UtcMillis, LegId, Hold)>,
+    pub(super) holds: Vec<(UtcMillis, Holder, Hold)>,
     pub(super) looked_up: Option<Vec<Candidate>>,
     pub(super) contact_chosen: Option<Option<ContactId>>,
     pub(super) recordings: BTreeMap<RecordingId, RecordingFacts>,
@@ -90,7 +93,16 @@ pub(super) struct Facts {
     pub(super) watch: Watch,
 }
 
-/// A change of hold by one leg.
+/// Who holds the other.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Holder {
+    /// A leg's party, on its own phone.
+    Leg(LegId),
+    /// The agent, in the interface.
+    User,
+}
+
+/// A change of hold.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Hold {
     Held,
@@ -141,7 +153,7 @@ impl Facts {
             media_unavailable: None,
             user_in_call: None,
             hang_up_requested: None,
-            bridged: None,
+            bridges: Vec::new(),
             interrupted: None,
             holds: Vec::new(),
             looked_up: None,
@@ -168,14 +180,14 @@ impl Facts {
     pub(super) fn is_watched(&self) -> bool {
         match self.opening {
             Opening::Seen(_) => true,
-            Opening::Offered(_) => self.bridged.is_none() && !self.watch.is_empty(),
+            Opening::Offered(_) => self.bridges.is_empty() && !self.watch.is_empty(),
             Opening::Requested(_) => false,
         }
     }
 
     /// Whose call it is: who was connected or seen to talk, else whom the route names, else the line's user.
     pub(super) fn user(&self) -> Option<UserId> {
-        let connected = self.bridged.and_then(|(_, leg)| self.legs.get(&leg)?.dialled);
+        let connected = self.bridges.first().and_then(|(_, leg)| self.legs.get(leg)?.dialled);
         let taken = self.watch.taken_by().filter(|_| self.is_watched());
         match (connected, taken, &self.opening, &self.route) {
             (Some((_, user, _)), ..) => Some(user),
@@ -221,7 +233,7 @@ impl Facts {
                 self.hang_up_requested.get_or_insert(at);
             }
             SignalBody::Bridged { agent, .. } => {
-                self.bridged.get_or_insert((at, *agent));
+                self.take_bridge(at, *agent);
             }
             SignalBody::Interrupted { alive_until } => {
                 self.interrupted.get_or_insert(*alive_until);
@@ -241,12 +253,26 @@ impl Facts {
         }
     }
 
+    /// Another one talks with the customer: nobody holds it any more for the one who did.
+    fn take_bridge(&mut self, at: UtcMillis, agent: LegId) {
+        if let Some((_, before)) = self.bridges.last() {
+            let holders = [Holder::User, Holder::Leg(*before)];
+            self.holds.extend(holders.map(|holder| (at, holder, Hold::Retrieved)));
+        }
+        self.bridges.push((at, agent));
+    }
+
+    /// The one who talked with the customer last.
+    pub(super) fn last_agent(&self) -> Option<&LegFacts> {
+        self.bridges.last().and_then(|(_, leg)| self.legs.get(leg))
+    }
+
     /// A hold that is seen counts as one that is carried.
     fn held_or_not(&mut self, sighting: &Sighting, at: UtcMillis) {
         match sighting.stage {
             SightingStage::Ringing => {}
-            SightingStage::Talking => self.holds.push((at, sighting.leg, Hold::Retrieved)),
-            SightingStage::Holding => self.holds.push((at, sighting.leg, Hold::Held)),
+            SightingStage::Talking => self.holds.push((at, Holder::Leg(sighting.leg), Hold::Retrieved)),
+            SightingStage::Holding => self.holds.push((at, Holder::Leg(sighting.leg), Hold::Held)),
         }
     }
 
@@ -265,8 +291,13 @@ impl Facts {
             SignalBody::RecordingFailed { recording, .. } => {
                 self.recordings.entry(*recording).or_default().state = Some(RecordingState::Failed);
             }
-            SignalBody::Held { leg } => self.holds.push((at, *leg, Hold::Held)),
-            SignalBody::Retrieved { leg } => self.holds.push((at, *leg, Hold::Retrieved)),
+            SignalBody::Held { leg } => self.holds.push((at, Holder::Leg(*leg), Hold::Held)),
+            SignalBody::Retrieved { leg } => self.holds.push((at, Holder::Leg(*leg), Hold::Retrieved)),
+            SignalBody::HoldRequested { .. } => self.holds.push((at, Holder::User, Hold::Held)),
+            SignalBody::RetrieveRequested { .. } => self.holds.push((at, Holder::User, Hold::Retrieved)),
+            SignalBody::OtherDialled { leg, number } => {
+                self.leg(*leg, at).number.get_or_insert_with(|| number.clone());
+            }
             SignalBody::LegDialled { leg, user, device } => {
                 self.leg(*leg, at).dialled.get_or_insert((at, *user, *device));
             }

@@ -21,7 +21,7 @@ use crate::interaction::{Interaction, InteractionState, LegRecord, LegState, Par
 use crate::opening::Opening;
 use crate::signal::{RecordingState, Signal};
 use crate::time::UtcMillis;
-use facts::{Facts, Hold, LegFacts, gather};
+use facts::{Facts, Hold, Holder, LegFacts, gather};
 use judge::judge;
 use verdict::{Verdict, status};
 
@@ -96,8 +96,8 @@ fn interaction(facts: &Facts) -> Interaction {
 
 /// When the two were connected, here or elsewhere.
 fn answered_at(facts: &Facts) -> Option<UtcMillis> {
-    match facts.bridged {
-        Some((at, _)) => Some(at),
+    match facts.bridges.first() {
+        Some((at, _)) => Some(*at),
         None if facts.is_watched() => watched::answered_at(facts),
         None => None,
     }
@@ -106,20 +106,20 @@ fn answered_at(facts: &Facts) -> Option<UtcMillis> {
 /// The first BYE of the two who talked; `None` while the call is open.
 fn talk_end(facts: &Facts, verdict: &Verdict) -> Option<UtcMillis> {
     let ended_at = verdict.ended_at?;
-    let agent_end = facts.bridged.and_then(|(_, leg)| facts.legs.get(&leg)?.ended);
+    let agent_end = facts.last_agent().and_then(|agent| agent.ended);
     Some(agent_end.map_or(ended_at, |(at, _)| at.min(ended_at)))
 }
 
 /// How long, between two times, at least one of the two who talk held the other.
 fn hold_ms(facts: &Facts, from: UtcMillis, until: UtcMillis) -> i64 {
-    let mut holders: BTreeSet<LegId> = BTreeSet::new();
+    let mut holders: BTreeSet<Holder> = BTreeSet::new();
     let mut held_since: Option<UtcMillis> = None;
     let mut total_ms = 0_i64;
-    for (at, leg, hold) in &facts.holds {
+    for (at, holder, hold) in &facts.holds {
         let at = (*at).max(from).min(until.max(from));
         match hold {
-            Hold::Held => holders.insert(*leg),
-            Hold::Retrieved => holders.remove(leg),
+            Hold::Held => holders.insert(*holder),
+            Hold::Retrieved => holders.remove(holder),
         };
         match (held_since, holders.is_empty()) {
             (None, false) => held_since = Some(at),
@@ -141,7 +141,8 @@ fn legs(facts: &Facts, verdict: &Verdict) -> Vec<LegRecord> {
         party,
         user_id: known.dialled.map(|(_, user, _)| user),
         device_id: known.dialled.map(|(_, _, device)| device),
-        state: leg_state(known, facts.interrupted, holders.contains(&leg)),
+        number: known.number.clone(),
+        state: leg_state(known, facts.interrupted, holders.contains(&Holder::Leg(leg))),
         started_at: match party {
             Party::Customer => facts.callee_dialled.unwrap_or(facts.started_at),
             Party::Agent => {
@@ -173,12 +174,12 @@ fn legs(facts: &Facts, verdict: &Verdict) -> Vec<LegRecord> {
     legs
 }
 
-fn holders(facts: &Facts) -> BTreeSet<LegId> {
+fn holders(facts: &Facts) -> BTreeSet<Holder> {
     let mut holders = BTreeSet::new();
-    for (_, leg, hold) in &facts.holds {
+    for (_, holder, hold) in &facts.holds {
         match hold {
-            Hold::Held => holders.insert(*leg),
-            Hold::Retrieved => holders.remove(leg),
+            Hold::Held => holders.insert(*holder),
+            Hold::Retrieved => holders.remove(holder),
         };
     }
     holders

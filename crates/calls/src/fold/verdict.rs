@@ -125,9 +125,8 @@ pub(super) fn unfinished(facts: &Facts, customer: &LegFacts) -> Verdict {
 }
 
 fn finished(facts: &Facts, customer: &LegFacts) -> (Outcome, Rule, HangupBy) {
-    if let Some((_, agent)) = facts.bridged {
-        let agent = facts.legs.get(&agent).cloned().unwrap_or_default();
-        return (Outcome::Answered, Rule::Connected, who_hung_up(customer, &agent));
+    if let Some(agent) = facts.last_agent() {
+        return (Outcome::Answered, Rule::Connected, who_hung_up(customer, agent));
     }
     if let Some((_, by)) = customer.ended {
         return lost_or_left(by == EndCause::Remote);
@@ -141,9 +140,8 @@ fn finished(facts: &Facts, customer: &LegFacts) -> (Outcome, Rule, HangupBy) {
 
 /// Decides how a call went that a user asked for.
 fn requested(facts: &Facts, customer: &LegFacts) -> (Outcome, Rule, HangupBy) {
-    if let Some((_, agent)) = facts.bridged {
-        let agent = facts.legs.get(&agent).cloned().unwrap_or_default();
-        let by = match who_hung_up(customer, &agent) {
+    if let Some(agent) = facts.last_agent() {
+        let by = match who_hung_up(customer, agent) {
             HangupBy::Caller => HangupBy::Callee,
             by => by,
         };

@@ -63,6 +63,7 @@ pub(super) fn leg_record(id: LegId, leg: &WatchedLeg, interrupted: Option<UtcMil
         party: Party::Agent,
         user_id: leg.user,
         device_id: None,
+        number: None,
         state: leg_state(leg),
         started_at: leg.first_seen,
         answered_at: leg.talked_from,
