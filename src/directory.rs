@@ -67,6 +67,27 @@ impl Directory {
         }
     }
 
+    /// Returns a user's name.
+    pub(crate) fn name_of(&self, user: UserId) -> Option<&str> {
+        self.users.get(&user).map(|user| user.name.as_str())
+    }
+
+    pub(crate) fn users(&self) -> impl Iterator<Item = &User> {
+        self.users.values()
+    }
+
+    /// Returns who is reached by an internal number of a line's PBX: the user who has it, or whose own line it is.
+    pub(crate) fn user_at(&self, line: LineId, extension: &str) -> Option<UserId> {
+        let named = self.users.values().find(|user| user.extension.as_deref() == Some(extension));
+        let server = &self.line(line)?.account.server;
+        let own = || {
+            let lines = self.lines.values().map(|line| &line.account);
+            let theirs = lines.filter(|line| line.username == extension && line.server == *server);
+            theirs.filter_map(|line| line.user_id).next()
+        };
+        named.map(|user| user.id).or_else(own)
+    }
+
     /// Returns where a device is reached: an extension, or a URI at the line's own server, through the line.
     pub(crate) fn target(&self, line: LineId, uri: &str) -> Option<(Uri, ua::Route)> {
         if !uri.contains(':') {

@@ -253,6 +253,11 @@ impl MediaHandle {
         self.send(Command::Play { leg, tone });
     }
 
+    /// Ends the tone that a leg's party hears.
+    pub fn hush(&self, leg: LegId) {
+        self.send(Command::Hush { leg });
+    }
+
     /// Disconnects a leg from its peer. Its recording goes on: marks say why nothing is heard.
     pub fn unbridge(&self, leg: LegId) {
         self.send(Command::Unbridge { leg });

@@ -10,10 +10,12 @@ mod gate;
 mod learning;
 mod legs;
 mod missed;
+mod referring;
 mod registrations;
 mod shadow;
 mod signalling;
 mod stop;
+mod talking;
 mod tally;
 mod watching;
 
@@ -27,7 +29,7 @@ use linecard_calls::{
     AlarmKind, AlarmView, CallId, Candidate, Engine, Event, Input, Interaction, InteractionId, LegId, LineId,
     MissedId, MissedItem, Output, Recording, RecordingView, RegistrationView, Signal, Viewer,
 };
-use linecard_crm::DialPlan;
+use linecard_crm::{Barring, DialPlan};
 use linecard_media::ToneTable;
 use linecard_sip::transport::Transport;
 use linecard_sip::ua::{self, UserAgent};
@@ -86,6 +88,8 @@ pub(crate) struct Settings {
     pub(crate) external_address: Option<IpAddr>,
     /// Addresses beside lines and devices that are listened to.
     pub(crate) trusted: Vec<IpAddr>,
+    /// What may be dialled.
+    pub(crate) barring: Barring,
     /// What callers hear in this country.
     pub(crate) tones: ToneTable,
     /// The file that says when the process was last alive.
@@ -493,6 +497,7 @@ impl Reactor {
         self.forget_ended(now);
         self.lose_silent(now);
         self.end_forgotten_shadows(now);
+        self.say_what_waits();
         self.begin_learning();
         self.go_on_stopping(now);
     }

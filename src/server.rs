@@ -108,12 +108,10 @@ pub async fn run(
     let alive_file = folder.join("alive");
     let engine = recovered_engine(&config, &store, recovered, &alive_file).await?;
     let settings = Settings {
-        media_address: wire
-            .local_addresses()
-            .first()
-            .map_or(IpAddr::from([127, 0, 0, 1]), |local| local.addr.ip()),
+        media_address: media_address(&wire),
         external_address: config.external_address()?,
         trusted: trusted(&config).await,
+        barring: config.barring()?,
         tones: ToneTable::of(&config.dialplan.region),
         alive_file,
     };
@@ -317,6 +315,11 @@ fn recovered_recording(
             spans: translate::spans(&file.spans),
         }),
     }
+}
+
+/// The address of the RTP sockets: that of the first SIP listener.
+fn media_address(wire: &Wire) -> IpAddr {
+    wire.local_addresses().first().map_or(IpAddr::from([127, 0, 0, 1]), |local| local.addr.ip())
 }
 
 fn web_app(config: &Config, store: &Store, doors: Doors, epoch: String) -> Result<App, StartError> {

@@ -113,6 +113,7 @@ pub(crate) fn hang_up_reason(reason: HangUpReason) -> ReasonValue {
     let (cause, text) = match reason {
         HangUpReason::OtherPartyGone => (200, "Other party hung up"),
         HangUpReason::AnsweredElsewhere => (200, "Call completed elsewhere"),
+        HangUpReason::Transferred => (200, "Transferred"),
         HangUpReason::Requested => (200, "Hung up"),
         HangUpReason::MediaLost => (503, "No media"),
         HangUpReason::System => (503, "Server failure"),
@@ -161,6 +162,16 @@ pub(crate) fn watch_standing(state: &SubscriptionState) -> Option<LineStanding> 
 /// Tells whether a registration waits because nobody answers at the other end.
 pub(crate) fn is_unreachable(state: &RegistrationState) -> bool {
     matches!(state, RegistrationState::Waiting { reason: WaitReason::Unreachable { .. }, .. })
+}
+
+/// Returns what a marked part of a recording is.
+pub(crate) fn span_kind(kind: SpanKind) -> linecard_media::SpanKind {
+    match kind {
+        SpanKind::Hold => linecard_media::SpanKind::Hold,
+        SpanKind::Loss => linecard_media::SpanKind::Loss,
+        SpanKind::Masked => linecard_media::SpanKind::Masked,
+        SpanKind::Transfer => linecard_media::SpanKind::Transfer,
+    }
 }
 
 /// Returns what became of a recording.

@@ -37,6 +37,7 @@ pub(super) enum Command {
     Bridge(Bridge),
     Unbridge { leg: LegId },
     Play { leg: LegId, tone: ToneStream },
+    Hush { leg: LegId },
     StartRecording { recording: RecordingId, customer: LegId, at: Instant },
     Mark { recording: RecordingId, kind: SpanKind, edge: Edge, at: Instant },
     StopRecording { recording: RecordingId, at: Instant },
@@ -358,6 +359,11 @@ impl Relay {
                 if let Some((_, line)) = self.line_of(leg) {
                     line.playing = Some(Playing { tone, due: Instant::now() });
                     self.tones += 1;
+                }
+            }
+            Command::Hush { leg } => {
+                if let Some((_, line)) = self.line_of(leg) {
+                    line.playing = None;
                 }
             }
             Command::StartRecording { recording, customer, at } => {

@@ -3,7 +3,8 @@
 use std::time::Instant;
 
 use linecard_calls::{
-    CallId, CallView, Input, LineId, Recording, RecordingId, Signal, Viewer, fold, fold_recordings,
+    CallId, CallView, Input, InteractionId, LineId, Recording, RecordingId, Signal, Viewer, fold,
+    fold_recordings,
 };
 use linecard_store::ledger::SavedCall;
 use linecard_store::lines::LineMode;
@@ -28,6 +29,12 @@ impl Reactor {
             Command::HangUp { call, viewer, reply } => {
                 let _ = reply.send(self.hang_up(call, &viewer));
             }
+            Command::Talk { call, viewer, wish, reply } => {
+                let _ = reply.send(self.talk_wish(call, &viewer, wish));
+            }
+            Command::Colleagues { reply } => {
+                let _ = reply.send(self.colleagues());
+            }
             Command::Dial { order, reply } => {
                 let _ = reply.send(self.dial_ordered(order));
             }
@@ -36,18 +43,13 @@ impl Reactor {
                 let _ = reply.send(self.live_interactions(&viewer));
             }
             Command::LiveInteraction { interaction, reply } => {
-                let live = self.parts.engine.live_signals(interaction).and_then(folded);
-                let _ = reply.send(
-                    live.or_else(|| self.unsaved.get(&interaction).map(|unsaved| unsaved.call.clone())),
-                );
+                let _ = reply.send(self.live_or_unsaved(interaction));
             }
             Command::LiveRecording { recording, reply } => {
                 let _ = reply.send(self.live_recording(recording));
             }
             Command::LiveSignals { interaction, reply } => {
-                let live = self.parts.engine.live_signals(interaction).map(<[_]>::to_vec);
-                let ended = || self.unsaved.get(&interaction).and_then(|unsaved| unsaved.signals.clone());
-                let _ = reply.send(live.or_else(ended));
+                let _ = reply.send(self.live_evidence(interaction));
             }
             Command::Subscribe { viewer, cursor, reply } => {
                 let engine = &self.parts.engine;
@@ -105,6 +107,16 @@ impl Reactor {
         let interactions = engine.live_interactions(viewer).into_iter().chain(unsaved);
         let live = |interaction| LiveInteraction { missed: engine.missed_stands(&interaction), interaction };
         interactions.map(live).collect()
+    }
+
+    fn live_or_unsaved(&self, interaction: InteractionId) -> Option<SavedCall> {
+        let live = self.parts.engine.live_signals(interaction).and_then(folded);
+        live.or_else(|| self.unsaved.get(&interaction).map(|unsaved| unsaved.call.clone()))
+    }
+
+    fn live_evidence(&self, interaction: InteractionId) -> Option<Vec<Signal>> {
+        let live = self.parts.engine.live_signals(interaction).map(<[_]>::to_vec);
+        live.or_else(|| self.unsaved.get(&interaction).and_then(|unsaved| unsaved.signals.clone()))
     }
 
     fn live_recording(&self, id: RecordingId) -> Option<Recording> {

@@ -135,9 +135,7 @@ impl Reactor {
     }
 
     /// The agent's device answered, or refused (`None`), the offer of the called one's codec.
-    pub(super) fn reoffer_answered(&mut self, handle: DialogHandle, sdp: Option<&[u8]>) {
-        let Some(agent) = self.legs.of_handle(handle) else { return };
-        let Some(callee_leg) = self.reoffers.remove(&agent) else { return };
+    pub(super) fn reoffer_answered(&mut self, agent: LegId, callee_leg: LegId, sdp: Option<&[u8]>) {
         let heard = match (self.legs.get_mut(agent), sdp) {
             (Some(known), Some(sdp)) => known.hear(sdp),
             _ => None,
@@ -170,8 +168,9 @@ impl Reactor {
             Tone::Ringback => ProgressTone::Ringback,
             Tone::Busy => ProgressTone::Busy,
             Tone::Congestion => ProgressTone::Congestion,
+            Tone::Hold => ProgressTone::Hold,
         };
-        if tone != ProgressTone::Ringback {
+        if matches!(tone, ProgressTone::Busy | ProgressTone::Congestion) {
             // What still comes from the called side would end the tone.
             self.parts.media.unbridge(media.id);
         }

@@ -7,14 +7,15 @@ use linecard_calls::{
     RoutedDevice, SignalId,
 };
 use linecard_sip::message::{Header, HeaderName, ReasonValue};
-use linecard_sip::sdp::{Audio, Codec, LocalAudio, LocalSession};
+use linecard_sip::sdp::{Audio, Codec, Direction, LocalAudio, LocalSession};
 use linecard_sip::ua::{self, CallerId, CommandRefused, DialogHandle, OutgoingInvite, UserAgent};
 use linecard_sip::uri::Uri;
 
-use super::legs::{Leg, Sound, passing_on};
+use super::legs::{Leg, Said, Sound, passing_on};
+use super::talking::OtherDialled;
 use super::{Answer, Reactor};
 use crate::clock::wall_clock;
-use crate::media::Bridge;
+use crate::media::{Bridge, MediaHandle};
 use crate::{recorder, translate};
 
 /// How long the contacts may take before the pop says that they are unavailable.
@@ -37,6 +38,7 @@ impl Reactor {
             | Effect::FindContact { call, .. }
             | Effect::DialDevice { call, .. }
             | Effect::DialCallee { call, .. }
+            | Effect::DialOther { call, .. }
             | Effect::OpenRecording { call, .. }
             | Effect::RingAlong { call, .. }
             | Effect::ReleaseMedia { call } => Some(*call),
@@ -46,15 +48,21 @@ impl Reactor {
             | Effect::RejectLeg { leg, .. }
             | Effect::HangUpLeg { leg, .. }
             | Effect::HangUpDialog { leg, .. }
+            | Effect::HoldLeg { leg }
+            | Effect::RetrieveLeg { leg }
+            | Effect::TellReferrer { leg, .. }
+            | Effect::ReleaseLeg { leg }
+            | Effect::UnbridgeMedia { leg }
+            | Effect::StopTone { leg }
             | Effect::PlayTone { leg, .. }
             | Effect::BridgeMedia { customer: leg, .. } => self.legs.get(*leg).and_then(|leg| leg.call),
-            Effect::CloseRecording { .. } => None,
+            Effect::CloseRecording { .. } | Effect::BeginSpan { .. } | Effect::EndSpan { .. } => None,
         }
     }
 
     /// Carries an effect out now. A leg that is gone meanwhile makes it void.
     pub(super) fn perform(&mut self, effect: Effect) {
-        let now = Instant::now();
+        let (now, at) = (Instant::now(), self.told_at);
         match effect {
             Effect::FindRoute { call, line } => {
                 let route = self.parts.directory.route(line);
@@ -71,7 +79,6 @@ impl Reactor {
             Effect::DialCallee { leg, call, line, dialled, caller_id } => {
                 self.dial_callee(leg, call, line, &dialled, caller_id.as_deref());
             }
-            Effect::PlayTone { leg, tone } => self.play_tone(leg, tone),
             Effect::CancelLeg { leg } => self.cancel(leg, now),
             Effect::AnswerLeg { leg } => self.answer(leg),
             Effect::RejectLeg { leg, status } => {
@@ -82,20 +89,46 @@ impl Reactor {
                 self.on_dialog(leg, |agent, handle| agent.bye(handle, Some(&reason), now));
             }
             Effect::HangUpDialog { dialog, .. } => self.hang_up_dialog(&dialog),
+            Effect::DialOther { leg, call, line, dialled, replaces, caller } => {
+                self.dial_other(leg, call, OtherDialled { line, dialled, replaces, caller });
+            }
+            Effect::HoldLeg { leg } => self.say(leg, Direction::SendOnly),
+            Effect::RetrieveLeg { leg } => self.say(leg, Direction::SendReceive),
+            Effect::TellReferrer { leg, status } => self.tell_referrer(leg, status),
             Effect::BridgeMedia { customer, agent } => self.bridge(customer, agent),
+            Effect::UnbridgeMedia { leg } => self.on_media(leg, |media, id| media.unbridge(id)),
+            Effect::PlayTone { leg, tone } => self.play_tone(leg, tone),
+            Effect::StopTone { leg } => self.on_media(leg, |media, id| media.hush(id)),
             Effect::OpenRecording { recording, call } => self.open_recording(recording, call),
             Effect::CloseRecording { recording } => {
-                if let Some(id) = file_id(recording) {
-                    self.parts.media.stop_recording(id, self.told_at);
-                }
+                self.on_file(recording, |media, id| media.stop_recording(id, at));
             }
-            Effect::ReleaseMedia { call } => {
-                for (_, leg) in self.legs.of_call(call) {
-                    if let Some(media) = &leg.media {
-                        self.parts.media.close_leg(media.id, self.told_at);
-                    }
-                }
+            Effect::BeginSpan { recording, kind } => {
+                self.on_file(recording, |media, id| media.begin_span(id, translate::span_kind(kind), at));
             }
+            Effect::EndSpan { recording, kind } => {
+                self.on_file(recording, |media, id| media.end_span(id, translate::span_kind(kind), at));
+            }
+            Effect::ReleaseLeg { leg } => self.on_media(leg, |media, id| media.close_leg(id, at)),
+            Effect::ReleaseMedia { call } => self.release_media(call),
+        }
+    }
+
+    fn release_media(&self, call: CallId) {
+        for media in self.legs.of_call(call).filter_map(|(_, leg)| leg.media) {
+            self.parts.media.close_leg(media.id, self.told_at);
+        }
+    }
+
+    fn on_file(&self, recording: RecordingId, act: impl FnOnce(&MediaHandle, recorder::RecordingId)) {
+        if let Some(id) = file_id(recording) {
+            act(&self.parts.media, id);
+        }
+    }
+
+    fn on_media(&self, leg: LegId, act: impl FnOnce(&MediaHandle, crate::media::LegId)) {
+        if let Some(media) = self.legs.get(leg).and_then(|leg| leg.media) {
+            act(&self.parts.media, media.id);
         }
     }
 
@@ -160,7 +193,7 @@ impl Reactor {
         if pickup == Pickup::ByItself {
             headers.extend(picks_up_by_itself(&target));
         }
-        let customer = self.legs.customer_of(call).and_then(|(_, customer)| customer.audio());
+        let customer = self.legs.customer_of(call).and_then(|(_, customer)| customer.agreed());
         let display = caller.display.clone().or_else(|| caller.dialled.clone());
         let caller = CallerId { display, user: None };
         self.place(leg, call, Placing { target, route, caller, headers, like: customer, party: Party::Agent })
@@ -191,8 +224,10 @@ impl Reactor {
             Ok(handle) => {
                 let sound = Sound::Silent { asked_at: now };
                 let (call, media) = (Some(call), Some(media));
+                let said = Said::Told(Direction::SendReceive);
+                let (description, contact, beside) = (None, None, None);
                 let new =
-                    Leg { handle, call, party, media, session, description: None, contact: None, sound };
+                    Leg { handle, call, party, media, session, description, contact, sound, said, beside };
                 self.legs.add(leg, new);
                 Ok(())
             }
@@ -241,7 +276,12 @@ impl Reactor {
         }
     }
 
-    fn bridge(&self, customer: LegId, agent: LegId) {
+    fn bridge(&mut self, customer: LegId, agent: LegId) {
+        for (leg, beside) in [(customer, agent), (agent, customer)] {
+            if let Some(leg) = self.legs.get_mut(leg) {
+                leg.beside = Some(beside);
+            }
+        }
         let media = |leg: LegId| self.legs.get(leg).and_then(|leg| leg.media);
         if let (Some(customer), Some(agent)) = (media(customer), media(agent)) {
             let at = self.told_at;

@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use linecard_calls::{CallId, LegId, Party};
 use linecard_sip::invite::DialogHandle;
-use linecard_sip::sdp::{Audio, LocalAudio, LocalSession, SessionDescription, audio_of};
+use linecard_sip::sdp::{Audio, Direction, LocalAudio, LocalSession, SessionDescription, audio_of};
 
 use crate::media::{OpenLeg, Remote};
 
@@ -25,6 +25,31 @@ pub(super) struct Leg {
     /// Where its SIP messages come from, when that is known.
     pub(super) contact: Option<IpAddr>,
     pub(super) sound: Sound,
+    /// What the party is told of hold.
+    pub(super) said: Said,
+    /// The leg that it is connected with, or was last.
+    pub(super) beside: Option<LegId>,
+}
+
+/// What a leg's party has been told of hold, and is to be told.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Said {
+    /// It knows.
+    Told(Direction),
+    /// It has been asked and has not answered.
+    Asked { asked: Direction, next: Direction },
+    /// It cannot be asked yet: another change is under way.
+    Waiting { next: Direction },
+}
+
+impl Said {
+    /// What holds from our side, be it told already or not.
+    pub(super) fn direction(self) -> Direction {
+        match self {
+            Self::Told(direction) => direction,
+            Self::Asked { next, .. } | Self::Waiting { next } => next,
+        }
+    }
 }
 
 /// Whether anything is heard of a leg's party.
@@ -48,6 +73,15 @@ impl Leg {
         let audio = audio_of(&read)?;
         self.description = Some(read);
         Some(audio)
+    }
+
+    /// Returns what both ends of the leg have said that they speak.
+    pub(super) fn agreed(&self) -> Option<Audio> {
+        let mut theirs = self.audio()?;
+        if let Some(ours) = self.session.current().and_then(audio_of) {
+            theirs.codecs.retain(|codec| ours.codecs.iter().any(|own| own.encodes_like(codec)));
+        }
+        Some(theirs)
     }
 
     /// Returns what the relay has to know of the party.
@@ -122,17 +156,27 @@ impl Legs {
         self.by_id.iter().map(|(id, leg)| (*id, leg))
     }
 
+    /// Lets a leg go on in another dialog.
+    pub(super) fn rename(&mut self, id: LegId, handle: DialogHandle) {
+        let Some(leg) = self.by_id.get_mut(&id) else { return };
+        self.by_handle.remove(&leg.handle);
+        leg.handle = handle;
+        self.by_handle.insert(handle, id);
+    }
+
+    /// Forgets a leg whose call goes on without it.
+    pub(super) fn remove(&mut self, id: LegId) -> Option<Leg> {
+        let leg = self.by_id.remove(&id)?;
+        self.by_handle.remove(&leg.handle);
+        if let Some(media) = &leg.media {
+            self.by_media.remove(&media.id);
+        }
+        Some(leg)
+    }
+
     /// Forgets the legs of a call and returns them.
     pub(super) fn remove_call(&mut self, call: CallId) -> Vec<Leg> {
         let ids: Vec<LegId> = self.of_call(call).map(|(id, _)| id).collect();
-        let mut gone = Vec::with_capacity(ids.len());
-        for leg in ids.iter().filter_map(|id| self.by_id.remove(id)) {
-            self.by_handle.remove(&leg.handle);
-            if let Some(media) = &leg.media {
-                self.by_media.remove(&media.id);
-            }
-            gone.push(leg);
-        }
-        gone
+        ids.into_iter().filter_map(|id| self.remove(id)).collect()
     }
 }

@@ -5,12 +5,12 @@ use std::time::Instant;
 use linecard_calls::{Input, LegId, MediaFault, Offer, Party, SightingEnd};
 use linecard_sip::invite::DialogHandle;
 use linecard_sip::message::Request;
-use linecard_sip::sdp::LocalSession;
+use linecard_sip::sdp::{Direction, LocalSession};
 use linecard_sip::transport::Flow;
 use linecard_sip::ua::{Event, LineId as SipLineId, ReinviteAnswer};
 use linecard_store::lines::LineMode;
 
-use super::legs::{Leg, Sound, passing_on};
+use super::legs::{Leg, Said, Sound, passing_on};
 use super::{Course, Reactor};
 use crate::clock::wall_clock;
 use crate::translate;
@@ -23,7 +23,11 @@ impl Reactor {
             Event::Unresolved { host } => self.unresolved(&host),
             Event::SubscriptionChanged { handle, state } => self.subscription_changed(handle, &state),
             Event::Notified { handle, body } => self.dialogs_told(handle, &body),
-            Event::InviteReceived { handle, line, request, offer, flow } => {
+            Event::InviteReceived { handle, offer, replaces: Some(replaced), flow, .. } => {
+                self.replacement_invited(handle, replaced, offer.as_deref(), flow);
+            }
+            Event::Referred { handle, target, replaces } => self.referred(handle, &target, replaces),
+            Event::InviteReceived { handle, line, request, offer, flow, replaces: None } => {
                 self.invite_received(handle, &line, &request, offer.as_deref(), flow);
             }
             Event::Cancelled { handle, reasons } => {
@@ -61,8 +65,8 @@ impl Reactor {
                 tracing::debug!(remote = %flow.remote, ?why, count, "dropped what no known peer sent");
             }
             Event::ShutDown => self.course = Course::Gone,
-            Event::ReinviteAnswered { handle, sdp } => self.reoffer_answered(handle, sdp.as_deref()),
-            Event::ReinviteRejected { handle, .. } => self.reoffer_answered(handle, None),
+            Event::ReinviteAnswered { handle, sdp } => self.change_answered(handle, Ok(sdp.as_deref())),
+            Event::ReinviteRejected { handle, status } => self.change_answered(handle, Err(status)),
             // A live dialog needs no answer to its OPTIONS.
             Event::OptionsAnswered { .. } | Event::OptionsUnanswered { .. } => {}
         }
@@ -103,6 +107,8 @@ impl Reactor {
             description: None,
             contact: Some(flow.remote.ip()),
             sound: Sound::Silent { asked_at: now },
+            said: Said::Told(Direction::SendReceive),
+            beside: None,
             media: media.as_ref().ok().copied(),
         };
         let passable = match (offer, new.media) {
@@ -169,6 +175,7 @@ impl Reactor {
             self.tell_remote(leg);
         }
         self.engine(Input::LegConfirmed { leg });
+        self.say_again(leg);
     }
 
     /// Answers a change of the session with what was agreed before; hold and its end are evidence.
@@ -183,6 +190,7 @@ impl Reactor {
         }
         self.tell_remote(id);
         self.engine(if held { Input::LegHeld { leg: id } } else { Input::LegRetrieved { leg: id } });
+        self.say_again(id);
     }
 
     fn answer_to_reinvite(
@@ -191,22 +199,20 @@ impl Reactor {
         offer: Option<&[u8]>,
     ) -> Option<(LegId, Vec<u8>, bool)> {
         let id = self.legs.of_handle(handle)?;
-        let call = self.legs.get(id)?.call?;
-        let party = self.legs.get(id)?.party;
-        let other =
-            self.legs.of_call(call).filter(|(_, leg)| leg.party != party).find_map(|(_, leg)| leg.audio());
+        let other = self.other_side(id);
         let told = self.parts.settings.external_address;
         let leg = self.legs.get_mut(id)?;
         let before = leg.description.clone();
         let Some(offer) = offer else {
-            let local = passing_on(leg.media.as_ref()?, other.as_ref(), told)?;
+            let mut local = passing_on(leg.media.as_ref()?, other.as_ref(), told)?;
+            local.direction = leg.said.direction();
             return Some((id, leg.session.offer(&local).to_bytes(), false));
         };
         let audio = leg.hear(offer)?;
         let local = leg.media.as_ref().and_then(|media| passing_on(media, other.as_ref(), told));
         let description = leg.description.clone();
         let answered = local.zip(description).and_then(|(mut local, offer)| {
-            local.direction = linecard_sip::sdp::Direction::SendReceive.answering(audio.direction);
+            local.direction = leg.said.direction().answering(audio.direction);
             leg.session.answer_to(&offer, &local).ok()
         });
         match answered {

@@ -112,6 +112,11 @@ impl Baresip {
         self.command("hangup", "");
     }
 
+    /// Asks the other side of its call by REFER to call a URI or an extension instead.
+    pub(crate) fn transfer(&self, to: &str) {
+        self.command("transfer", to);
+    }
+
     /// Calls a URI or an extension.
     pub(crate) fn dial(&self, to: &str) {
         self.command("dial", to);

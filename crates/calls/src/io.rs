@@ -103,6 +103,11 @@ pub enum Input {
         /// The leg.
         leg: LegId,
     },
+    /// Another phone took the place of the leg's party.
+    PartyReplaced {
+        /// The leg.
+        leg: LegId,
+    },
     /// The SIP layer has a new record of a dialog.
     DialogChanged {
         /// The leg of that dialog.

@@ -249,6 +249,11 @@ pub enum SignalBody {
         /// What failed.
         why: String,
     },
+    /// Another phone took the place of a leg's party (RFC 3891): the PBX, or who had it, has handed its end over.
+    PartyReplaced {
+        /// The leg.
+        leg: LegId,
+    },
     /// No media came for so long that the leg counts as dead.
     MediaLost {
         /// The silent leg.

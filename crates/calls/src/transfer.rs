@@ -13,7 +13,8 @@ pub struct TransferRequest {
     pub by: UserId,
     /// That user's name, for the screen of the other.
     pub by_name: Option<String>,
-    /// How.
+    /// How; in the ledger `kind` is the signal's.
+    #[serde(rename = "how")]
     pub kind: TransferKind,
     /// To whom.
     pub to: TransferTarget,

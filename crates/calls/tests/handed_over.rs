@@ -486,7 +486,7 @@ impl Life {
                 }
             }
             4 => self.desk.give(Input::TransferCompleted { call, user: user1 }),
-            5 | 6 | 7 => {
+            5..=7 => {
                 let rings: Vec<LegId> = self.ringing.iter().copied().collect();
                 if let Some(leg) = rings.get(pick(rings.len())).copied() {
                     self.phone(leg, pick(4));
@@ -580,6 +580,14 @@ impl Life {
         let saved = fold(&self.desk.signals).unwrap();
         // A phone that answers when all is over amends what was saved.
         assert!(self.desk.ended[0].1 == saved || self.desk.amended.contains(&self.call), "seed {seed}");
+        for signal in &self.desk.signals {
+            let text = serde_json::to_string(signal).unwrap();
+            assert_eq!(
+                serde_json::from_str::<Signal>(&text).ok().as_ref(),
+                Some(signal),
+                "seed {seed}: {text}"
+            );
+        }
         for _ in 0..3 {
             let folded = fold(&shuffled(&self.desk.signals, rng));
             assert_eq!(folded.as_ref(), Some(&saved), "seed {seed}: any order folds to the same");

@@ -23,6 +23,8 @@ pub enum ProgressTone {
     Busy,
     /// The called one cannot be reached.
     Congestion,
+    /// The party is on hold and not forgotten.
+    Hold,
 }
 
 /// Frequencies that sound together, and how long the sound and the silence last in turn.
@@ -51,6 +53,9 @@ const RECOMMENDED: ToneTable = ToneTable {
     busy: cadence(&[425.0], &[(500, 500)]),
     congestion: cadence(&[425.0], &[(250, 250)]),
 };
+
+/// Two short beeps every ten seconds, in every country: for who hears nothing else while being on hold.
+const HOLD: Cadence = cadence(&[425.0], &[(120, 180), (120, 9_580)]);
 
 impl ToneTable {
     /// Finds a country's tones by its ISO 3166 code, in any case.
@@ -91,6 +96,7 @@ impl ToneTable {
             ProgressTone::Ringback => self.ringback,
             ProgressTone::Busy => self.busy,
             ProgressTone::Congestion => self.congestion,
+            ProgressTone::Hold => HOLD,
         }
     }
 }

@@ -30,6 +30,8 @@ const SHEET: Sheet = Sheet {
         "started_at",
         "answered_at",
         "outcome",
+        "held_by",
+        "transfer",
         "legs",
     ],
 };

@@ -3,6 +3,7 @@
 use axum::Json;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
+use linecard_calls::TalkRefusal;
 use linecard_store::StoreError;
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -15,6 +16,7 @@ pub struct ApiError {
     status: StatusCode,
     detail: String,
     field: Option<String>,
+    key: Option<&'static str>,
     choices: Vec<Alternative>,
 }
 
@@ -32,6 +34,9 @@ pub(crate) struct Problem<'a> {
     status: u16,
     detail: &'a str,
     field: Option<&'a str>,
+    /// Which sentence `detail` is, for pages that have it in another language.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    key: Option<&'static str>,
     #[serde(skip_serializing_if = "<[_]>::is_empty")]
     choices: &'a [Alternative],
 }
@@ -39,7 +44,7 @@ pub(crate) struct Problem<'a> {
 impl ApiError {
     /// Makes an error without a field to blame.
     pub(crate) fn new(status: StatusCode, detail: impl Into<String>) -> Self {
-        Self { status, detail: detail.into(), field: None, choices: Vec::new() }
+        Self { status, detail: detail.into(), field: None, key: None, choices: Vec::new() }
     }
 
     /// A field holds something that cannot be used; `detail` says what to write.
@@ -65,6 +70,11 @@ impl ApiError {
         let wait_s = (wait_ms + 999) / 1_000;
         let refused = Self::new(StatusCode::TOO_MANY_REQUESTS, say(wait_s));
         ([(header::RETRY_AFTER, HeaderValue::from(wait_s))], refused).into_response()
+    }
+
+    /// Names the sentence.
+    pub(crate) fn keyed(self, key: &'static str) -> Self {
+        Self { key: Some(key), ..self }
     }
 
     /// Names the field to blame.
@@ -138,12 +148,28 @@ impl From<Refusal> for ApiError {
             Refusal::NoSuchCall => Self::not_found("call"),
             Refusal::NoSuchMissed => Self::not_found("missed call"),
             Refusal::Taken => Self::new(StatusCode::CONFLICT, format!("{refusal}; read it again")),
-            Refusal::InAnotherCall | Refusal::NoDevice | Refusal::OnDeskPhone => {
+            Refusal::InAnotherCall | Refusal::NoDevice => {
                 Self::new(StatusCode::CONFLICT, refusal.to_string())
             }
+            Refusal::OnDeskPhone => {
+                Self::new(StatusCode::CONFLICT, refusal.to_string()).keyed("on_desk_phone")
+            }
+            Refusal::NoSuchUser => Self::field("user_id", refusal.to_string()),
+            Refusal::Talk(why) => Self::new(StatusCode::CONFLICT, refusal.to_string()).keyed(talk_key(why)),
             Refusal::NoSuchLine => Self::field("line_id", refusal.to_string()),
             Refusal::Stopping => Self::new(StatusCode::SERVICE_UNAVAILABLE, "the server is stopping"),
         }
+    }
+}
+
+fn talk_key(why: TalkRefusal) -> &'static str {
+    match why {
+        TalkRefusal::NotTalking => "not_talking",
+        TalkRefusal::TransferUnderWay => "transfer_under_way",
+        TalkRefusal::NoTransfer => "no_transfer",
+        TalkRefusal::SameUser => "same_user",
+        TalkRefusal::UserInCall => "user_in_call",
+        TalkRefusal::NoDevice => "no_device",
     }
 }
 
@@ -155,6 +181,7 @@ impl IntoResponse for ApiError {
             status: self.status.as_u16(),
             detail: &self.detail,
             field: self.field.as_deref(),
+            key: self.key,
             choices: &self.choices,
         };
         let mut response = (self.status, Json(problem)).into_response();

@@ -17,8 +17,9 @@ use utoipa::{IntoParams, OpenApi, ToSchema};
 use crate::error::Problem;
 use crate::listing::ListQuery;
 use crate::{
-    about, audit, calls, companies, contacts, dial, health, import, interactions, line_check, lines, metrics,
-    missed, openapi, outline, people, recordings, reports, session, sessions, standings, users, ws,
+    about, audit, calls, colleagues, companies, contacts, dial, health, import, interactions, line_check,
+    lines, metrics, missed, openapi, outline, people, recordings, reports, session, sessions, standings,
+    talks, users, ws,
 };
 
 /// Every operation, in the order of `router.rs`.
@@ -46,6 +47,7 @@ use crate::{
         sessions::end,
         users::list,
         users::create,
+        colleagues::list,
         users::show,
         users::change,
         users::delete,
@@ -77,6 +79,9 @@ use crate::{
         calls::list,
         dial::dial,
         calls::hang_up,
+        talks::hold,
+        talks::retrieve,
+        talks::transfer,
         interactions::list,
         interactions::show,
         interactions::change,

@@ -7,10 +7,11 @@ use std::time::Duration;
 
 use linecard_calls::metrics::Missed;
 use linecard_calls::{
-    AlarmView, CallId, CallView, Callee, ContactId, Cursor, Deed, Edit, Frame, Interaction, InteractionId,
-    LineId, LineState, MissedId, MissedItem, Outcome, Recording, RecordingId, RecordingState,
-    RegistrationView, Signal, Snapshot, UserId, UtcMillis, Viewer,
+    AgentState, AlarmView, CallId, CallView, Callee, ContactId, Cursor, Deed, Edit, Frame, Interaction,
+    InteractionId, LineId, LineState, MissedId, MissedItem, Outcome, Recording, RecordingId, RecordingState,
+    RegistrationView, Signal, Snapshot, TalkRefusal, TransferKind, UserId, UtcMillis, Viewer,
 };
+use linecard_crm::Destination;
 use linecard_store::audit::AuditEntry;
 use linecard_store::ledger::SavedCall;
 use serde::Serialize;
@@ -86,9 +87,66 @@ pub enum Refusal {
     /// The line was removed meanwhile.
     #[error("there is no such line")]
     NoSuchLine,
+    /// There is no such colleague.
+    #[error("there is no such user")]
+    NoSuchUser,
+    /// It cannot be done with the talk as it stands.
+    #[error("{}", in_words(*.0))]
+    Talk(TalkRefusal),
     /// The server is stopping.
     #[error("the server is stopping")]
     Stopping,
+}
+
+fn in_words(why: TalkRefusal) -> &'static str {
+    match why {
+        TalkRefusal::NotTalking => "you are not talking in this call",
+        TalkRefusal::TransferUnderWay => "the customer is being handed over; take the customer back first",
+        TalkRefusal::NoTransfer => "the customer is not being handed over",
+        TalkRefusal::SameUser => "this is who talks with the customer already",
+        TalkRefusal::UserInCall => "this colleague is in a call",
+        TalkRefusal::NoDevice => "this colleague has no phone that could ring",
+    }
+}
+
+/// What a user wants of a talk.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum TalkWish {
+    /// The customer on hold.
+    Hold,
+    /// The customer back, from hold or from a transfer.
+    Retrieve,
+    /// The customer handed over.
+    Transfer {
+        /// At once or after a question.
+        kind: TransferKind,
+        /// To whom.
+        to: TransferTo,
+    },
+    /// The customer connected with the one who was asked.
+    Complete,
+}
+
+/// Somebody to whom a customer can be handed over.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+pub struct Colleague {
+    /// The user.
+    pub id: UserId,
+    /// The name.
+    pub name: String,
+    /// The internal number.
+    pub extension: Option<String>,
+    /// How the user stands, as far as calls show it.
+    pub state: AgentState,
+}
+
+/// To whom a customer is to be handed over, as a user says it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum TransferTo {
+    /// A colleague.
+    User(UserId),
+    /// A number: perhaps a colleague's.
+    Number(Destination),
 }
 
 /// A user's wish to call somebody.
@@ -133,6 +191,22 @@ pub enum Command {
         viewer: Viewer,
         /// The call as it stood when it was told to end.
         reply: oneshot::Sender<Result<CallView, Refusal>>,
+    },
+    /// Do something with a talk.
+    Talk {
+        /// The call.
+        call: CallId,
+        /// Who asks.
+        viewer: Viewer,
+        /// What is wanted.
+        wish: TalkWish,
+        /// The call as it stands then.
+        reply: oneshot::Sender<Result<CallView, Refusal>>,
+    },
+    /// Everybody to whom a customer can be handed over.
+    Colleagues {
+        /// The answer, in no order.
+        reply: oneshot::Sender<Vec<Colleague>>,
     },
     /// Call somebody for a user.
     Dial {

@@ -6,9 +6,9 @@ use axum::middleware::{from_fn, from_fn_with_state};
 use axum::routing::{any, delete, get, post};
 
 use crate::{
-    ApiError, App, about, audit, calls, companies, completion, contacts, dial, headers, health, idempotency,
-    import, interactions, line_check, lines, metrics, missed, openapi, outline, people, recordings, reports,
-    session, sessions, standings, ui, users, ws,
+    ApiError, App, about, audit, calls, colleagues, companies, completion, contacts, dial, headers, health,
+    idempotency, import, interactions, line_check, lines, metrics, missed, openapi, outline, people,
+    recordings, reports, session, sessions, standings, talks, ui, users, ws,
 };
 
 /// Returns the whole HTTP side of the server.
@@ -33,6 +33,7 @@ fn api(app: &App) -> Router<App> {
         .route("/sessions", get(sessions::list).delete(sessions::end_others))
         .route("/sessions/{id}", delete(sessions::end))
         .route("/users", get(users::list).post(users::create))
+        .route("/users/colleagues", get(colleagues::list))
         .route("/users/{id}", get(users::show).patch(users::change).delete(users::delete))
         .route("/users/{id}/devices", get(users::devices).post(users::add_device))
         .route("/users/{id}/devices/{device}", delete(users::delete_device))
@@ -51,6 +52,9 @@ fn api(app: &App) -> Router<App> {
         .route("/companies/{id}", get(companies::show).patch(companies::change).delete(companies::delete))
         .route("/calls", get(calls::list).post(dial::dial))
         .route("/calls/{id}/hangup", post(calls::hang_up))
+        .route("/calls/{id}/hold", post(talks::hold))
+        .route("/calls/{id}/retrieve", post(talks::retrieve))
+        .route("/calls/{id}/transfer", post(talks::transfer))
         .route("/interactions", get(interactions::list))
         .route("/interactions/{id}", get(interactions::show).patch(interactions::change))
         .route("/interactions/{id}/explain", get(interactions::explain))

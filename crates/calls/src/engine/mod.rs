@@ -138,6 +138,11 @@ impl Engine {
             Input::LegEnded { leg, by, reasons } => self.leg_ended(leg, by, reasons),
             Input::LegHeld { leg } => self.on_leg(leg, |call, out| call.held(leg, out)),
             Input::LegRetrieved { leg } => self.on_leg(leg, |call, out| call.retrieved(leg, out)),
+            Input::PartyReplaced { leg } => self.on_leg(leg, |call, out| {
+                if call.has_room() {
+                    call.record(Source::Anchor, SignalBody::PartyReplaced { leg }, out);
+                }
+            }),
             Input::DialogChanged { leg, dialog } => self.dialog_changed(leg, dialog),
             Input::MediaLost { leg } => self.on_leg(leg, |call, out| call.media_lost(leg, out)),
             Input::MissedActed { item, user, deed } => self.missed_acted(item, user, deed),

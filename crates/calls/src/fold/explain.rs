@@ -283,6 +283,9 @@ fn of_leg(body: &SignalBody) -> Option<Said> {
         SignalBody::Retrieved { leg } => {
             said("retrieved", Some(*leg), &[], "This party came back from hold.")
         }
+        SignalBody::PartyReplaced { leg } => {
+            said("party_replaced", Some(*leg), &[], "Another phone took this party's place.")
+        }
         SignalBody::MediaLost { leg } => {
             said("media_lost", Some(*leg), &[], "No media came any more and the party did not respond.")
         }

@@ -4,8 +4,10 @@
 //! and knows no transaction, no timer and no session description; `invite` drives it.
 
 mod record;
+mod replaces;
 
 pub use record::{DialogRecord, RecordRefused};
+pub use replaces::{Replaces, ReplacesPhase};
 
 use crate::message::{CSeq, HeaderName, Headers, Method, NameAddr, Params, Request, Response};
 use crate::uri::{SipUri, Uri};

@@ -3,13 +3,13 @@
 use crate::message::{Header, HeaderName, Headers, ReasonValue, Request, Response, StatusCode};
 
 /// Methods this end serves (Allow).
-pub(crate) const ALLOWED: &str = "INVITE, ACK, CANCEL, BYE, OPTIONS, UPDATE";
+pub(crate) const ALLOWED: &str = "INVITE, ACK, CANCEL, BYE, OPTIONS, UPDATE, REFER";
 
 /// Bodies this end reads (Accept).
 pub(crate) const ACCEPTED_BODY: &str = "application/sdp";
 
 /// Extensions this end knows (Supported).
-pub(crate) const SUPPORTED: &str = "timer";
+pub(crate) const SUPPORTED: &str = "timer, replaces, norefersub";
 
 /// Tells whether a value can stand in a header without breaking out of it.
 pub(crate) fn header_is_printable(value: &[u8]) -> bool {

@@ -7,6 +7,7 @@
 
 mod client;
 mod compose;
+mod referral;
 mod reinvite;
 mod server;
 mod session;
@@ -108,6 +109,8 @@ pub(crate) enum Purpose {
     Update,
     /// An OPTIONS inside the dialog.
     Options,
+    /// A NOTIFY about what the peer asked for by REFER.
+    Notify,
     /// A BYE; the number tells the forks apart.
     Bye(u32),
 }

@@ -1,6 +1,7 @@
 //! One leg: its parts, what comes in and how it ends.
 
 use super::client::Calling;
+use super::referral::Referral;
 use super::reinvite::{Modification, Wanted};
 use super::server::{AckWait, Called};
 use super::session_timer::Agreement;
@@ -50,6 +51,7 @@ pub(crate) struct Session {
     pub(super) acks: Vec<SentAck>,
     pub(super) byes: Vec<Goodbye>,
     pub(super) next_bye: u32,
+    pub(super) referral: Option<Referral>,
 }
 
 /// Who made the call.
@@ -145,6 +147,7 @@ impl Session {
             acks: Vec::new(),
             byes: Vec::new(),
             next_bye: 0,
+            referral: None,
         }
     }
 
@@ -190,6 +193,7 @@ impl Session {
             Purpose::Invite => self.invite_answered(response, ctx),
             Purpose::Reinvite | Purpose::Update => self.change_answered(purpose, response, ctx),
             Purpose::Options => self.options_answered(response, ctx),
+            Purpose::Notify => self.notify_answered(response, ctx),
             Purpose::Bye(number) => self.bye_answered(number, response, ctx),
         }
     }
@@ -200,6 +204,9 @@ impl Session {
             Purpose::Invite => self.invite_unanswered(silence, ctx),
             Purpose::Reinvite | Purpose::Update => self.change_unanswered(purpose, silence, ctx),
             Purpose::Options => self.options_unanswered(silence, ctx),
+            Purpose::Notify => {
+                self.take_sent(Purpose::Notify);
+            }
             Purpose::Bye(number) => self.bye_done(number, None, ctx),
         }
     }
@@ -231,6 +238,7 @@ impl Session {
             Method::Invite => self.reinvited(to, request, ctx),
             Method::Update => self.updated(to, request, ctx),
             Method::Bye => self.hung_up(to, request, ctx),
+            Method::Refer => self.referred(to, request, ctx),
             _ => self.asked(to, request, ctx),
         }
     }

@@ -223,6 +223,32 @@ impl UserAgent {
         self.command(handle, now, |session, ctx| session.answer_reinvite(answer, ctx))
     }
 
+    /// Accepts (202) or refuses with a status what `Referred` told.
+    ///
+    /// # Errors
+    /// `UnknownHandle`, `WrongState` (nothing to answer), `WrongStatus`.
+    pub fn answer_referral(
+        &mut self,
+        handle: DialogHandle,
+        answer: Result<(), u16>,
+        now: Instant,
+    ) -> Result<(), CommandRefused> {
+        self.command(handle, now, |session, ctx| session.answer_referral(answer, ctx))
+    }
+
+    /// Tells the peer how it goes with what it asked for by REFER (RFC 3515 section 2.4.4); a final status is the last.
+    ///
+    /// # Errors
+    /// `UnknownHandle`, `WrongState` (nothing is under way), `WrongStatus`.
+    pub fn report_referral(
+        &mut self,
+        handle: DialogHandle,
+        status: u16,
+        now: Instant,
+    ) -> Result<(), CommandRefused> {
+        self.command(handle, now, |session, ctx| session.report_referral(status, ctx))
+    }
+
     /// Asks inside the dialog whether the peer is alive; `OptionsAnswered` or `OptionsUnanswered` follows.
     ///
     /// # Errors

@@ -8,6 +8,7 @@ use crate::message::{NameAddr, ReasonValue, Request};
 use crate::registration::RegistrationState;
 use crate::subscription::SubscriptionState;
 use crate::transport::Flow;
+use crate::uri::Uri;
 
 use super::subscriptions::SubscriptionHandle;
 
@@ -81,6 +82,18 @@ pub enum Event {
         offer: Option<Vec<u8>>,
         /// The path it came by.
         flow: Flow,
+        /// The answered leg whose place it takes (RFC 3891); hang that one up when this one is accepted.
+        replaces: Option<DialogHandle>,
+    },
+    /// The peer asks to have the other party connected to somebody else (REFER): answer with
+    /// [`UserAgent::answer_referral`](super::UserAgent::answer_referral).
+    Referred {
+        /// The leg.
+        handle: DialogHandle,
+        /// Whom to call.
+        target: Uri,
+        /// The dialog whose place that call takes, as the value of a Replaces header.
+        replaces: Option<String>,
     },
     /// The caller gave up before our final answer; 487 is sent.
     Cancelled {

@@ -5,7 +5,7 @@ use std::time::Instant;
 use super::event::{Event, LineId, Suspicion};
 use super::lines::Shutdown;
 use super::{ClientUse, DialogHandle, Output, UnknownSources, UserAgent, policy, token};
-use crate::dialog::{Dialog, DialogId, call_id, tag};
+use crate::dialog::{Dialog, DialogId, DialogPhase, Replaces, ReplacesPhase, call_id, tag};
 use crate::frame::Frame;
 use crate::invite::{Agreement, Path, Session, SessionOrigin, Silence, reply, sdp_of, too_brief};
 use crate::message::{HeaderName, Message, Method, Rejected, Request, Response, StatusCode, parse_datagram};
@@ -176,6 +176,10 @@ impl UserAgent {
             Ok(admitted) => admitted,
             Err(response) => return self.refuse(to, *response, now),
         };
+        let replaces = match self.replaced(&request) {
+            Ok(replaces) => replaces,
+            Err(status) => return self.refuse(to, Response::reply_to(&request, status), now),
+        };
         let agreement = match Agreement::serve(&request.headers, self.config.session_expires_s) {
             Ok(agreement) => agreement,
             Err(_) => return self.refuse(to, too_brief(&request), now),
@@ -195,12 +199,37 @@ impl UserAgent {
             request: Box::new(request.clone()),
             offer: sdp_of(&request.headers, &request.body),
             flow,
+            replaces,
         });
         let mut actions = Vec::new();
         let session = self.in_context(Some(&line), &mut actions, |ctx| {
             Session::called(origin, to, request, dialog, agreement, ctx)
         });
         self.keep(session, actions, now);
+    }
+
+    /// Finds the leg whose place an INVITE takes (RFC 3891 section 3), or gives the status that refuses it. Conferences
+    /// are not made here, so Join (RFC 3911 section 4) is refused.
+    fn replaced(&self, request: &Request) -> Result<Option<DialogHandle>, StatusCode> {
+        if request.headers.contains(&HeaderName::Join) {
+            return Err(StatusCode::NOT_ACCEPTABLE_HERE);
+        }
+        let mut values = request.headers.get_all(&HeaderName::Replaces);
+        let Some(value) = values.next() else { return Ok(None) };
+        let value = std::str::from_utf8(value).map_err(|_| StatusCode::BAD_REQUEST)?;
+        if values.next().is_some() {
+            return Err(StatusCode::BAD_REQUEST);
+        }
+        let replaces = Replaces::parse(value).ok_or(StatusCode::BAD_REQUEST)?;
+        let unknown = StatusCode::CALL_OR_TRANSACTION_DOES_NOT_EXIST;
+        let handle = *self.dialogs.get(&replaces.dialog).ok_or(unknown)?;
+        let dialog = self.sessions.get(&handle).and_then(Session::dialog).ok_or(unknown)?;
+        match (dialog.phase, replaces.phase) {
+            (DialogPhase::Confirmed, ReplacesPhase::Any) => Ok(Some(handle)),
+            (DialogPhase::Confirmed, ReplacesPhase::EarlyOnly) => Err(StatusCode::BUSY_HERE),
+            // What only the peer has begun is not replaced.
+            (DialogPhase::Early, _) => Err(unknown),
+        }
     }
 
     /// Finds the line that is called and makes the dialog, or gives the refusal.

@@ -1,0 +1,115 @@
+//! What a user does with a talk: hold, and handing the customer over.
+
+use axum::Json;
+use axum::extract::State;
+use axum::http::StatusCode;
+use linecard_calls::{CallId, CallView, TransferKind, UserId};
+use linecard_crm::Destination;
+use linecard_store::audit::AuditAction;
+use serde::Deserialize;
+use utoipa::ToSchema;
+
+use crate::auth::Session;
+use crate::extract::Path;
+use crate::json::Body;
+use crate::port::{Command, TalkWish, TransferTo};
+use crate::source::Source;
+use crate::{ApiError, App};
+
+/// To whom the customer is to be handed over, and how.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct NewTransfer {
+    /// A number as it is typed.
+    to: Option<String>,
+    /// A colleague.
+    user_id: Option<UserId>,
+    kind: NewTransferKind,
+}
+
+#[derive(Clone, Copy, PartialEq, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+enum NewTransferKind {
+    Blind,
+    Attended,
+}
+
+type Accepted = (StatusCode, Json<CallView>);
+
+/// Puts the customer on hold.
+#[utoipa::path(post, path = "/api/v1/calls/{id}/hold", responses((status = ACCEPTED, body = CallView)))]
+pub(crate) async fn hold(
+    State(app): State<App>,
+    session: Session,
+    Path(call): Path<CallId>,
+) -> Result<Accepted, ApiError> {
+    wish(&app, &session, call, TalkWish::Hold).await
+}
+
+/// Takes the customer back, from hold or from a transfer under way.
+#[utoipa::path(post, path = "/api/v1/calls/{id}/retrieve", responses((status = ACCEPTED, body = CallView)))]
+pub(crate) async fn retrieve(
+    State(app): State<App>,
+    session: Session,
+    Path(call): Path<CallId>,
+) -> Result<Accepted, ApiError> {
+    wish(&app, &session, call, TalkWish::Retrieve).await
+}
+
+/// Hands the customer over to a colleague or a number: `blind` as soon as the other answers, `attended` after the agent has
+/// talked with the other. `attended` without a target completes an attended transfer under way.
+///
+/// Numbers are barred as for calls.
+#[utoipa::path(
+    post, path = "/api/v1/calls/{id}/transfer",
+    request_body = NewTransfer,
+    responses(
+        (status = ACCEPTED, body = CallView),
+        (status = FORBIDDEN, description = "The number is barred, or the page's origin is not allowed."),
+    ),
+)]
+pub(crate) async fn transfer(
+    State(app): State<App>,
+    source: Source,
+    session: Session,
+    Path(call): Path<CallId>,
+    Body(asked): Body<NewTransfer>,
+) -> Result<Accepted, ApiError> {
+    let to = match (asked.to, asked.user_id) {
+        (Some(_), Some(_)) => {
+            return Err(ApiError::field("user_id", "give a number or a colleague, not both"));
+        }
+        (None, None) if asked.kind == NewTransferKind::Attended => {
+            return wish(&app, &session, call, TalkWish::Complete).await;
+        }
+        (None, None) => {
+            return Err(ApiError::field("to", "say to whom: a number, or user_id for a colleague"));
+        }
+        (None, Some(user)) => TransferTo::User(user),
+        (Some(to), None) => TransferTo::Number(permitted(&app, &session, source, &to).await?),
+    };
+    let kind = match asked.kind {
+        NewTransferKind::Blind => TransferKind::Blind,
+        NewTransferKind::Attended => TransferKind::Attended,
+    };
+    wish(&app, &session, call, TalkWish::Transfer { kind, to }).await
+}
+
+/// Reads a number and refuses a barred one, with a row in the audit.
+async fn permitted(app: &App, session: &Session, source: Source, to: &str) -> Result<Destination, ApiError> {
+    let plan = &app.settings.dial_plan;
+    let destination =
+        Destination::read(plan, to).map_err(|error| ApiError::field("to", error.to_string()))?;
+    if let Err(barred) = app.settings.barring.permit(plan, &destination) {
+        let number = Some(destination.number().to_owned());
+        app.audit(AuditAction::CallBarred, Some(session.viewer().user_id), number, source).await;
+        return Err(ApiError::forbidden_field("to", barred.to_string()).keyed("barred"));
+    }
+    Ok(destination)
+}
+
+async fn wish(app: &App, session: &Session, call: CallId, wish: TalkWish) -> Result<Accepted, ApiError> {
+    let viewer = session.viewer();
+    let view = app.reactor.ask(|reply| Command::Talk { call, viewer, wish, reply }).await??;
+    Ok((StatusCode::ACCEPTED, Json(view)))
+}
