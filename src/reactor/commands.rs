@@ -103,7 +103,7 @@ impl Reactor {
     fn live_interactions(&self, viewer: &Viewer) -> Vec<LiveInteraction> {
         let engine = &self.parts.engine;
         let unsaved = self.unsaved.values().map(|unsaved| unsaved.call.interaction.clone());
-        let unsaved = unsaved.filter(|it| viewer.sees(it.user_id));
+        let unsaved = unsaved.filter(|it| it.visible_to(viewer));
         let interactions = engine.live_interactions(viewer).into_iter().chain(unsaved);
         let live = |interaction| LiveInteraction { missed: engine.missed_stands(&interaction), interaction };
         interactions.map(live).collect()

@@ -25,3 +25,25 @@ fn an_agent_knows_its_colleagues_by_name_alone() {
     assert_eq!(maria.items(&format!("/people?limit=1&cursor={next}")), [herself], "in pages too");
     assert!(maria.get("/people?format=csv").text().contains("Мария Иванова"));
 }
+
+#[test]
+fn an_agent_finds_to_whom_a_customer_can_be_handed_over() {
+    let server = Server::start();
+    let admin = server.admin();
+    let (maria, anna) = (server.agent(&admin, "maria"), server.supervisor(&admin, "anna"));
+    let named = json!({"name": "Анна-Мария Ёлкина", "extension": "202"});
+    admin.change(&format!("/users/{}", anna.id), &named);
+    let list = maria.show("/users/colleagues");
+    let theirs =
+        json!({"id": anna.id, "name": "Анна-Мария Ёлкина", "extension": "202", "state": "available"});
+    assert!(list["items"].as_array().expect("items").contains(&theirs), "{list}");
+    assert_eq!(list["total"], 2, "without herself: {list}");
+    for (sought, finds) in [("елк", 1), ("анна", 1), ("20", 1), ("02", 0), ("кина", 0), ("", 2)] {
+        let found = maria.show(&format!("/users/colleagues?q={}", escaped(sought)));
+        assert_eq!(found["total"], finds, "{sought}: {found}");
+    }
+}
+
+fn escaped(text: &str) -> String {
+    text.bytes().map(|byte| format!("%{byte:02X}")).collect()
+}

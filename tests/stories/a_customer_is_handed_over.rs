@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 use super::Office;
 use super::server::{NUMBER, SOON};
 use crate::peers::customer::CustomerCall;
+use crate::peers::http::request;
 use crate::peers::sip_text::Message;
 use crate::peers::{Answer, Baresip, Customer, Wav, eventually};
 
@@ -135,6 +136,12 @@ fn a_colleague_takes_the_customer_over_at_once_and_it_stays_one_recording() {
     assert!(at_the_end(&wav, 0, 440) > 0.1, "the customer throughout");
     let text = office.server.command(&["explain", interaction["id"].as_str().expect("an id")], "");
     assert!(text.contains("The customer is to be connected to Ирина at once."), "{text}");
+    let hers = office.server.log_in("irina");
+    for list in ["/interactions", "/recordings"] {
+        let found = request(office.server.http, "GET", &format!("/api/v1{list}"), "", Some(&hers));
+        let found = found.expect("an answer").json();
+        assert_eq!(found["total"], 1, "the colleague finds the call too: {list} {found}");
+    }
     office.server.command(&["replay"], "");
 }
 

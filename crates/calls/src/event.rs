@@ -331,6 +331,7 @@ enum Audience<'a> {
     Owner(Option<UserId>),
     Parties(&'a CallView),
     Called(&'a MissedItem),
+    Talkers(&'a Interaction),
     Supervisors,
 }
 
@@ -369,6 +370,7 @@ impl Event {
             Audience::Owner(owner) => viewer.sees(owner),
             Audience::Parties(call) => call.visible_to(viewer),
             Audience::Called(item) => item.visible_to(viewer),
+            Audience::Talkers(interaction) => interaction.visible_to(viewer),
             Audience::Supervisors => viewer.role != Role::Agent,
         }
     }
@@ -391,7 +393,7 @@ impl Event {
             }
             Event::AgentStateChanged(agent) => Audience::Owner(Some(agent.user_id)),
             Event::ContactMatched(matched) => Audience::Owner(matched.user_id),
-            Event::InteractionClosed(interaction) => Audience::Owner(interaction.user_id),
+            Event::InteractionClosed(interaction) => Audience::Talkers(interaction),
             Event::MissedOpened(item) | Event::MissedClaimed(item) | Event::MissedClosed(item) => {
                 Audience::Called(item)
             }

@@ -2,9 +2,12 @@
 //!
 //! Interactions are made by the [fold](crate::fold) alone.
 
+use std::collections::BTreeSet;
+
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+use crate::event::Viewer;
 use crate::id::{CallId, ContactId, DeviceId, InteractionId, LegId, LineId, RecordingId, UserId};
 use crate::signal::{RecordingState, Span};
 use crate::time::{UtcMillis, rfc3339};
@@ -64,6 +67,19 @@ pub struct Interaction {
 }
 
 impl Interaction {
+    /// Yields the users beside the first who talked with the customer: those to whom the customer was handed over.
+    pub fn further_talkers(&self) -> BTreeSet<UserId> {
+        let talked = self.legs.iter().filter(|leg| leg.answered_at.is_some());
+        talked.filter_map(|leg| leg.user_id).filter(|user| Some(*user) != self.user_id).collect()
+    }
+
+    /// Tells whether it may be shown to `viewer`: to whoever leads, to who talked, and to whose phone is in the call.
+    pub fn visible_to(&self, viewer: &Viewer) -> bool {
+        let takes_part = |leg: &LegRecord| leg.answered_at.is_some() || leg.ended_at.is_none();
+        let mut others = self.legs.iter().filter(|leg| leg.user_id.is_some() && takes_part(leg));
+        viewer.sees(self.user_id) || others.any(|leg| viewer.sees(leg.user_id))
+    }
+
     /// Yields the number of the customer, or of whoever else the user talks with.
     pub fn other_number(&self) -> Option<&str> {
         match self.direction {

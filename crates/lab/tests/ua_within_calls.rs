@@ -304,7 +304,7 @@ fn requests_in_a_dialog_get_sensible_answers() {
         ("INFO", &to, 4, b"Signal=1", 415),
         ("UPDATE", &to, 40, b"", 200),
         ("NOTIFY", &to, 41, b"", 405),
-        ("REFER", &to, 42, b"", 405),
+        ("REFER", &to, 42, b"", 400),
         ("OPTIONS", &to, 39, b"", 500),
         ("OPTIONS", stranger, 5, b"", 481),
         ("BYE", stranger, 2, b"", 481),

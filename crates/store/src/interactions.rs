@@ -52,16 +52,37 @@ pub struct InteractionFilter {
 pub enum Whose {
     /// A user's.
     Of(UserId),
+    /// A user's, or one in which the user talked after somebody else.
+    With(UserId),
     /// Nobody's: the line had no owner.
     Nobody,
 }
 
 impl Whose {
-    fn user(self) -> Option<UserId> {
+    fn fits(self, it: &Interaction) -> bool {
         match self {
-            Self::Of(user) => Some(user),
-            Self::Nobody => None,
+            Self::Of(user) => it.user_id == Some(user),
+            Self::With(user) => it.user_id == Some(user) || it.further_talkers().contains(&user),
+            Self::Nobody => it.user_id.is_none(),
         }
+    }
+
+    /// Adds the condition; `prefix` names the table of interactions where there are others.
+    pub(crate) fn add_to(self, prefix: &str, conditions: &mut Conditions) {
+        let text = match self {
+            Self::Of(user) => {
+                format!("{prefix}user_id = {}", conditions.place(Value::text(user.to_string())))
+            }
+            Self::With(user) => {
+                let user = conditions.place(Value::text(user.to_string()));
+                format!(
+                    "({prefix}user_id = {user} OR {prefix}id IN \
+                     (SELECT interaction_id FROM interaction_talkers WHERE user_id = {user}))"
+                )
+            }
+            Self::Nobody => format!("{prefix}user_id IS NULL"),
+        };
+        conditions.push(text);
     }
 }
 
@@ -80,7 +101,7 @@ impl InteractionFilter {
             && self.until.is_none_or(|until| it.started_at.0 < until)
             && is(self.direction.as_ref(), Some(&it.direction))
             && is(self.outcome.as_ref(), it.outcome.as_ref())
-            && self.whose.is_none_or(|whose| whose.user() == it.user_id)
+            && self.whose.is_none_or(|whose| whose.fits(it))
             && is(self.line_id.as_ref(), Some(&it.line_id))
             && is(self.contact_id.as_ref(), it.contact_id.map(|id| id.to_string()).as_ref())
             && self.number.as_ref().is_none_or(number)
@@ -197,10 +218,8 @@ fn conditions_of(filter: &InteractionFilter) -> Result<Conditions, StoreError> {
     if let Some(outcome) = &filter.outcome {
         conditions.and("outcome = ?", Value::text(text_of(outcome)?));
     }
-    match &filter.whose {
-        Some(Whose::Of(user)) => conditions.and("user_id = ?", Value::text(user.to_string())),
-        Some(Whose::Nobody) => conditions.push("user_id IS NULL".to_owned()),
-        None => {}
+    if let Some(whose) = filter.whose {
+        whose.add_to("", &mut conditions);
     }
     if let Some(line) = &filter.line_id {
         conditions.and("line_id = ?", Value::text(line.to_string()));

@@ -228,6 +228,10 @@ async fn save_call(tx: &mut Tx, save: &SavedCall) -> Result<(), StoreError> {
         insert = insert.bind(value);
     }
     insert.execute(&mut *tx).await?;
+    for user in it.further_talkers() {
+        let talked = "INSERT INTO interaction_talkers (user_id, interaction_id) VALUES ($1, $2) ON CONFLICT DO NOTHING";
+        sql(talked).bind(user.to_string()).bind(it.id.to_string()).execute(&mut *tx).await?;
+    }
     if save.settled {
         amend_missed(tx, it).await?;
     }

@@ -111,10 +111,8 @@ fn conditions_of(filter: &RecordingFilter) -> Result<Conditions, StoreError> {
     if let Some(outcome) = &filter.outcome {
         conditions.and("i.outcome = ?", Value::text(text_of(outcome)?));
     }
-    match &filter.whose {
-        Some(Whose::Of(user)) => conditions.and("i.user_id = ?", Value::text(user.to_string())),
-        Some(Whose::Nobody) => conditions.push("i.user_id IS NULL".to_owned()),
-        None => {}
+    if let Some(whose) = filter.whose {
+        whose.add_to("i.", &mut conditions);
     }
     if let Some(contact) = &filter.contact_id {
         conditions.and("i.contact_id = ?", Value::text(contact.to_string()));

@@ -259,6 +259,11 @@ async fn calls(store: &Store, ids: &mut Ids) {
         let filter = InteractionFilter { figure: Some((figure, 20_000)), ..InteractionFilter::default() };
         store.interactions(&filter, &PageRequest::default()).await.unwrap();
     }
+    let with = it.user_id.map(Whose::With);
+    let talked = InteractionFilter { whose: with, ..InteractionFilter::default() };
+    store.interactions(&talked, &PageRequest::default()).await.unwrap();
+    let talked = RecordingFilter { whose: with, ..RecordingFilter::default() };
+    store.recordings(&talked, &PageRequest::default()).await.unwrap();
     let of_nobody = InteractionFilter {
         whose: Some(Whose::Nobody),
         order: CallOrder::Longest,

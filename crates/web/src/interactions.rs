@@ -240,9 +240,7 @@ pub(crate) async fn visible_call(
         Some(live) => Some((live.interaction, live.recordings)),
         None => app.store.interaction(id).await?.map(|stored| (stored, Vec::new())),
     };
-    found
-        .filter(|(it, _)| session.viewer().sees(it.user_id))
-        .ok_or_else(|| ApiError::not_found("interaction"))
+    found.filter(|(it, _)| it.visible_to(&session.viewer())).ok_or_else(|| ApiError::not_found("interaction"))
 }
 
 fn filter_of(app: &App, session: &Session, query: InteractionQuery) -> Result<InteractionFilter, ApiError> {
@@ -274,7 +272,8 @@ pub(crate) fn number_of(app: &App, typed: &str) -> String {
     number.e164.clone().or(number.extension.clone()).unwrap_or_else(|| number.digits())
 }
 
-/// Reads whose calls are wanted: a user's, or nobody's; an agent gets its own, whatever is asked for.
+/// Reads whose calls are wanted: a user's, or nobody's; an agent gets those in which it talked, whatever is asked
+/// for.
 pub(crate) fn whose(session: &Session, user_id: Option<&str>) -> Result<Option<Whose>, ApiError> {
     let asked = match user_id {
         None => None,
@@ -285,7 +284,7 @@ pub(crate) fn whose(session: &Session, user_id: Option<&str>) -> Result<Option<W
         }
     };
     Ok(match session.user.role {
-        Role::Agent => Some(Whose::Of(session.user.id)),
+        Role::Agent => Some(Whose::With(session.user.id)),
         Role::Supervisor | Role::Admin => asked,
     })
 }

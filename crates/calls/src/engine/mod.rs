@@ -510,8 +510,8 @@ impl Engine {
 
     /// Folds the interactions that are not saved yet and that `viewer` may see, oldest first.
     pub fn live_interactions(&self, viewer: &Viewer) -> Vec<Interaction> {
-        let calls = self.calls.values().filter(is_unsaved).filter(|call| viewer.sees(call.user()));
-        let mut interactions: Vec<Interaction> = calls.filter_map(|call| fold(&call.signals)).collect();
+        let folded = self.calls.values().filter(is_unsaved).filter_map(|call| fold(&call.signals));
+        let mut interactions: Vec<Interaction> = folded.filter(|it| it.visible_to(viewer)).collect();
         interactions.sort_by_key(|interaction| interaction.id);
         interactions
     }

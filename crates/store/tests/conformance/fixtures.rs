@@ -194,6 +194,7 @@ fn customer_leg(leg_id: LegId, started_at: UtcMillis) -> linecard_calls::LegReco
         party: linecard_calls::Party::Customer,
         user_id: None,
         device_id: None,
+        number: None,
         state: linecard_calls::LegState::Ended,
         started_at,
         answered_at: Some(started_at.plus_ms(3_000)),

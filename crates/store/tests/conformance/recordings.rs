@@ -1,7 +1,9 @@
 //! Recordings as rows.
 
-use linecard_calls::{Direction, Interaction, Outcome, Recording, RecordingState, Span, SpanKind};
-use linecard_store::interactions::Whose;
+use linecard_calls::{
+    Direction, Interaction, LegRecord, LegState, Outcome, Party, Recording, RecordingState, Span, SpanKind,
+};
+use linecard_store::interactions::{InteractionFilter, Whose};
 use linecard_store::page::{CallOrder, PageRequest};
 use linecard_store::recordings::{RecordedCall, RecordingFilter};
 
@@ -60,7 +62,7 @@ async fn recordings_are_listed_newest_first_and_by_their_owner() {
             let listed = walk(limit, async |page| store.recordings(&filter, page).await.unwrap()).await;
             let wanted = |it: &&RecordedCall| match whose {
                 None => true,
-                Some(Whose::Of(user)) => it.interaction.user_id == Some(user),
+                Some(Whose::Of(user) | Whose::With(user)) => it.interaction.user_id == Some(user),
                 Some(Whose::Nobody) => it.interaction.user_id.is_none(),
             };
             assert!(listed.iter().eq(expected.iter().filter(wanted)), "pages of {limit}, {whose:?}");
@@ -149,4 +151,43 @@ async fn the_recordings_of_an_interaction_are_its_own_in_the_order_made() {
     let foreign = record(&mut ids, &mut other);
     save(&store, vec![saved(&one, &[second.clone(), first.clone()]), saved(&other, &[foreign])]).await;
     assert_eq!(store.recordings_of(one.id).await.unwrap(), [first, second]);
+}
+
+#[tokio::test]
+async fn a_call_that_was_handed_over_is_found_by_each_who_talked() {
+    let (store, mut ids) = (fresh_store().await, Ids::new());
+    let (first, second, third) = (ids.make(), ids.make(), ids.make());
+    let mut it = Interaction { user_id: Some(first), ..interaction(&mut ids, NOW) };
+    let leg = |leg_id, user_id, answered_at| LegRecord {
+        leg_id,
+        party: Party::Agent,
+        user_id: Some(user_id),
+        device_id: None,
+        number: None,
+        state: LegState::Ended,
+        started_at: NOW,
+        answered_at,
+        ended_at: Some(NOW),
+        sip_status: None,
+    };
+    it.legs.extend([
+        leg(ids.make(), first, Some(NOW)),
+        leg(ids.make(), second, Some(NOW)),
+        leg(ids.make(), third, None),
+    ]);
+    let recording = record(&mut ids, &mut it);
+    for _ in 0..2 {
+        save(&store, vec![saved(&it, std::slice::from_ref(&recording))]).await;
+    }
+    for (user, finds) in [(first, 1), (second, 1), (third, 0)] {
+        let whose = Some(Whose::With(user));
+        let filter = RecordingFilter { whose, ..RecordingFilter::default() };
+        let recordings = store.recordings(&filter, &PageRequest::default()).await.unwrap();
+        let filter = InteractionFilter { whose, ..InteractionFilter::default() };
+        let interactions = store.interactions(&filter, &PageRequest::default()).await.unwrap();
+        assert_eq!((recordings.items.len(), interactions.items.len()), (finds, finds), "{user}");
+        assert_eq!(filter.fits(&it, None), finds == 1, "{user}");
+    }
+    let of_second = InteractionFilter { whose: Some(Whose::Of(second)), ..InteractionFilter::default() };
+    assert!(store.interactions(&of_second, &PageRequest::default()).await.unwrap().items.is_empty());
 }

@@ -31,6 +31,8 @@ fn paths_with_an_id(id: &str) -> Vec<(Method, String)> {
         (patch.clone(), format!("/companies/{id}")),
         (delete, format!("/companies/{id}")),
         (post.clone(), format!("/calls/{id}/hangup")),
+        (post.clone(), format!("/calls/{id}/hold")),
+        (post.clone(), format!("/calls/{id}/retrieve")),
         (get.clone(), format!("/missed/{id}")),
         (post.clone(), format!("/missed/{id}/claim")),
         (post, format!("/missed/{id}/close")),

@@ -284,6 +284,8 @@ fn answer(
             let view = engine.call(call).filter(|view| viewer.sees(view.user_id));
             drop(reply.send(view.ok_or(Refusal::NoSuchCall)));
         }
+        Command::Talk { reply, .. } => drop(reply.send(Err(Refusal::NoSuchCall))),
+        Command::Colleagues { reply } => drop(reply.send(Vec::new())),
         Command::Edit { call, edits, reply } => {
             for edit in edits {
                 engine.handle_input(Input::Edited { call, edit }, Instant::now(), clock());
