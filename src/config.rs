@@ -129,6 +129,8 @@ pub struct RecordingConfig {
     pub dir: String,
     /// Which talks are recorded.
     pub default: RecordingDefault,
+    /// Whether lost packets are concealed in the files; they are marked in either case.
+    pub conceal: bool,
 }
 
 /// Which talks are recorded unless somebody says otherwise.
@@ -253,7 +255,7 @@ impl Default for MediaConfig {
 
 impl Default for RecordingConfig {
     fn default() -> Self {
-        Self { dir: "{data_dir}/recordings".into(), default: RecordingDefault::All }
+        Self { dir: "{data_dir}/recordings".into(), default: RecordingDefault::All, conceal: true }
     }
 }
 

@@ -1,7 +1,7 @@
 //! The media relay: RTP ports, one epoll thread that forwards, and the recorder beside it.
 //!
-//! Forwarding first: a packet is read, judged by its leg and sent on at once, header and payload untouched; a
-//! copy goes to the recorder's queue and never waits for it. Nothing here knows SIP: the reactor opens legs,
+//! Forwarding first: a packet is read, judged by its leg and sent on at once, header and payload untouched unless
+//! the two parties share no codec; a copy goes to the recorder's queue and never waits for it. Nothing here knows SIP: the reactor opens legs,
 //! says where their parties are, bridges and closes them. RFC 3550, RFC 3264 (directions), RFC 3605.
 
 mod ports;
@@ -17,7 +17,7 @@ use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 use linecard_media::ToneStream;
-pub use linecard_media::{LegStatistics, Remote, Span, SpanKind};
+pub use linecard_media::{LegStatistics, Losses, Remote, Span, SpanKind};
 use mio::{Poll, Waker};
 pub use ports::{Lease, LentPorts, PortError, PortPool};
 use thiserror::Error;
@@ -37,6 +37,8 @@ pub struct RelayOptions {
     pub rtp_timeout: Duration,
     /// Recorder threads.
     pub writers: usize,
+    /// What stands in recordings for lost packets.
+    pub losses: Losses,
     /// Decides the order of ports.
     pub seed: u64,
 }
@@ -44,7 +46,8 @@ pub struct RelayOptions {
 impl Default for RelayOptions {
     fn default() -> Self {
         let rtp_timeout = Duration::from_secs(30);
-        Self { port_min: 16_384, port_max: 32_766, rtp_timeout, writers: 1, seed: 0 }
+        let losses = Losses::Concealed;
+        Self { port_min: 16_384, port_max: 32_766, rtp_timeout, writers: 1, losses, seed: 0 }
     }
 }
 
@@ -78,6 +81,8 @@ pub struct LegTotals {
     pub forwarded: u64,
     /// RTP packets that had no peer yet, whose peer does not receive, or that the system refused.
     pub unforwarded: u64,
+    /// RTP packets that were put into another codec for the peer.
+    pub transcoded: u64,
 }
 
 /// Two legs to be connected.
@@ -185,7 +190,7 @@ impl Media {
             // Nobody listens any more once the server has let go of the relay.
             let _ = reports.send(MediaEvent::Recording(event));
         });
-        let (recorder, lanes) = Recorder::start(store, options.writers, &sink)?;
+        let (recorder, lanes) = Recorder::start(store, options.writers, options.losses, &sink)?;
         let alarm = events.clone();
         let relay = Relay::new(poll, inbox, lanes, events, options.rtp_timeout);
         let relay = thread::Builder::new().name("relay".to_owned()).spawn(move || {

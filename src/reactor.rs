@@ -139,7 +139,7 @@ pub(crate) struct Reactor {
     amendments: Amendments,
     learning: Learning,
     /// Agents' legs that were offered the called one's codec, with that one's leg.
-    reoffers: HashMap<LegId, LegId>,
+    reoffers: HashMap<LegId, dialling::Reoffer>,
     /// Ended calls whose legs are still known: a refusal may wait at the gate for its evidence.
     farewells: VecDeque<(Instant, CallId)>,
     answers: mpsc::UnboundedSender<Answer>,

@@ -14,6 +14,8 @@ use std::sync::Arc;
 use std::sync::mpsc::{self, Receiver, Sender};
 use std::thread::{self, JoinHandle};
 
+use linecard_media::{Losses, StereoMix};
+
 pub use finish::{ClosedRecording, RecordingState};
 pub(crate) use queue::{Edge, Lane, LaneState, Slot, Tap};
 pub use store::{RecorderError, RecordingFile, RecordingId, RecordingStore, Recovered};
@@ -54,6 +56,7 @@ impl Recorder {
     pub(crate) fn start(
         store: &RecordingStore,
         writers: usize,
+        losses: Losses,
         sink: &RecorderSink,
     ) -> io::Result<(Self, Vec<Lane>)> {
         let (finishing, tracks) = mpsc::channel();
@@ -62,7 +65,8 @@ impl Recorder {
         for index in 0..writers.max(1) {
             let (lane, work, spare) = Lane::new();
             let (finishing, sink) = (finishing.clone(), Arc::clone(sink));
-            let writer = Writer { tracks: HashMap::new(), store: store.clone(), finishing, spare, sink };
+            let (tracks, store) = (HashMap::new(), store.clone());
+            let writer = Writer { tracks, store, losses, finishing, spare, sink };
             let name = format!("recorder-{index}");
             threads.push(thread::Builder::new().name(name).spawn(move || writer.run(&work))?);
             lanes.push(lane);
@@ -87,6 +91,7 @@ impl Recorder {
 struct Writer {
     tracks: HashMap<Slot, Track>,
     store: RecordingStore,
+    losses: Losses,
     finishing: Sender<Finishing>,
     spare: Sender<Batch>,
     sink: RecorderSink,
@@ -101,8 +106,9 @@ impl Writer {
 
     fn take(&mut self, work: Work) {
         match work {
-            Work::Start { slot, id, at } => {
-                let (track, progress) = Track::start(id, self.store.clone(), at);
+            Work::Start { slot, id, rate, at } => {
+                let mix = StereoMix::new(at, rate, self.losses);
+                let (track, progress) = Track::start(id, self.store.clone(), mix, at);
                 report(&self.sink, track.id(), progress);
                 self.tracks.insert(slot, track);
             }

@@ -31,7 +31,7 @@ use crate::doctor::Consulting;
 use crate::http::Http;
 use crate::hub::Hub;
 use crate::ledger::Ledger;
-use crate::media::{Media, RelayOptions};
+use crate::media::{Losses, Media, RelayOptions};
 use crate::reactor::{Parts, Queues, Reactor, Settings};
 use crate::recorder::{RecordingStore, Recovered};
 use crate::tls::{CertificateFiles, own_names};
@@ -209,6 +209,7 @@ fn relay_options(config: &Config) -> Result<RelayOptions, StartError> {
         port_max: config.media.port_max,
         rtp_timeout: Duration::from_secs(u64::from(config.media.rtp_timeout_s)),
         writers: 1,
+        losses: if config.recording.conceal { Losses::Concealed } else { Losses::Silent },
         seed: u64::from_le_bytes([a, b, c, d, e, f, g, h]),
     })
 }
@@ -310,7 +311,7 @@ fn recovered_recording(
             state: if file.repair.is_some() { RecordingState::Repaired } else { RecordingState::Finished },
             duration_ms: file.duration_ms,
             channels: 2,
-            sample_rate_hz: 8_000,
+            sample_rate_hz: file.sample_rate_hz,
             sha256: Some(file.sha256),
             spans: translate::spans(&file.spans),
         }),
@@ -340,7 +341,7 @@ fn web_app(config: &Config, store: &Store, doors: Doors, epoch: String) -> Resul
 
 fn outline_of(mut file: std::fs::File, parts: u32) -> std::io::Result<Outline> {
     let read = linecard_media::outline(&mut file, parts).map_err(std::io::Error::other)?;
-    let duration_ms = read.frames / u64::from(linecard_media::SAMPLE_RATE_HZ / 1_000);
+    let duration_ms = read.frames / read.rate.per_ms();
     Ok(Outline { duration_ms, customer: read.customer, agent: read.agent })
 }
 

@@ -188,7 +188,7 @@ pub(crate) fn recording_closed(id: RecordingId, closed: &recorder::ClosedRecordi
         state,
         duration_ms: closed.duration_ms,
         channels: 2,
-        sample_rate_hz: 8_000,
+        sample_rate_hz: closed.sample_rate_hz,
         sha256: closed.sha256.clone(),
         spans: spans(&closed.spans),
     })

@@ -3,6 +3,8 @@
 #[cfg(test)]
 mod contract;
 #[cfg(test)]
+mod media_codecs;
+#[cfg(test)]
 mod media_parties;
 #[cfg(test)]
 mod media_relay;

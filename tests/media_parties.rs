@@ -9,7 +9,8 @@ use std::time::{Duration, Instant};
 
 use linecard::media::{Bridge, LegId, Media, MediaEvent, MediaHandle, OpenLeg, RelayOptions, Remote};
 use linecard::recorder::{ClosedRecording, RecordingEvent, RecordingId, RecordingStore};
-use linecard_media::{RtpHeader, g711};
+use linecard_media::codec::Decoder;
+use linecard_media::{AudioCodec, PayloadKind, PayloadMap, RtpHeader, rtp};
 use tokio::sync::mpsc::UnboundedReceiver;
 
 pub(crate) const PTIME: Duration = Duration::from_millis(20);
@@ -113,27 +114,44 @@ pub(crate) struct Party {
     pub(crate) rtp: UdpSocket,
     pub(crate) rtcp: UdpSocket,
     pub(crate) ssrc: u32,
+    pub(crate) codec: AudioCodec,
+}
+
+/// The number that a codec always has.
+pub(crate) fn number_of(codec: AudioCodec) -> u8 {
+    match codec {
+        AudioCodec::Pcmu => rtp::PCMU,
+        AudioCodec::Pcma => rtp::PCMA,
+        AudioCodec::G722 => rtp::G722,
+    }
 }
 
 impl Party {
+    /// Makes somebody who speaks PCMA.
     pub(crate) fn new(ssrc: u32) -> Self {
+        Self::speaking(ssrc, AudioCodec::Pcma)
+    }
+
+    pub(crate) fn speaking(ssrc: u32, codec: AudioCodec) -> Self {
         let bind = || {
             let socket = UdpSocket::bind((own_address(), 0)).unwrap();
             socket.set_read_timeout(Some(Duration::from_millis(500))).unwrap();
             socket
         };
-        Self { rtp: bind(), rtcp: bind(), ssrc }
+        Self { rtp: bind(), rtcp: bind(), ssrc, codec }
     }
 
     pub(crate) fn remote(&self) -> Remote {
         let rtcp = Some(self.rtcp.local_addr().unwrap());
-        Remote { rtcp, telephone_event: Some(101), ..Remote::new(self.rtp.local_addr().unwrap()) }
+        let spoken = (number_of(self.codec), PayloadKind::Audio(self.codec));
+        let formats = PayloadMap::new([spoken, (101, PayloadKind::TelephoneEvent)]);
+        Remote { rtcp, formats, ..Remote::new(self.rtp.local_addr().unwrap()) }
     }
 
     /// The n-th packet of this party: noise that no other party makes.
     pub(crate) fn packet(&self, n: usize) -> Vec<u8> {
         let header = RtpHeader {
-            payload_type: 8,
+            payload_type: number_of(self.codec),
             marker: n == 0,
             sequence: (n as u16).wrapping_add(65_500),
             timestamp: (n * PAYLOAD_LEN) as u32,
@@ -152,9 +170,11 @@ impl Party {
             .collect()
     }
 
-    /// The samples of packets `from..until`.
+    /// The samples of packets `from..until`, at the rate of the codec.
     pub(crate) fn samples(&self, packets: std::ops::Range<usize>) -> Vec<i16> {
-        packets.flat_map(|n| self.payload(n)).map(g711::decode_alaw).collect()
+        let (mut decoder, mut samples) = (Decoder::new(self.codec), Vec::new());
+        (0..packets.end).for_each(|n| decoder.decode(&self.payload(n), &mut samples));
+        samples.split_off(packets.start * PAYLOAD_LEN * self.codec.rate().per_tick())
     }
 
     /// Talks in real time, on a thread of its own.

@@ -217,11 +217,11 @@ fn codecs(response: &Response) -> Step {
     let names: Vec<String> =
         audio.codecs.iter().map(|codec| format!("{}/{}", codec.name, codec.clock_rate)).collect();
     let names = names.join(", ");
-    if audio.codecs.iter().any(|codec| codec.is_g711()) {
+    if audio.codecs.iter().any(|codec| codec.is_spoken()) {
         return Said::new("codecs", names.clone()).with("codecs", names).good(name);
     }
-    let advice = "allow G.711 (PCMA or PCMU) for this account";
-    let text = format!("no G.711 among {names}");
+    let advice = "allow G.711 (PCMA or PCMU) or G.722 for this account";
+    let text = format!("neither G.711 nor G.722 among {names}");
     Said::fault("codecs_without_g711", text, advice).with("codecs", names).bad(name)
 }
 

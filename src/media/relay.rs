@@ -1,7 +1,7 @@
 //! The forwarding thread: an epoll loop over the sockets of all legs.
 //!
 //! One packet's way: `recv_from`, its leg's verdict, `send_to` its peer's party, a copy to the recorder. No
-//! allocation on that way once the recorder's batches have their size.
+//! allocation on that way once the recorder's batches have their size, while both parties speak one codec.
 
 use std::collections::HashMap;
 use std::io;
@@ -9,7 +9,10 @@ use std::net::SocketAddr;
 use std::sync::mpsc::{Receiver, TryRecvError};
 use std::time::{Duration, Instant};
 
-use linecard_media::{LegInput, LegOutput, RelayLeg, Remote, Side, SpanKind, ToneStream, Verdict};
+use linecard_media::{
+    LegInput, LegOutput, Passage, PayloadKind, RelayLeg, Remote, RtpPacket, SampleRate, Side, SpanKind,
+    ToneStream, Transcoder, Verdict,
+};
 use mio::net::UdpSocket;
 use mio::{Events, Interest, Poll, Token};
 use tokio::sync::mpsc::UnboundedSender;
@@ -55,7 +58,10 @@ struct Line {
     peer: Option<usize>,
     tap: Option<(Slot, Side)>,
     playing: Option<Playing>,
+    /// Busy while the peer does not speak this line's codec.
+    transcoder: Option<Transcoder>,
     forwarded: u64,
+    transcoded: u64,
     unforwarded: u64,
     /// Dropped after the sockets: fields drop in order.
     _lease: Lease,
@@ -228,10 +234,7 @@ impl Relay {
         let (peer, tap, id) = (line.peer, line.tap, line.id);
         // The first packet of a leg makes an output; later ones find only the timer.
         let output = line.leg.poll_output();
-        let sent = peer.and_then(|peer| self.line_mut(peer)).is_some_and(|peer| {
-            peer.playing = None;
-            peer.leg.rtp_target().is_some_and(|target| peer.rtp.send_to(bytes, target).is_ok())
-        });
+        let sent = peer.is_some_and(|peer| self.forward(index, peer, kind, bytes));
         if let Some(line) = self.line_mut(index) {
             *(if sent { &mut line.forwarded } else { &mut line.unforwarded }) += 1;
         }
@@ -239,6 +242,31 @@ impl Relay {
             self.record(Tap { slot, side, kind, at: now }, bytes);
         }
         self.report_leg(id, output);
+    }
+
+    /// Sends a packet of one line to the party of its peer, in what that party speaks; says whether it is gone.
+    fn forward(&mut self, index: usize, peer: usize, kind: PayloadKind, bytes: &[u8]) -> bool {
+        let Some(to) = self.line_mut(peer) else { return false };
+        to.playing = None;
+        let Some(target) = to.leg.rtp_target() else { return false };
+        let &[_, second, ..] = bytes else { return false };
+        match to.leg.passage(kind, second & 0x7f) {
+            Passage::Untouched => to.rtp.send_to(bytes, target).is_ok(),
+            Passage::Renumbered { number } => {
+                let mut renumbered = bytes.to_vec();
+                renumbered.iter_mut().skip(1).take(1).for_each(|byte| *byte = (second & 0x80) | number);
+                to.rtp.send_to(&renumbered, target).is_ok()
+            }
+            Passage::Transcoded { from, to, number } => {
+                let Some(line) = self.line_mut(index) else { return false };
+                let kept = line.transcoder.take().filter(|known| known.does(from, to));
+                let transcoder = line.transcoder.insert(kept.unwrap_or_else(|| Transcoder::new(from, to)));
+                let made = RtpPacket::parse(bytes).ok().and_then(|it| transcoder.transcode(&it, number));
+                line.transcoded += 1;
+                let to = self.line_mut(peer);
+                made.zip(to).is_some_and(|(made, to)| to.rtp.send_to(&made, target).is_ok())
+            }
+        }
     }
 
     fn take_rtcp(&mut self, index: usize, from: SocketAddr, bytes: &[u8]) {
@@ -392,7 +420,9 @@ impl Relay {
             peer: None,
             tap: None,
             playing: None,
+            transcoder: None,
             forwarded: 0,
+            transcoded: 0,
             unforwarded: 0,
             _lease: lease,
         };
@@ -479,8 +509,9 @@ impl Relay {
                 let slot = Slot(self.next_slot);
                 self.next_slot += 1;
                 self.recordings.insert(recording.clone(), slot);
+                let rate = self.recording_rate(index);
                 if let Some(lane) = self.lane(slot) {
-                    lane.start(slot, recording, at);
+                    lane.start(slot, recording, rate, at);
                 }
                 slot
             }
@@ -489,6 +520,17 @@ impl Relay {
             line.tap = Some((slot, Side::Customer));
         }
         self.tap_agent(index);
+    }
+
+    /// Chooses the rate of a file that opens: what the better of the two parties has agreed on. A file has one rate, and
+    /// a party that changes its codec later is resampled to it.
+    fn recording_rate(&self, customer: usize) -> SampleRate {
+        let line = |index: usize| self.lines.get(index).and_then(Option::as_ref);
+        let customer = line(customer);
+        let agent = customer.and_then(|customer| customer.peer).and_then(line);
+        let parties = customer.into_iter().chain(agent);
+        let rates = parties.flat_map(|line| line.leg.formats().codecs().map(|(_, codec)| codec.rate()));
+        rates.max().unwrap_or_default()
     }
 
     /// Takes what has come for a bridged leg before its bridge changes.
@@ -542,7 +584,8 @@ impl Relay {
             }
         }
         let heard = line.leg.statistics();
-        let totals = LegTotals { heard, forwarded: line.forwarded, unforwarded: line.unforwarded };
+        let Line { forwarded, unforwarded, transcoded, .. } = line;
+        let totals = LegTotals { heard, forwarded, unforwarded, transcoded };
         // The ports are free before anybody hears of it.
         drop(line);
         self.report(MediaEvent::LegClosed { leg, totals });

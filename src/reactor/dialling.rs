@@ -5,9 +5,9 @@ use std::time::Instant;
 use linecard_calls::{
     CallId, CallView, DeviceAddress, DialRequest, DialStanding, Input, LegId, LineId, Party, Tone,
 };
-use linecard_media::{Law, ProgressTone, ToneStream};
+use linecard_media::{PayloadMap, ProgressTone, ToneStream};
 use linecard_sip::invite::DialogHandle;
-use linecard_sip::sdp::{Audio, Codec};
+use linecard_sip::sdp::{Audio, LocalSession};
 use linecard_sip::ua::CallerId;
 use linecard_web::port::{DialOrder, Refusal};
 
@@ -80,89 +80,76 @@ impl Reactor {
         }
     }
 
-    /// The one who is called rings; what sounds before the answer is passed on when the agent's device takes it.
+    /// The one who is called rings; what sounds before the answer is passed on to the agent's device.
     pub(super) fn progressed(&mut self, handle: DialogHandle, status: u16, sdp: Option<&[u8]>) {
         let Some(leg) = self.legs.of_handle(handle) else { return };
         self.engine(Input::LegProgressed { leg, status });
         let Some(known) = self.legs.get_mut(leg).filter(|known| known.party == Party::Customer) else {
             return;
         };
-        let heard = sdp.and_then(|sdp| known.hear(sdp));
-        let agent = self.agent_beside(leg).and_then(|(_, agent)| agent);
-        if let (Some(callee), Some(agent)) = (heard, agent)
-            && can_hear(&agent, &callee)
-        {
+        let heard = sdp.and_then(|sdp| known.hear(sdp)).map(|_| known.formats());
+        let heard = heard.is_some_and(|formats| formats.codecs().next().is_some());
+        if heard && self.agent_beside(leg).is_some() {
             self.tell_remote(leg);
             self.engine(Input::EarlyMedia { leg });
         }
     }
 
-    /// The agent's leg of the call that `leg` belongs to, and what its device said.
-    fn agent_beside(&self, leg: LegId) -> Option<(LegId, Option<Audio>)> {
+    /// The agent's leg of the call that `leg` belongs to, and what is agreed on with its device.
+    fn agent_beside(&self, leg: LegId) -> Option<(LegId, PayloadMap)> {
         let call = self.legs.get(leg)?.call?;
         let mut legs = self.legs.of_call(call).filter(|(_, leg)| leg.party == Party::Agent);
         // Devices that were cancelled have said nothing.
         let answered = legs.find(|(_, leg)| leg.description.is_some())?;
-        Some((answered.0, answered.1.audio()))
+        Some((answered.0, answered.1.formats()))
     }
 
-    /// The one who is called answered: the two are connected once both speak the same codec.
+    /// The one who is called answered: the agent's device is asked to speak the same codec before the two are connected.
     pub(super) fn callee_answered(&mut self, leg: LegId) {
         self.tell_remote(leg);
-        let callee = self.legs.get(leg).and_then(|leg| leg.audio());
-        let (Some(callee), Some((agent, heard))) = (callee, self.agent_beside(leg)) else {
-            return self.engine(Input::LegAnswered { leg });
-        };
-        if heard.is_some_and(|heard| speak_alike(&heard, &callee)) {
-            return self.engine(Input::LegAnswered { leg });
+        let callee = self.legs.get(leg).map(|leg| (leg.audio(), leg.formats()));
+        if let (Some((Some(callee), formats)), Some((agent, heard))) = (callee, self.agent_beside(leg))
+            && !speak_alike(&heard, &formats)
+            && let Some(before) = self.reoffer(agent, &callee)
+        {
+            self.reoffers.insert(agent, Reoffer { callee: leg, before });
+            return;
         }
-        if self.reoffer(agent, &callee) {
-            self.reoffers.insert(agent, leg);
-        } else {
-            self.no_common_codec(leg);
-        }
+        self.engine(Input::LegAnswered { leg });
     }
 
-    /// Offers the agent's device what the called one speaks.
-    fn reoffer(&mut self, agent: LegId, callee: &Audio) -> bool {
+    /// Offers the agent's device what the called one speaks; returns what held before.
+    fn reoffer(&mut self, agent: LegId, callee: &Audio) -> Option<LocalSession> {
         let told = self.parts.settings.external_address;
-        let Some(known) = self.legs.get_mut(agent) else { return false };
-        let local = known.media.as_ref().and_then(|media| passing_on(media, Some(callee), told));
-        let Some(local) = local else { return false };
+        let known = self.legs.get_mut(agent)?;
+        let local = known.media.as_ref().and_then(|media| passing_on(media, Some(callee), told))?;
+        let before = known.session.clone();
         let offer = known.session.offer(&local).to_bytes();
-        let handle = known.handle;
-        self.parts.agent.reinvite(handle, &offer, Instant::now()).is_ok()
-    }
-
-    /// The agent's device answered, or refused (`None`), the offer of the called one's codec.
-    pub(super) fn reoffer_answered(&mut self, agent: LegId, callee_leg: LegId, sdp: Option<&[u8]>) {
-        let heard = match (self.legs.get_mut(agent), sdp) {
-            (Some(known), Some(sdp)) => known.hear(sdp),
-            _ => None,
-        };
-        let callee = self.legs.get(callee_leg).and_then(|leg| leg.audio());
-        match (heard, callee) {
-            (Some(heard), Some(callee)) if speak_alike(&heard, &callee) => {
-                self.tell_remote(agent);
-                self.engine(Input::LegAnswered { leg: callee_leg });
-            }
-            _ => self.no_common_codec(callee_leg),
+        if self.parts.agent.reinvite(known.handle, &offer, Instant::now()).is_err() {
+            known.session.take_back(before);
+            return None;
         }
+        Some(before)
     }
 
-    fn no_common_codec(&mut self, callee: LegId) {
-        tracing::warn!(leg = %callee, "the agent's device and the called one share no codec");
-        let reason = crate::translate::hang_up_reason(linecard_calls::HangUpReason::System);
-        self.on_dialog(callee, |agent, handle| agent.bye(handle, Some(&reason), Instant::now()));
-        self.engine(Input::LegRejected { leg: callee, status: 488, reasons: Vec::new() });
+    /// The agent's device answered, or refused (`None`), the offer of the called one's codec. One that keeps to its own
+    /// is transcoded.
+    pub(super) fn reoffer_answered(&mut self, agent: LegId, reoffer: Reoffer, sdp: Option<&[u8]>) {
+        let Reoffer { callee, before } = reoffer;
+        if let Some(known) = self.legs.get_mut(agent) {
+            match sdp.and_then(|sdp| known.hear(sdp)) {
+                Some(_) => self.tell_remote(agent),
+                None => known.session.take_back(before),
+            }
+        }
+        self.engine(Input::LegAnswered { leg: callee });
     }
 
     /// Lets a leg's party hear a tone in its own codec.
     pub(super) fn play_tone(&self, id: LegId, tone: Tone) {
         let Some(leg) = self.legs.get(id) else { return };
-        let codec = leg.audio().and_then(|audio| audio.codecs.into_iter().find(Codec::is_g711));
-        let (Some(media), Some(codec)) = (leg.media, codec) else { return };
-        let law = if codec.encodes_like(&Codec::pcma()) { Law::A } else { Law::Mu };
+        let codec = leg.formats().codecs().next();
+        let (Some(media), Some((number, codec))) = (leg.media, codec) else { return };
         let [.., a, b, c, d] = *id.as_uuid().as_bytes();
         let tone = match tone {
             Tone::Ringback => ProgressTone::Ringback,
@@ -176,59 +163,52 @@ impl Reactor {
         }
         let table = &self.parts.settings.tones;
         let ssrc = u32::from_be_bytes([a, b, c, d]);
-        self.parts.media.play(media.id, ToneStream::new(table, tone, law, codec.payload_type, ssrc));
+        self.parts.media.play(media.id, ToneStream::new(table, tone, codec, number, ssrc));
     }
 }
 
-/// Tells whether what the agent's device sends can be played by the called one's, and the other way round: packets are
-/// passed on as they are.
-fn speak_alike(agent: &Audio, callee: &Audio) -> bool {
-    let (agent, callee) = (spoken(agent), spoken(callee));
+/// An offer to the agent's device that is not answered yet.
+#[derive(Debug)]
+pub(super) struct Reoffer {
+    /// The leg of the called one, which waits for it.
+    callee: LegId,
+    /// What this end had agreed on with the device.
+    before: LocalSession,
+}
+
+/// Tells whether what the agent's device sends can be played by the called one's, and the other way round, as it is.
+fn speak_alike(agent: &PayloadMap, callee: &PayloadMap) -> bool {
+    let [agent, callee] = [agent, callee].map(|map| map.codecs().map(|(_, codec)| codec).collect::<Vec<_>>());
     !agent.is_empty() && agent.first() == callee.first() && agent.iter().all(|codec| callee.contains(codec))
-}
-
-/// Tells whether the agent's device can play whatever the called one's side sends.
-fn can_hear(agent: &Audio, callee: &Audio) -> bool {
-    let (agent, callee) = (spoken(agent), spoken(callee));
-    !callee.is_empty() && callee.iter().all(|codec| agent.contains(codec))
-}
-
-/// The payload types of G.711 in their order, and whether each is A-law.
-fn spoken(audio: &Audio) -> Vec<(u8, bool)> {
-    let g711 = audio.codecs.iter().filter(|codec| codec.is_g711());
-    g711.map(|codec| (codec.payload_type, codec.encodes_like(&Codec::pcma()))).collect()
 }
 
 #[cfg(test)]
 mod tests {
-    use linecard_sip::sdp::{SessionDescription, audio_of};
+    use linecard_media::PayloadKind;
 
     use super::*;
 
-    fn audio(formats: &str) -> Audio {
-        let text = format!(
-            "v=0\r\no=- 1 1 IN IP4 127.0.0.1\r\ns=-\r\nc=IN IP4 127.0.0.1\r\nt=0 0\r\nm=audio 4000 RTP/AVP {formats}\r\n"
-        );
-        audio_of(&SessionDescription::parse(text.as_bytes()).expect("a description")).expect("audio")
+    fn agreed(numbers: &[u8]) -> PayloadMap {
+        let known = PayloadMap::default();
+        PayloadMap::new(numbers.iter().map(|number| (*number, known.kind(*number))))
     }
 
     #[test]
     fn legs_speak_alike_when_neither_may_send_what_the_other_cannot_play() {
         for (agent, callee, alike) in [
-            ("8", "8", true),
-            ("8", "8 0", true),
-            ("0", "8", false),
-            ("8 0", "8", false),
-            ("8", "0 8", false),
-            ("0 8", "0 8", true),
-            ("9", "9", false),
+            (&[8][..], &[8][..], true),
+            (&[8], &[8, 0], true),
+            (&[0], &[8], false),
+            (&[8, 0], &[8], false),
+            (&[8], &[0, 8], false),
+            (&[0, 8], &[0, 8], true),
+            (&[9], &[9, 8], true),
+            (&[9], &[8], false),
+            (&[18], &[18], false),
         ] {
-            assert_eq!(speak_alike(&audio(agent), &audio(callee)), alike, "{agent} and {callee}");
+            assert_eq!(speak_alike(&agreed(agent), &agreed(callee)), alike, "{agent:?} and {callee:?}");
         }
-        for (agent, callee, heard) in
-            [("8 0", "8", true), ("8", "8 0", false), ("8", "0", false), ("8", "9", false)]
-        {
-            assert_eq!(can_hear(&audio(agent), &audio(callee)), heard, "{agent} and {callee}");
-        }
+        let other_number = PayloadMap::new([(97, PayloadKind::Audio(linecard_media::AudioCodec::Pcma))]);
+        assert!(speak_alike(&other_number, &agreed(&[8])), "the relay gives each its own number");
     }
 }

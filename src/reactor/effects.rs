@@ -7,7 +7,7 @@ use linecard_calls::{
     RoutedDevice, SignalId,
 };
 use linecard_sip::message::{Header, HeaderName, ReasonValue};
-use linecard_sip::sdp::{Audio, Codec, Direction, LocalAudio, LocalSession};
+use linecard_sip::sdp::{Audio, Direction, LocalAudio, LocalSession};
 use linecard_sip::ua::{self, CallerId, CommandRefused, DialogHandle, OutgoingInvite, UserAgent};
 use linecard_sip::uri::Uri;
 
@@ -208,10 +208,9 @@ impl Reactor {
         })?;
         let now = Instant::now();
         let mut session = LocalSession::new(wall_clock().0.unsigned_abs());
-        let mut local = passing_on(&media, like.as_ref(), self.parts.settings.external_address);
-        if party == Party::Customer {
-            local = local.map(with_all_g711);
-        }
+        // First what the other party speaks, so that transcoding is the last resort.
+        let local = passing_on(&media, like.as_ref(), self.parts.settings.external_address);
+        let local = local.map(LocalAudio::with_others);
         let offer = local.map(|local| session.offer(&local).to_bytes()).ok_or(488_u16);
         let invite = offer.map(|offer| OutgoingInvite { target, route, caller, headers, offer: Some(offer) });
         let placed = invite.and_then(|invite| {
@@ -248,7 +247,7 @@ impl Reactor {
         let local = customer.media.as_ref().and_then(|media| passing_on(media, agent_audio.as_ref(), told));
         let Some(local) = local else { return };
         let description = match customer.description.clone() {
-            Some(offer) => customer.session.answer_to(&offer, &local),
+            Some(offer) => customer.answer_to(&offer, &local),
             None => Ok(customer.session.offer(&local)),
         };
         let handle = customer.handle;
@@ -331,16 +330,6 @@ pub(super) struct Placing {
     /// What the other leg speaks, to be offered first.
     pub(super) like: Option<Audio>,
     pub(super) party: Party,
-}
-
-/// Offers the codecs that the agent's device did not name too: it is asked to change when the called one insists.
-fn with_all_g711(mut local: LocalAudio) -> LocalAudio {
-    for codec in [Codec::pcma(), Codec::pcmu()] {
-        if !local.codecs.iter().any(|known| known.encodes_like(&codec)) {
-            local.codecs.push(codec);
-        }
-    }
-    local
 }
 
 /// The headers by which phones answer without a hand: Call-Info as Broadsoft, Snom and Grandstream read it, Alert-Info

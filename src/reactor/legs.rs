@@ -5,8 +5,11 @@ use std::net::IpAddr;
 use std::time::Instant;
 
 use linecard_calls::{CallId, LegId, Party};
+use linecard_media::{AudioCodec, PayloadKind, PayloadMap};
 use linecard_sip::invite::DialogHandle;
-use linecard_sip::sdp::{Audio, Direction, LocalAudio, LocalSession, SessionDescription, audio_of};
+use linecard_sip::sdp::{
+    Audio, Codec, Direction, LocalAudio, LocalSession, NotAcceptable, SessionDescription, audio_of,
+};
 
 use crate::media::{OpenLeg, Remote};
 
@@ -84,6 +87,25 @@ impl Leg {
         Some(theirs)
     }
 
+    /// Returns the same for the relay, in the party's order and numbers.
+    pub(super) fn formats(&self) -> PayloadMap {
+        let Some(agreed) = self.agreed() else { return PayloadMap::default() };
+        let formats = agreed.codecs.iter().filter_map(|codec| Some((codec.payload_type, kind_of(codec)?)));
+        let events = agreed.telephone_event.map(|number| (number, PayloadKind::TelephoneEvent));
+        PayloadMap::new(formats.chain(events))
+    }
+
+    /// Answers the party's offer with what the other party speaks; one that shares nothing with it gets what is spoken
+    /// here: between the two it is transcoded.
+    pub(super) fn answer_to(
+        &mut self,
+        offer: &SessionDescription,
+        local: &LocalAudio,
+    ) -> Result<SessionDescription, NotAcceptable> {
+        let answer = self.session.answer_to(offer, local);
+        answer.or_else(|_| self.session.answer_to(offer, &local.clone().with_others()))
+    }
+
     /// Returns what the relay has to know of the party.
     pub(super) fn remote(&self) -> Option<Remote> {
         let audio = self.audio()?;
@@ -91,10 +113,18 @@ impl Leg {
             rtp: audio.remote()?,
             rtcp: None,
             contact: self.contact,
-            telephone_event: audio.telephone_event,
+            formats: self.formats(),
             receives: audio.direction.receives(),
             sends: audio.direction.sends(),
         })
+    }
+}
+
+fn kind_of(codec: &Codec) -> Option<PayloadKind> {
+    let named = |known: &AudioCodec| known.name().eq_ignore_ascii_case(&codec.name);
+    match AudioCodec::ALL.into_iter().find(named) {
+        Some(known) if codec.is_spoken() => Some(PayloadKind::Audio(known)),
+        _ => codec.is_comfort_noise().then_some(PayloadKind::ComfortNoise),
     }
 }
 
@@ -103,7 +133,7 @@ pub(super) fn passing_on(media: &OpenLeg, other: Option<&Audio>, told: Option<Ip
     let address = told.unwrap_or(media.rtp.ip());
     match other {
         Some(audio) => LocalAudio::passing_on(audio, address, media.rtp.port()),
-        None => Some(LocalAudio::g711(address, media.rtp.port())),
+        None => Some(LocalAudio::new(address, media.rtp.port())),
     }
 }
 

@@ -111,7 +111,7 @@ impl Reactor {
             Some(offer) => {
                 leg.hear(offer)?;
                 let description = leg.description.clone()?;
-                leg.session.answer_to(&description, &local).ok().map(|answer| answer.to_bytes())
+                leg.answer_to(&description, &local).ok().map(|answer| answer.to_bytes())
             }
         });
         let Some(answer) = answer else {

@@ -152,10 +152,10 @@ impl Reactor {
     fn leg_answered(&mut self, handle: DialogHandle, sdp: Option<&[u8]>) {
         let Some(leg) = self.legs.of_handle(handle) else { return };
         let heard = match (self.legs.get_mut(leg), sdp) {
-            (Some(leg), Some(sdp)) => leg.hear(sdp),
+            (Some(leg), Some(sdp)) => leg.hear(sdp).and(leg.remote()),
             _ => None,
         };
-        if heard.is_none_or(|audio| audio.remote().is_none() || !audio.codecs.iter().any(|c| c.is_g711())) {
+        if heard.is_none_or(|remote| remote.formats.codecs().next().is_none()) {
             tracing::warn!(%leg, "a leg was answered without a codec that can be passed on");
             let _ = self.parts.agent.bye(handle, None, Instant::now());
             return self.engine(Input::LegRejected { leg, status: 488, reasons: Vec::new() });
@@ -213,7 +213,7 @@ impl Reactor {
         let description = leg.description.clone();
         let answered = local.zip(description).and_then(|(mut local, offer)| {
             local.direction = leg.said.direction().answering(audio.direction);
-            leg.session.answer_to(&offer, &local).ok()
+            leg.answer_to(&offer, &local).ok()
         });
         match answered {
             Some(answer) => Some((id, answer.to_bytes(), audio.is_hold())),

@@ -190,8 +190,8 @@ impl Reactor {
     /// A party answered, or refused with a status, what this end wanted to change.
     pub(super) fn change_answered(&mut self, handle: DialogHandle, answer: Result<Option<&[u8]>, u16>) {
         let Some(id) = self.legs.of_handle(handle) else { return };
-        if let Some(callee) = self.reoffers.remove(&id) {
-            return self.reoffer_answered(id, callee, answer.ok().flatten());
+        if let Some(reoffer) = self.reoffers.remove(&id) {
+            return self.reoffer_answered(id, reoffer, answer.ok().flatten());
         }
         let Some(leg) = self.legs.get_mut(id) else { return };
         let Said::Asked { asked, next } = leg.said else { return };

@@ -4,7 +4,7 @@ use std::fs::{self, File};
 use std::sync::mpsc::Receiver;
 
 use linecard_media::wav::{Expected, Inspection};
-use linecard_media::{Span, TimelineStatistics, span};
+use linecard_media::{Mixed, Span, TimelineStatistics, span};
 
 use super::store::{RecorderError, RecordingId, RecordingStore};
 use super::track::{FinishedTrack, Wholeness};
@@ -28,6 +28,8 @@ pub struct ClosedRecording {
     pub id: RecordingId,
     /// How it ended.
     pub state: RecordingState,
+    /// Frames per second.
+    pub sample_rate_hz: u32,
     /// Length in milliseconds: the wall time from start to stop.
     pub duration_ms: u64,
     /// SHA-256 of the file, lower-case hexadecimal; `None` if it failed.
@@ -60,7 +62,7 @@ pub(crate) fn run(store: &RecordingStore, tracks: &Receiver<Finishing>, sink: &R
 }
 
 fn close(store: &RecordingStore, finishing: Finishing) -> (ClosedRecording, Option<RecorderError>) {
-    let Finishing { track: FinishedTrack { id, mixed, wholeness }, overflowed } = finishing;
+    let Finishing { track: FinishedTrack { id, rate, mixed, wholeness }, overflowed } = finishing;
     let settled = match wholeness {
         Wholeness::None => Err(RecorderError::Missing(id.clone())),
         Wholeness::Whole | Wholeness::Gapped => settle(store, &id, &mixed.spans),
@@ -72,9 +74,9 @@ fn close(store: &RecordingStore, finishing: Finishing) -> (ClosedRecording, Opti
         Ok(found) => (RecordingState::Truncated, Some(found.sha256), None),
         Err(fault) => (RecordingState::Failed, None, Some(fault)),
     };
-    let duration_ms = mixed.frames / 8;
-    let (customer, agent) = (mixed.customer, mixed.agent);
-    (ClosedRecording { id, state, duration_ms, sha256, spans: mixed.spans, customer, agent }, fault)
+    let (sample_rate_hz, duration_ms) = (rate.hz(), mixed.frames / rate.per_ms());
+    let Mixed { spans, customer, agent, .. } = mixed;
+    (ClosedRecording { id, state, sample_rate_hz, duration_ms, sha256, spans, customer, agent }, fault)
 }
 
 fn settle(store: &RecordingStore, id: &RecordingId, spans: &[Span]) -> Result<Inspection, RecorderError> {

@@ -7,7 +7,7 @@ use std::collections::{HashMap, VecDeque};
 use std::sync::mpsc::{self, Receiver, Sender, SyncSender, TrySendError};
 use std::time::{Duration, Instant};
 
-use linecard_media::{PayloadKind, Side, SpanKind};
+use linecard_media::{PayloadKind, SampleRate, Side, SpanKind};
 
 use super::store::RecordingId;
 
@@ -78,7 +78,7 @@ pub(crate) enum Edge {
 /// What a writer is given.
 #[derive(Debug)]
 pub(crate) enum Work {
-    Start { slot: Slot, id: RecordingId, at: Instant },
+    Start { slot: Slot, id: RecordingId, rate: SampleRate, at: Instant },
     Batch(Batch),
     Mark { slot: Slot, kind: SpanKind, edge: Edge, at: Instant },
     Stop { slot: Slot, at: Instant, overflowed: u64 },
@@ -112,9 +112,9 @@ impl Lane {
         (lane, receiver, back)
     }
 
-    pub(crate) fn start(&mut self, slot: Slot, id: RecordingId, at: Instant) {
+    pub(crate) fn start(&mut self, slot: Slot, id: RecordingId, rate: SampleRate, at: Instant) {
         self.open.insert(slot, 0);
-        self.push_control(Work::Start { slot, id, at });
+        self.push_control(Work::Start { slot, id, rate, at });
     }
 
     pub(crate) fn mark(&mut self, slot: Slot, kind: SpanKind, edge: Edge, at: Instant) {
@@ -209,14 +209,14 @@ mod tests {
     use super::*;
 
     fn tap(slot: u64) -> Tap {
-        let (side, kind, at) = (Side::Customer, PayloadKind::Pcma, Instant::now());
+        let (side, kind, at) = (Side::Customer, PayloadKind::Other, Instant::now());
         Tap { slot: Slot(slot), side, kind, at }
     }
 
     #[test]
     fn a_writer_that_stands_still_costs_packets_and_never_waiting_or_memory() {
         let (mut lane, work, _spare) = Lane::new();
-        lane.start(Slot(1), RecordingId::new("slow").unwrap(), Instant::now());
+        lane.start(Slot(1), RecordingId::new("slow").unwrap(), SampleRate::Narrow, Instant::now());
         let packet = [0; 1_000];
         for _ in 0..100_000 {
             lane.record(tap(1), &packet);
@@ -247,7 +247,7 @@ mod tests {
     fn control_work_keeps_its_place_among_the_packets() {
         let (mut lane, work, _spare) = Lane::new();
         let now = Instant::now();
-        lane.start(Slot(1), RecordingId::new("call").unwrap(), now);
+        lane.start(Slot(1), RecordingId::new("call").unwrap(), SampleRate::Narrow, now);
         lane.record(tap(1), b"before");
         lane.mark(Slot(1), SpanKind::Hold, Edge::Begin, now);
         lane.record(tap(1), b"after");

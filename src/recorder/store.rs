@@ -122,6 +122,8 @@ pub struct Recovered {
     pub id: RecordingId,
     /// What was repaired; `None` if the file was finished and only the ledger does not know.
     pub repair: Option<Repair>,
+    /// Frames per second.
+    pub sample_rate_hz: u32,
     /// Length in milliseconds.
     pub duration_ms: u64,
     /// SHA-256 of the file, lower-case hexadecimal.
@@ -244,7 +246,8 @@ impl RecordingStore {
         let found = self.verify(&id, &Expected::default())?;
         let duration_ms = found.duration_ms();
         let spans = span::settle(self.spans(&id)?, duration_ms);
-        Ok(Recovered { id, repair, duration_ms, sha256: found.sha256, spans })
+        let sample_rate_hz = found.rate.hz();
+        Ok(Recovered { id, repair, sample_rate_hz, duration_ms, sha256: found.sha256, spans })
     }
 
     /// Reads the spans kept beside a recording; without a list there are none.

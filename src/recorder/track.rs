@@ -7,7 +7,9 @@ use std::fs::File;
 use std::io::Write;
 use std::time::{Duration, Instant};
 
-use linecard_media::{MediaError, Mixed, PayloadKind, RtpPacket, Side, SpanKind, StereoMix, WavTrack, span};
+use linecard_media::{
+    MediaError, Mixed, PayloadKind, RtpPacket, SampleRate, Side, SpanKind, StereoMix, WavTrack, span,
+};
 
 use super::store::{RecordingFile, RecordingId, RecordingStore};
 
@@ -51,6 +53,7 @@ pub(crate) enum Wholeness {
 #[derive(Debug)]
 pub(crate) struct FinishedTrack {
     pub(crate) id: RecordingId,
+    pub(crate) rate: SampleRate,
     pub(crate) mixed: Mixed,
     pub(crate) wholeness: Wholeness,
 }
@@ -69,10 +72,15 @@ pub(crate) struct Track {
 }
 
 impl Track {
-    /// Begins a recording whose first frame is at `start`. A file that cannot be made is tried again later.
-    pub(crate) fn start(id: RecordingId, store: RecordingStore, start: Instant) -> (Self, Progress) {
+    /// Begins a recording of a mix that begins at `start`. A file that cannot be made is tried again later.
+    pub(crate) fn start(
+        id: RecordingId,
+        store: RecordingStore,
+        mix: StereoMix,
+        start: Instant,
+    ) -> (Self, Progress) {
         let mut track = Self {
-            mix: StereoMix::new(start),
+            mix,
             sink: Sink::Refused { from_frame: 0, retry_at: start },
             written_at: start,
             frames: 0,
@@ -129,6 +137,7 @@ impl Track {
     pub(crate) fn finish(mut self, stop: Instant) -> FinishedTrack {
         self.block.clear();
         let mixed_until = self.frames;
+        let rate = self.mix.rate();
         let Self { id, store, mix, sink, frames: _, gapped, mut block, .. } = self;
         let mut mixed = mix.finish(stop, &mut block);
         let (wholeness, from_frame) = match sink {
@@ -139,24 +148,23 @@ impl Track {
             Sink::Refused { from_frame, .. } => (Wholeness::Gapped, Some(from_frame)),
         };
         if let Some(from_frame) = from_frame {
-            let lost = span::Span::of_samples(SpanKind::Loss, samples(from_frame), samples(mixed.frames));
-            mixed.spans.push(lost);
-            mixed.spans = span::settle(mixed.spans, mixed.frames.div_ceil(8));
+            mixed.spans.push(span::Span::of_frames(SpanKind::Loss, from_frame, mixed.frames, rate));
+            mixed.spans = span::settle(mixed.spans, mixed.frames.div_ceil(rate.per_ms()));
         }
         tracing::debug!(recording = %id, from = mixed_until, until = mixed.frames, "recording closed");
         // A file that refuses samples often still takes its length and header.
         let kept = from_frame.unwrap_or(mixed.frames);
         let wholeness =
-            match open_part(&store, &id).and_then(|file| WavTrack::resume(file, kept, mixed.frames)) {
+            match open_part(&store, &id).and_then(|file| WavTrack::resume(file, rate, kept, mixed.frames)) {
                 Ok(wav) => wav.finish().map_or(Wholeness::None, |_| wholeness),
                 Err(_) => Wholeness::None,
             };
-        FinishedTrack { id, mixed, wholeness }
+        FinishedTrack { id, rate, mixed, wholeness }
     }
 
     fn open(&self, kept: u64, at: u64) -> Result<WavTrack<RecordingFile>, MediaError> {
         let file = open_part(&self.store, &self.id)?;
-        WavTrack::resume(file, kept, at)
+        WavTrack::resume(file, self.mix.rate(), kept, at)
     }
 
     fn refuse(&mut self, from_frame: u64, now: Instant) {
@@ -213,10 +221,6 @@ impl Track {
             tracing::debug!(recording = %self.id, %error, "spans not kept beside the recording");
         }
     }
-}
-
-fn samples(frames: u64) -> i64 {
-    i64::try_from(frames).unwrap_or(i64::MAX)
 }
 
 fn open_part(store: &RecordingStore, id: &RecordingId) -> Result<RecordingFile, MediaError> {

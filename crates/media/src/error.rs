@@ -49,7 +49,7 @@ pub enum MediaError {
         /// Length of the payload.
         len: usize,
     },
-    /// The file is no WAV of ours: 16 bit, 8 kHz, stereo, PCM, one `data` chunk at byte 36.
+    /// The file is no WAV of ours: 16 bit, 8 or 16 kHz, stereo, PCM, one `data` chunk at byte 36.
     #[error("not a recording of this server: unexpected bytes at offset {offset}")]
     ForeignWav {
         /// Byte offset of the first field that differs.

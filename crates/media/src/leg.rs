@@ -10,6 +10,7 @@ use std::{
 };
 
 use crate::{
+    codec::AudioCodec,
     rtcp,
     rtp::{PayloadKind, PayloadMap, RtpPacket},
     sequence::{Arrival, SequenceWindow},
@@ -25,8 +26,8 @@ pub struct Remote {
     pub rtcp: Option<SocketAddr>,
     /// Where its SIP messages come from: packets from there are believed too, once.
     pub contact: Option<IpAddr>,
-    /// Payload type of `telephone-event`.
-    pub telephone_event: Option<u8>,
+    /// What was agreed on with it; empty when that is not known: everything is sent to it as it comes.
+    pub formats: PayloadMap,
     /// It is willing to receive: `sendrecv` or `recvonly` in its own SDP.
     pub receives: bool,
     /// It is going to send: `sendrecv` or `sendonly` in its own SDP.
@@ -34,10 +35,11 @@ pub struct Remote {
 }
 
 impl Remote {
-    /// Makes a two-way remote with the usual RTCP port and no event type.
+    /// Makes a two-way remote with the usual RTCP port of which no format is known.
     #[must_use]
     pub fn new(rtp: SocketAddr) -> Self {
-        Self { rtp, rtcp: None, contact: None, telephone_event: None, receives: true, sends: true }
+        let formats = PayloadMap::default();
+        Self { rtp, rtcp: None, contact: None, formats, receives: true, sends: true }
     }
 
     fn rtcp_address(&self) -> SocketAddr {
@@ -67,6 +69,27 @@ pub enum LegInput<'a> {
     Remote(Remote),
     /// Nothing but time.
     Tick,
+}
+
+/// How a packet goes on to a party.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Passage {
+    /// As it is.
+    Untouched,
+    /// Only the payload type is another: the party has its own number for the same thing.
+    Renumbered {
+        /// The party's number.
+        number: u8,
+    },
+    /// The party does not speak the codec.
+    Transcoded {
+        /// What the packet is in.
+        from: AudioCodec,
+        /// What the party likes best.
+        to: AudioCodec,
+        /// The party's number for it.
+        number: u8,
+    },
 }
 
 /// What becomes of a datagram.
@@ -246,6 +269,23 @@ impl RelayLeg {
         self.rtcp.target()
     }
 
+    /// Says how a packet of the other party goes on to this one. What was not agreed on and is no audio passes: who
+    /// does not know it ignores it (RFC 3551 section 3).
+    #[must_use]
+    pub fn passage(&self, kind: PayloadKind, payload_type: u8) -> Passage {
+        match (self.payloads.number_of(kind), AudioCodec::of(kind), self.payloads.codecs().next()) {
+            (Some(number), ..) if number != payload_type => Passage::Renumbered { number },
+            (None, Some(from), Some((number, to))) => Passage::Transcoded { from, to, number },
+            (Some(_), ..) | (None, ..) => Passage::Untouched,
+        }
+    }
+
+    /// Returns what was agreed on with this leg's party.
+    #[must_use]
+    pub fn formats(&self) -> &PayloadMap {
+        &self.payloads
+    }
+
     /// Returns what was counted so far.
     #[must_use]
     pub fn statistics(&self) -> LegStatistics {
@@ -256,7 +296,7 @@ impl RelayLeg {
     fn take_remote(&mut self, remote: &Remote) {
         self.rtp.expect(remote.rtp, remote.contact);
         self.rtcp.expect(remote.rtcp_address(), remote.contact);
-        self.payloads = PayloadMap::new(remote.telephone_event);
+        self.payloads = remote.formats;
         self.receives = remote.receives;
         self.flow = match (self.flow, remote.sends) {
             (_, false) => Flow::Paused,

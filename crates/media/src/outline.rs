@@ -6,9 +6,10 @@
 use std::io::{Read, Seek, SeekFrom};
 
 use crate::MediaError;
-use crate::wav::{FRAME_LEN, HEADER_LEN, read_header};
+use crate::codec::SampleRate;
+use crate::wav::{FRAME_LEN, HEADER_LEN, Header, read_header};
 
-/// Frames that a part is judged by at most: two and a half seconds.
+/// Frames that a part is judged by at most: two and a half seconds at 8 kHz.
 const LOOKED_AT_MAX: u64 = 20_000;
 
 /// The lowest and the highest sample of a side in a part.
@@ -19,6 +20,8 @@ pub type Peak = (i16, i16);
 pub struct Outline {
     /// Frames of the whole recording.
     pub frames: u64,
+    /// Frames per second.
+    pub rate: SampleRate,
     /// The customer's peaks.
     pub customer: Vec<Peak>,
     /// The agent's peaks, as many.
@@ -30,11 +33,11 @@ pub struct Outline {
 /// # Errors
 /// [`MediaError::ForeignWav`] when it is no recording of ours, [`MediaError::Io`] as the file says.
 pub fn outline<R: Read + Seek>(file: &mut R, parts: u32) -> Result<Outline, MediaError> {
-    let named = read_header(file)?;
+    let Header { rate, frames: named } = read_header(file)?;
     let held = file.seek(SeekFrom::End(0))?.saturating_sub(HEADER_LEN) / FRAME_LEN;
     let frames = named.min(held);
     let parts = u64::from(parts).min(frames);
-    let mut outline = Outline { frames, ..Outline::default() };
+    let mut outline = Outline { frames, rate, ..Outline::default() };
     let mut block = Vec::new();
     for part in 0..parts {
         let (first, end) = (frames * part / parts, frames * (part + 1) / parts);
@@ -75,7 +78,7 @@ mod tests {
     fn recorded(frames: &[[i16; 2]]) -> Cursor<Vec<u8>> {
         let samples = frames.as_flattened().iter().flat_map(|sample| sample.to_le_bytes());
         let mut file = Cursor::new([vec![0; 44], samples.collect()].concat());
-        write_header(&mut file, u64::try_from(frames.len()).unwrap()).unwrap();
+        write_header(&mut file, u64::try_from(frames.len()).unwrap(), SampleRate::Narrow).unwrap();
         file
     }
 

@@ -6,6 +6,7 @@
 use rtp_rs::{RtpPacketBuilder, RtpReader, RtpReaderError};
 
 use crate::MediaError;
+use crate::codec::AudioCodec;
 
 /// A packet whose header has been checked: fixed part, CSRC list, extension and padding all lie inside it.
 pub struct RtpPacket<'a> {
@@ -120,16 +121,16 @@ impl RtpHeader {
 pub const PCMU: u8 = 0;
 /// Static payload type of A-law (RFC 3551 table 4).
 pub const PCMA: u8 = 8;
+/// Static payload type of G.722 (RFC 3551 table 4).
+pub const G722: u8 = 9;
 /// Static payload type of comfort noise (RFC 3389 section 4).
 pub const COMFORT_NOISE: u8 = 13;
 
 /// What a payload type carries.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum PayloadKind {
-    /// G.711 mu-law, one byte a sample.
-    Pcmu,
-    /// G.711 A-law, one byte a sample.
-    Pcma,
+    /// Audio in a codec that is understood here.
+    Audio(AudioCodec),
     /// Comfort noise: the sender is silent until its next audio packet.
     ComfortNoise,
     /// A telephone event: a key, not audio.
@@ -138,29 +139,51 @@ pub enum PayloadKind {
     Other,
 }
 
-/// What each payload type means on one leg: the static ones, and what the SDP adds.
+/// Formats that a party can have agreed on at most: more have no meaning here.
+const MAX_FORMATS: usize = 8;
+
+/// What each payload type means on one leg: what was agreed, in the party's order, else the static types.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct PayloadMap {
-    telephone_event: Option<u8>,
+    agreed: [Option<(u8, PayloadKind)>; MAX_FORMATS],
 }
 
 impl PayloadMap {
-    /// Makes a map of the static types and the negotiated `telephone-event` type, if any.
+    /// Makes a map of what was agreed, best first; what has no place any more is left out.
     #[must_use]
-    pub fn new(telephone_event: Option<u8>) -> Self {
-        Self { telephone_event }
+    pub fn new(formats: impl IntoIterator<Item = (u8, PayloadKind)>) -> Self {
+        let mut map = Self::default();
+        map.agreed.iter_mut().zip(formats).for_each(|(place, format)| *place = Some(format));
+        map
     }
 
     /// Returns what a payload type carries.
     #[must_use]
     pub fn kind(&self, payload_type: u8) -> PayloadKind {
-        match payload_type {
-            own if Some(own) == self.telephone_event => PayloadKind::TelephoneEvent,
-            PCMU => PayloadKind::Pcmu,
-            PCMA => PayloadKind::Pcma,
-            COMFORT_NOISE => PayloadKind::ComfortNoise,
-            _ => PayloadKind::Other,
+        let agreed = self.formats().find(|(number, _)| *number == payload_type);
+        match (agreed, payload_type) {
+            (Some((_, kind)), _) => kind,
+            (None, PCMU) => PayloadKind::Audio(AudioCodec::Pcmu),
+            (None, PCMA) => PayloadKind::Audio(AudioCodec::Pcma),
+            (None, G722) => PayloadKind::Audio(AudioCodec::G722),
+            (None, COMFORT_NOISE) => PayloadKind::ComfortNoise,
+            (None, _) => PayloadKind::Other,
         }
+    }
+
+    /// Returns the number that was agreed on for something.
+    #[must_use]
+    pub fn number_of(&self, kind: PayloadKind) -> Option<u8> {
+        self.formats().find(|(_, known)| *known == kind).map(|(number, _)| number)
+    }
+
+    /// Returns the audio codecs that were agreed on, best first, with their numbers.
+    pub fn codecs(&self) -> impl Iterator<Item = (u8, AudioCodec)> {
+        self.formats().filter_map(|(number, kind)| AudioCodec::of(kind).map(|codec| (number, codec)))
+    }
+
+    fn formats(&self) -> impl Iterator<Item = (u8, PayloadKind)> {
+        self.agreed.iter().flatten().copied()
     }
 }
 
@@ -188,13 +211,16 @@ mod tests {
     }
 
     #[test]
-    fn a_negotiated_event_type_wins_over_the_static_ones() {
-        let map = PayloadMap::new(Some(101));
-        assert_eq!(map.kind(101), PayloadKind::TelephoneEvent);
-        assert_eq!(map.kind(0), PayloadKind::Pcmu);
-        assert_eq!(map.kind(8), PayloadKind::Pcma);
+    fn what_was_agreed_wins_over_the_static_types() {
+        let map =
+            PayloadMap::new([(9, PayloadKind::TelephoneEvent), (97, PayloadKind::Audio(AudioCodec::Pcma))]);
+        assert_eq!(map.kind(9), PayloadKind::TelephoneEvent);
+        assert_eq!(map.kind(97), PayloadKind::Audio(AudioCodec::Pcma));
+        assert_eq!(map.kind(0), PayloadKind::Audio(AudioCodec::Pcmu));
         assert_eq!(map.kind(13), PayloadKind::ComfortNoise);
         assert_eq!(map.kind(96), PayloadKind::Other);
+        assert_eq!(map.number_of(PayloadKind::Audio(AudioCodec::Pcma)), Some(97));
+        assert_eq!(map.codecs().collect::<Vec<_>>(), [(97, AudioCodec::Pcma)]);
     }
 
     proptest! {

@@ -5,7 +5,7 @@
 
 use std::fmt::{self, Write as _};
 
-use crate::{MediaError, SAMPLES_PER_MS};
+use crate::{MediaError, SampleRate, TICKS_PER_MS};
 
 /// Beyond this many spans of one recording, nearby losses are joined.
 const MAX_SPANS: usize = 4_096;
@@ -18,7 +18,7 @@ const JOIN_MS: u64 = 1_000;
 pub enum SpanKind {
     /// A party was on hold.
     Hold,
-    /// Packets or their storage were lost: at least one side is silent.
+    /// Packets or their storage were lost: what is heard of that side is silence, or was concealed.
     Loss,
     /// Recording was paused: both sides are silent.
     Masked,
@@ -63,12 +63,18 @@ pub struct Span {
 }
 
 impl Span {
-    /// Makes a span of the samples `from..until`, rounded outwards to whole milliseconds.
+    /// Makes a span of the ticks `from..until`, rounded outwards to whole milliseconds.
     #[must_use]
-    pub fn of_samples(kind: SpanKind, from: i64, until: i64) -> Self {
-        let from_ms = u64::try_from(from / SAMPLES_PER_MS).unwrap_or_default();
-        let until_ms = u64::try_from((until + SAMPLES_PER_MS - 1) / SAMPLES_PER_MS).unwrap_or_default();
+    pub fn of_ticks(kind: SpanKind, from: i64, until: i64) -> Self {
+        let from_ms = u64::try_from(from / TICKS_PER_MS).unwrap_or_default();
+        let until_ms = u64::try_from((until + TICKS_PER_MS - 1) / TICKS_PER_MS).unwrap_or_default();
         Self { kind, from_ms, until_ms }
+    }
+
+    /// Makes a span of the frames `from..until` of a file, rounded outwards to whole milliseconds.
+    #[must_use]
+    pub fn of_frames(kind: SpanKind, from: u64, until: u64, rate: SampleRate) -> Self {
+        Self { kind, from_ms: from / rate.per_ms(), until_ms: until.div_ceil(rate.per_ms()) }
     }
 }
 

@@ -6,7 +6,9 @@
 use std::time::Instant;
 
 use crate::{
-    SAMPLES_PER_MS,
+    TICKS_PER_MS,
+    codec::SampleRate,
+    conceal::Losses,
     rtp::{PayloadKind, RtpPacket},
     span::{self, Span, SpanKind},
     timeline::{HORIZON, Placement, Timeline, TimelineStatistics, position},
@@ -41,12 +43,12 @@ struct Channel {
 }
 
 impl Channel {
-    fn new(start: Instant) -> Self {
-        Self { timeline: Timeline::new(start), ready: Vec::new() }
+    fn new(start: Instant, rate: SampleRate, losses: Losses) -> Self {
+        Self { timeline: Timeline::new(start, rate, losses), ready: Vec::new() }
     }
 }
 
-/// A stretch that is marked and not over, in samples.
+/// A stretch that is marked and not over, in ticks.
 #[derive(Clone, Copy, Debug)]
 struct Mark {
     kind: SpanKind,
@@ -57,6 +59,7 @@ struct Mark {
 #[derive(Debug)]
 pub struct StereoMix {
     start: Instant,
+    rate: SampleRate,
     customer: Channel,
     agent: Channel,
     played: i64,
@@ -69,17 +72,24 @@ pub struct StereoMix {
 impl StereoMix {
     /// Makes a mix whose first frame is at `start`.
     #[must_use]
-    pub fn new(start: Instant) -> Self {
+    pub fn new(start: Instant, rate: SampleRate, losses: Losses) -> Self {
         Self {
             start,
-            customer: Channel::new(start),
-            agent: Channel::new(start),
+            rate,
+            customer: Channel::new(start, rate, losses),
+            agent: Channel::new(start, rate, losses),
             played: 0,
             open: Vec::new(),
             masks: Vec::new(),
             spans: Vec::new(),
             reported: 0,
         }
+    }
+
+    /// Returns the frames per second.
+    #[must_use]
+    pub fn rate(&self) -> SampleRate {
+        self.rate
     }
 
     /// Takes a packet of one side that arrived at `at`.
@@ -110,14 +120,12 @@ impl StereoMix {
 
     /// Marks frames that were played but not stored.
     pub fn note_unwritten(&mut self, from_frame: u64, until_frame: u64) {
-        let from = i64::try_from(from_frame).unwrap_or(i64::MAX);
-        let until = i64::try_from(until_frame).unwrap_or(i64::MAX);
-        self.spans.push(Span::of_samples(SpanKind::Loss, from, until));
+        self.spans.push(Span::of_frames(SpanKind::Loss, from_frame, until_frame, self.rate));
     }
 
     /// Appends the interleaved frames that are older than the horizon at `now`.
     pub fn advance(&mut self, now: Instant, out: &mut Vec<i16>) {
-        let horizon = i64::try_from(HORIZON.as_millis()).unwrap_or_default() * SAMPLES_PER_MS;
+        let horizon = i64::try_from(HORIZON.as_millis()).unwrap_or_default() * TICKS_PER_MS;
         let limit = position(self.start, now) - horizon;
         self.play(limit, out);
     }
@@ -133,7 +141,7 @@ impl StereoMix {
     /// Returns the number of frames played so far.
     #[must_use]
     pub fn frames(&self) -> u64 {
-        u64::try_from(self.played).unwrap_or_default()
+        u64::try_from(self.frames_of(self.played)).unwrap_or_default()
     }
 
     /// Appends the rest up to `stop`, whatever has come, and closes every mark there.
@@ -148,7 +156,7 @@ impl StereoMix {
         let frames = self.frames();
         Mixed {
             frames,
-            spans: span::settle(self.spans, frames.div_ceil(8)),
+            spans: span::settle(self.spans, frames.div_ceil(self.rate.per_ms())),
             customer: self.customer.timeline.statistics(),
             agent: self.agent.timeline.statistics(),
         }
@@ -161,7 +169,12 @@ impl StereoMix {
         if mark.kind == SpanKind::Masked {
             self.masks.push((mark.from, until));
         }
-        self.spans.push(Span::of_samples(mark.kind, mark.from, until));
+        self.spans.push(Span::of_ticks(mark.kind, mark.from, until));
+    }
+
+    /// Returns the frames of so many ticks.
+    fn frames_of(&self, ticks: i64) -> usize {
+        usize::try_from(ticks).unwrap_or_default().saturating_mul(self.rate.per_tick())
     }
 
     fn collect_losses(&mut self) {
@@ -170,7 +183,7 @@ impl StereoMix {
     }
 
     fn play(&mut self, limit: i64, out: &mut Vec<i16>) {
-        let frames = usize::try_from(limit - self.played).unwrap_or_default();
+        let frames = self.frames_of(limit - self.played);
         if frames == 0 {
             return;
         }
@@ -189,8 +202,8 @@ impl StereoMix {
         let open = self.open.iter().find(|mark| mark.kind == SpanKind::Masked);
         let open = open.map(|mark| (mark.from, i64::MAX));
         for (from, until) in self.masks.iter().copied().chain(open) {
-            let skip = usize::try_from(from - self.played).unwrap_or_default();
-            let end = usize::try_from(until - self.played).unwrap_or_default();
+            let skip = self.frames_of(from - self.played);
+            let end = self.frames_of(until.saturating_sub(self.played));
             let masked = fresh.chunks_exact_mut(2).take(end).skip(skip);
             masked.for_each(|frame| frame.fill(0));
         }

@@ -1,7 +1,8 @@
 //! One direction of a recording: packets in any order become one unbroken line of samples.
 //!
-//! Sample 0 is the instant the recording starts; from there on the RTP timestamp says where a packet's
-//! samples belong, and the arrival instant anchors timestamps to the wall. What did not come is silence.
+//! Places are ticks of the RTP clock, 8,000 a second for every codec here, whatever the rate of the samples. Tick 0
+//! is the instant the recording starts; from there on the RTP timestamp says where a packet's samples belong, and
+//! the arrival instant anchors timestamps to the wall. What did not come is silence, or is concealed if it was lost.
 //! It is no jitter buffer for playing: it waits a fixed 300 ms because nobody listens.
 //!
 //! The anchor of a stretch is the least delay among the packets that came before the stretch is first played,
@@ -15,24 +16,26 @@ use std::{
 };
 
 use crate::{
-    g711,
+    codec::{AudioCodec, SampleRate},
+    conceal::Losses,
     rtp::{PayloadKind, RtpPacket},
     sequence::{Arrival, SequenceWindow},
     span::{Span, SpanKind},
+    voice::Voice,
 };
 
 /// How long a packet may be under way longer than the fastest of its stretch.
 pub const HORIZON: Duration = Duration::from_millis(300);
 
-/// Samples by which a packet may come earlier than its played stretch allows.
+/// Ticks by which a packet may come earlier than its played stretch allows.
 const EARLY: i64 = 200 * 8;
-/// Samples by which a newer packet may come later: beyond, the sender's clock stood still.
+/// Ticks by which a newer packet may come later: beyond, the sender's clock stood still.
 const STALLED: i64 = 500 * 8;
 /// A new stretch that begins this close to where the last one ended continues it: less than any packet.
 const SNAP: i64 = 9 * 8;
 /// Difference of clocks that is corrected.
 const DRIFT: i64 = 40 * 8;
-/// Samples over which the least delay is taken before clocks are compared.
+/// Ticks over which the least delay is taken before clocks are compared.
 const DRIFT_WINDOW: i64 = 4 * 8_000;
 /// Packets that such a comparison needs.
 const DRIFT_PACKETS: u32 = 32;
@@ -40,7 +43,7 @@ const DRIFT_PACKETS: u32 = 32;
 const MAX_HELD: usize = 1_024;
 /// Streams and stretches of one stream that are open at most.
 const MAX_OPEN: usize = 8;
-/// Samples after which an idle stretch that was followed by another is forgotten.
+/// Ticks after which an idle stretch that was followed by another is forgotten.
 const FORGET: i64 = 2 * 8_000;
 
 /// What became of a packet.
@@ -81,22 +84,17 @@ struct Held {
 }
 
 impl Held {
-    /// Samples of audio in the packet.
+    /// Ticks of audio in the packet: an octet is one in every codec here.
     fn len(&self) -> i64 {
-        match self.kind {
-            PayloadKind::Pcmu | PayloadKind::Pcma => i64::try_from(self.payload.len()).unwrap_or_default(),
-            PayloadKind::ComfortNoise | PayloadKind::TelephoneEvent | PayloadKind::Other => 0,
-        }
+        AudioCodec::of(self.kind).map_or(0, |_| i64::try_from(self.payload.len()).unwrap_or_default())
     }
+}
 
-    fn decode(&self, skip: usize, out: &mut Vec<i16>) {
-        let codes = self.payload.iter().skip(skip).copied();
-        match self.kind {
-            PayloadKind::Pcmu => out.extend(codes.map(g711::decode_ulaw)),
-            PayloadKind::Pcma => out.extend(codes.map(g711::decode_alaw)),
-            PayloadKind::ComfortNoise | PayloadKind::TelephoneEvent | PayloadKind::Other => {}
-        }
-    }
+/// Ticks `from..until` of the line.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Reach {
+    from: i64,
+    until: i64,
 }
 
 /// Where timestamp 0 of a stretch lies on the line.
@@ -212,9 +210,10 @@ pub struct Timeline {
     streams: VecDeque<Stream>,
     losses: Vec<Span>,
     counted: TimelineStatistics,
+    voice: Voice,
 }
 
-/// Returns how many samples after `start` an instant lies; negative before it.
+/// Returns how many ticks after `start` an instant lies; negative before it.
 #[must_use]
 pub fn position(start: Instant, at: Instant) -> i64 {
     let samples = |span: Duration| i64::try_from(span.as_micros() / 125).unwrap_or(i64::MAX);
@@ -225,9 +224,9 @@ pub fn position(start: Instant, at: Instant) -> i64 {
 }
 
 impl Timeline {
-    /// Makes an empty line whose sample 0 is at `start`.
+    /// Makes an empty line whose tick 0 is at `start`.
     #[must_use]
-    pub fn new(start: Instant) -> Self {
+    pub fn new(start: Instant, rate: SampleRate, losses: Losses) -> Self {
         Self {
             start,
             cursor: 0,
@@ -236,6 +235,7 @@ impl Timeline {
             streams: VecDeque::new(),
             losses: Vec::new(),
             counted: TimelineStatistics::default(),
+            voice: Voice::new(rate, losses),
         }
     }
 
@@ -252,7 +252,7 @@ impl Timeline {
         placement
     }
 
-    /// Returns the number of samples played so far.
+    /// Returns the number of ticks played so far.
     #[must_use]
     pub fn cursor(&self) -> i64 {
         self.cursor
@@ -269,12 +269,12 @@ impl Timeline {
         std::mem::take(&mut self.losses)
     }
 
-    /// Appends samples up to position `limit`, or beyond by the rest of a packet.
+    /// Appends samples up to tick `limit`, or beyond by the rest of a packet.
     pub fn advance(&mut self, limit: i64, out: &mut Vec<i16>) {
         while let Some((stream, stretch)) = self.next_due(limit) {
             self.play_front(stream, stretch, out);
         }
-        self.fill(limit, out);
+        self.fill(limit, self.loss_ahead(), out);
         self.forget();
     }
 
@@ -328,15 +328,16 @@ impl Timeline {
 
     /// Finds the stretch whose next packet lies first on the line and before `limit`.
     fn next_due(&self, limit: i64) -> Option<(usize, usize)> {
-        let streams = self.streams.iter().enumerate();
-        streams
-            .flat_map(|(at, stream)| {
-                let stretches = stream.stretches.iter().enumerate();
-                stretches.filter_map(move |(n, stretch)| Some((stretch.front()?, at, n)))
-            })
-            .min()
-            .filter(|(front, ..)| *front < limit)
-            .map(|(_, stream, stretch)| (stream, stretch))
+        let due = self.fronts().min().filter(|(front, ..)| *front < limit);
+        due.map(|(_, stream, stretch)| (stream, stretch))
+    }
+
+    /// Returns where each stretch goes on, with its stream and its place there.
+    fn fronts(&self) -> impl Iterator<Item = (i64, usize, usize)> {
+        self.streams.iter().enumerate().flat_map(|(at, stream)| {
+            let stretches = stream.stretches.iter().enumerate();
+            stretches.filter_map(move |(n, stretch)| Some((stretch.front()?, at, n)))
+        })
     }
 
     fn play_front(&mut self, stream: usize, stretch: usize, out: &mut Vec<i16>) {
@@ -350,29 +351,49 @@ impl Timeline {
         };
         self.held = self.held.saturating_sub(1);
         let from = held.timestamp + offset;
-        let len = held.len();
+        let (len, ssrc) = (held.len(), stream.ssrc);
         if len > 0 && from + len <= self.cursor {
             self.counted.late += 1;
             return;
         }
-        if let Some(lost) = stream.note_played(sequence, from, len) {
-            self.losses.push(lost);
-        }
+        let lost = stream.loss_before(sequence, from, len);
+        stream.note_played(sequence, from, len);
+        self.losses.extend(lost.map(|lost| Span::of_ticks(SpanKind::Loss, lost.from, lost.until)));
         if held.kind == PayloadKind::Other {
             self.counted.undecodable += 1;
         }
-        if len > 0 {
-            self.fill(from, out);
-            held.decode(usize::try_from(self.cursor - from).unwrap_or_default(), out);
+        if let Some(codec) = AudioCodec::of(held.kind).filter(|_| len > 0) {
+            self.fill(from, lost, out);
+            let skip = usize::try_from(self.cursor - from).unwrap_or_default();
+            self.voice.play(ssrc, codec, &held.payload, skip, out);
             self.cursor = from + len;
             self.tail = Some(self.cursor);
         }
     }
 
-    fn fill(&mut self, until: i64, out: &mut Vec<i16>) {
-        let silence = usize::try_from(until - self.cursor).unwrap_or_default();
-        out.resize(out.len() + silence, 0);
-        self.cursor = self.cursor.max(until);
+    /// Plays up to `until` what nobody has sent, and what was sent and lost.
+    fn fill(&mut self, until: i64, lost: Option<Reach>, out: &mut Vec<i16>) {
+        let lost = lost.unwrap_or(Reach { from: until, until });
+        self.fill_to(lost.from.min(until), Voice::silence, out);
+        self.fill_to(lost.until.min(until), Voice::lost, out);
+        self.fill_to(until, Voice::silence, out);
+    }
+
+    fn fill_to(&mut self, until: i64, with: impl Fn(&mut Voice, usize, &mut Vec<i16>), out: &mut Vec<i16>) {
+        if let Some(ticks) = usize::try_from(until - self.cursor).ok().filter(|ticks| *ticks > 0) {
+            with(&mut self.voice, ticks, out);
+            self.cursor = until;
+        }
+    }
+
+    /// Finds what of the time to come is known to be lost: the packet behind the gap has come.
+    fn loss_ahead(&self) -> Option<Reach> {
+        let (_, stream, stretch) = self.fronts().min()?;
+        let stream = self.streams.get(stream)?;
+        let stretch = stream.stretches.get(stretch)?;
+        let Anchor::Fixed { offset, .. } = stretch.anchor else { return None };
+        let (sequence, held) = stretch.held.first_key_value()?;
+        stream.loss_before(*sequence, held.timestamp + offset, held.len())
     }
 
     /// Forgets streams and stretches that were followed by another long enough ago for no straggler to come.
@@ -456,20 +477,23 @@ impl Stream {
         stretch.anchor = Anchor::fix(offset + shift, stretch.arrival);
     }
 
-    /// Notes what is played and returns the loss before it: as many packets as are missing, but no more than
-    /// there is room for, since a sender may also have been silent.
-    fn note_played(&mut self, sequence: i64, from: i64, len: i64) -> Option<Span> {
-        let Some(last) = self.played else {
-            self.played = Some(Played { sequence, end: from + len, len });
-            return None;
-        };
+    /// Returns the loss before a packet: as many packets as are missing, but no more than there is room for,
+    /// since a sender may also have been silent.
+    fn loss_before(&self, sequence: i64, from: i64, len: i64) -> Option<Reach> {
+        let last = self.played?;
         let missing = (sequence - last.sequence - 1).max(0);
         let lost = (missing * last.len.max(len)).min(from - last.end);
-        self.played = Some(Played {
-            sequence: sequence.max(last.sequence),
-            end: last.end.max(from + len),
-            len: if len > 0 { len } else { last.len },
+        (lost > 0).then_some(Reach { from: from - lost, until: from })
+    }
+
+    fn note_played(&mut self, sequence: i64, from: i64, len: i64) {
+        self.played = Some(match self.played {
+            None => Played { sequence, end: from + len, len },
+            Some(last) => Played {
+                sequence: sequence.max(last.sequence),
+                end: last.end.max(from + len),
+                len: if len > 0 { len } else { last.len },
+            },
         });
-        (lost > 0).then(|| Span::of_samples(SpanKind::Loss, from - lost, from))
     }
 }

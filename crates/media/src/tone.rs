@@ -1,4 +1,4 @@
-//! The tones that tell a caller how a call goes, as a stream of G.711 packets (ITU-T E.180, its Supplement 2).
+//! The tones that tell a caller how a call goes, as a stream of packets (ITU-T E.180, its Supplement 2).
 //!
 //! Countries differ in frequencies and cadences; one that is not in the table has the tones that E.180 recommends.
 
@@ -6,11 +6,10 @@ use std::f64::consts::TAU;
 
 use rtp_rs::RtpPacketBuilder;
 
-use crate::g711::{encode_alaw, encode_ulaw};
-use crate::{SAMPLE_RATE_HZ, SAMPLES_PER_MS};
+use crate::codec::{AudioCodec, Encoder};
 
-/// The samples of a packet: 20 ms.
-const PACKET_SAMPLES: u32 = 160;
+/// The ticks of a packet: 20 ms.
+const PACKET_TICKS: u32 = 160;
 /// The peak of a tone of -10 dBm0; full scale is 3.14 dBm0 (ITU-T G.711).
 const PEAK: f64 = 7_220.0;
 
@@ -101,20 +100,12 @@ impl ToneTable {
     }
 }
 
-/// How samples are compressed (ITU-T G.711).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Law {
-    /// PCMA.
-    A,
-    /// PCMU.
-    Mu,
-}
-
 /// A tone as RTP, one packet of 20 ms after another.
 #[derive(Debug, Clone)]
 pub struct ToneStream {
     cadence: Cadence,
-    law: Law,
+    codec: AudioCodec,
+    encoder: Encoder,
     payload_type: u8,
     ssrc: u32,
     /// Packets made so far.
@@ -124,15 +115,21 @@ pub struct ToneStream {
 impl ToneStream {
     /// Begins a tone; `ssrc` is drawn by the caller.
     #[must_use]
-    pub fn new(table: &ToneTable, tone: ProgressTone, law: Law, payload_type: u8, ssrc: u32) -> Self {
-        Self { cadence: table.cadence(tone), law, payload_type, ssrc, packets: 0 }
+    pub fn new(
+        table: &ToneTable,
+        tone: ProgressTone,
+        codec: AudioCodec,
+        payload_type: u8,
+        ssrc: u32,
+    ) -> Self {
+        let encoder = Encoder::new(codec);
+        Self { cadence: table.cadence(tone), codec, encoder, payload_type, ssrc, packets: 0 }
     }
 
     /// Makes the next packet: 12 bytes of header and 160 of payload.
     pub fn next_packet(&mut self) -> Vec<u8> {
-        let first = self.packets.wrapping_mul(PACKET_SAMPLES);
-        let payload: Vec<u8> =
-            (0..PACKET_SAMPLES).map(|offset| self.code(first.wrapping_add(offset))).collect();
+        let first = self.packets.wrapping_mul(PACKET_TICKS);
+        let payload = self.payload();
         let [low, high, ..] = self.packets.to_le_bytes();
         let packet = RtpPacketBuilder::new()
             .payload_type(self.payload_type)
@@ -147,20 +144,23 @@ impl ToneStream {
         packet.unwrap_or_default()
     }
 
-    fn code(&self, sample: u32) -> u8 {
-        let linear = self.linear(sample);
-        match self.law {
-            Law::A => encode_alaw(linear),
-            Law::Mu => encode_ulaw(linear),
-        }
+    fn payload(&mut self) -> Vec<u8> {
+        let per_tick = u32::try_from(self.codec.rate().per_tick()).unwrap_or(1);
+        let len = PACKET_TICKS * per_tick;
+        let first = u64::from(self.packets) * u64::from(len);
+        let samples: Vec<i16> = (0..len).map(|offset| self.linear(first + u64::from(offset))).collect();
+        let mut payload = Vec::with_capacity(160);
+        self.encoder.encode(&samples, &mut payload);
+        payload
     }
 
     #[expect(clippy::cast_possible_truncation, reason = "clamped to what an i16 holds")]
-    fn linear(&self, sample: u32) -> i16 {
-        if !self.sounds_at(u64::from(sample)) {
+    fn linear(&self, sample: u64) -> i16 {
+        let rate = self.codec.rate();
+        if !self.sounds_at_ms(sample / rate.per_ms()) {
             return 0;
         }
-        let seconds = f64::from(sample) / f64::from(SAMPLE_RATE_HZ);
+        let seconds = sample as f64 / f64::from(rate.hz());
         let frequencies = self.cadence.frequencies_hz;
         let sum: f64 = frequencies.iter().map(|hz| (TAU * hz * seconds).sin()).sum();
         // The tone's power is shared by its frequencies.
@@ -168,10 +168,10 @@ impl ToneStream {
         (sum * level).clamp(f64::from(i16::MIN), f64::from(i16::MAX)) as i16
     }
 
-    fn sounds_at(&self, sample: u64) -> bool {
+    fn sounds_at_ms(&self, ms: u64) -> bool {
         let beats = self.cadence.beats_ms;
         let period: u64 = beats.iter().map(|(on, off)| u64::from(on + off)).sum();
-        let mut place = (sample / SAMPLES_PER_MS.unsigned_abs()) % period.max(1);
+        let mut place = ms % period.max(1);
         for (on, off) in beats {
             if place < u64::from(*on) {
                 return true;
@@ -189,18 +189,17 @@ impl ToneStream {
 mod tests {
     use super::*;
     use crate::RtpPacket;
-    use crate::g711::{decode_alaw, decode_ulaw};
+    use crate::codec::Decoder;
 
     const REGIONS: [&str; 7] = ["RU", "US", "GB", "DE", "FR", "JP", "ru"];
 
-    fn samples(region: &str, tone: ProgressTone, law: Law, seconds: usize) -> Vec<i16> {
-        let mut stream = ToneStream::new(&ToneTable::of(region), tone, law, 8, 7);
-        let decode = match law {
-            Law::A => decode_alaw,
-            Law::Mu => decode_ulaw,
-        };
-        let packets = (0..seconds * 50).map(|_| stream.next_packet());
-        packets.flat_map(|packet| packet.get(12..).unwrap_or_default().to_vec()).map(decode).collect()
+    fn samples(region: &str, tone: ProgressTone, codec: AudioCodec, seconds: usize) -> Vec<i16> {
+        let mut stream = ToneStream::new(&ToneTable::of(region), tone, codec, 8, 7);
+        let (mut decoder, mut heard) = (Decoder::new(codec), Vec::new());
+        for _ in 0..seconds * 50 {
+            decoder.decode(stream.next_packet().get(12..).unwrap_or_default(), &mut heard);
+        }
+        heard
     }
 
     /// The energy at a frequency, against the energy of all (Goertzel).
@@ -222,10 +221,14 @@ mod tests {
 
     #[test]
     fn russian_ringback_is_425_hz_for_one_second_of_five() {
-        for law in [Law::A, Law::Mu] {
-            let heard = samples("RU", ProgressTone::Ringback, law, 10);
+        for codec in AudioCodec::ALL {
+            let mut heard = samples("RU", ProgressTone::Ringback, codec, 10);
+            if codec.rate() == crate::SampleRate::Wide {
+                // Both of its filters together are 22 samples late.
+                heard = heard.into_iter().skip(22).step_by(2).collect();
+            }
             let second = |n: usize| heard.get(n * 8_000..(n + 1) * 8_000).unwrap_or_default();
-            assert!(share(second(0), 425.0) > 0.98, "{law:?}");
+            assert!(share(second(0), 425.0) > 0.98, "{codec:?}");
             let sounds: Vec<bool> = (0..10).map(|n| loud(second(n))).collect();
             assert_eq!(sounds, [true, false, false, false, false, true, false, false, false, false]);
         }
@@ -253,7 +256,7 @@ mod tests {
             ("FR", ProgressTone::Ringback, [1_500, 3_500, 1_500, 3_500]),
             ("ZZ", ProgressTone::Busy, [500, 500, 500, 500]),
         ] {
-            let heard = beats_ms(&samples(region, tone, Law::A, 13));
+            let heard = beats_ms(&samples(region, tone, AudioCodec::Pcma, 13));
             assert_eq!(heard.get(..4), Some(&expected[..]), "{region} {tone:?}");
         }
     }
@@ -262,7 +265,7 @@ mod tests {
     fn every_region_tells_its_tones_apart_and_none_clips() {
         for region in REGIONS {
             let all = [ProgressTone::Ringback, ProgressTone::Busy, ProgressTone::Congestion]
-                .map(|tone| samples(region, tone, Law::A, 5));
+                .map(|tone| samples(region, tone, AudioCodec::Pcma, 5));
             let [ringback, busy, congestion] = &all;
             assert!(ringback != busy && busy != congestion && ringback != congestion, "{region}");
             for tone in &all {
@@ -270,14 +273,14 @@ mod tests {
                 assert!(peak.is_some_and(|peak| (5_000..12_000).contains(&peak)), "{region} {peak:?}");
             }
         }
-        let american = samples("US", ProgressTone::Busy, Law::Mu, 1);
+        let american = samples("US", ProgressTone::Busy, AudioCodec::Pcmu, 1);
         let sound = american.get(..4_000).unwrap_or_default();
         assert!(share(sound, 480.0) > 0.4 && share(sound, 620.0) > 0.4);
     }
 
     #[test]
     fn packets_follow_each_other_without_a_gap() {
-        let mut stream = ToneStream::new(&ToneTable::of("RU"), ProgressTone::Busy, Law::Mu, 0, 99);
+        let mut stream = ToneStream::new(&ToneTable::of("RU"), ProgressTone::Busy, AudioCodec::Pcmu, 0, 99);
         for n in 0..70_000_u32 {
             let bytes = stream.next_packet();
             let Ok(packet) = RtpPacket::parse(&bytes) else { panic!("packet {n}") };

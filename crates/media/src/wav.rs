@@ -1,4 +1,4 @@
-//! Recording files: stereo, 16 bit, 8 kHz, PCM, a header of 44 bytes that is true after every flush.
+//! Recording files: stereo, 16 bit, 8 or 16 kHz, PCM, a header of 44 bytes that is true after every flush.
 //!
 //! Written by `hound`; repaired and verified here, on anything that reads, writes and seeks. Names, folders
 //! and fsync belong to whoever opens the files. RIFF/WAVE as in Microsoft's Multimedia Programming Interface.
@@ -10,7 +10,8 @@ use sha2::{Digest, Sha256};
 use thiserror::Error;
 
 use crate::{
-    MediaError, SAMPLE_RATE_HZ,
+    MediaError,
+    codec::SampleRate,
     span::{Span, SpanKind},
 };
 
@@ -21,19 +22,23 @@ pub const FRAME_LEN: u64 = 4;
 /// Frames that a header can name.
 pub const MAX_FRAMES: u64 = (u32::MAX as u64 - HEADER_LEN) / FRAME_LEN;
 
-/// Frames in a millisecond.
-const FRAMES_PER_MS: u64 = 8;
+fn spec(rate: SampleRate) -> WavSpec {
+    let (bits_per_sample, sample_format) = (16, SampleFormat::Int);
+    WavSpec { channels: 2, sample_rate: rate.hz(), bits_per_sample, sample_format }
+}
 
-const SPEC: WavSpec = WavSpec {
-    channels: 2,
-    sample_rate: SAMPLE_RATE_HZ,
-    bits_per_sample: 16,
-    sample_format: SampleFormat::Int,
-};
-
-/// Bytes 0 to 43 as `hound` writes them for our format, both lengths zero.
+/// Bytes 0 to 43 as `hound` writes them for our format at 8 kHz, both lengths zero.
 const TEMPLATE: [u8; 44] =
     *b"RIFF\0\0\0\0WAVEfmt \x10\0\0\0\x01\0\x02\0\x40\x1f\0\0\0\x7d\0\0\x04\0\x10\0data\0\0\0\0";
+
+/// Bytes 0 to 43 of a file at a rate, both lengths zero.
+fn template(rate: SampleRate) -> [u8; 44] {
+    let mut head = TEMPLATE;
+    let bytes_per_second = rate.hz() * 4;
+    let rates = [rate.hz().to_le_bytes(), bytes_per_second.to_le_bytes()];
+    head.iter_mut().skip(24).zip(rates.as_flattened()).for_each(|(place, byte)| *place = *byte);
+    head
+}
 
 /// A file that can be cut or extended with zeros.
 pub trait WavFile: Read + Write + Seek {
@@ -63,8 +68,8 @@ impl<F: WavFile> WavTrack<F> {
     ///
     /// # Errors
     /// As the file says.
-    pub fn create(file: F) -> Result<Self, MediaError> {
-        let mut writer = WavWriter::new(file, SPEC)?;
+    pub fn create(file: F, rate: SampleRate) -> Result<Self, MediaError> {
+        let mut writer = WavWriter::new(file, spec(rate))?;
         writer.flush()?;
         Ok(Self { writer, frames: 0 })
     }
@@ -74,13 +79,13 @@ impl<F: WavFile> WavTrack<F> {
     ///
     /// # Errors
     /// As the file says; [`MediaError::WavTooLong`] beyond [`MAX_FRAMES`].
-    pub fn resume(mut file: F, kept: u64, at: u64) -> Result<Self, MediaError> {
+    pub fn resume(mut file: F, rate: SampleRate, kept: u64, at: u64) -> Result<Self, MediaError> {
         if at > MAX_FRAMES {
             return Err(MediaError::WavTooLong);
         }
         file.set_len(HEADER_LEN + kept.min(at) * FRAME_LEN)?;
         file.set_len(HEADER_LEN + at * FRAME_LEN)?;
-        write_header(&mut file, at)?;
+        write_header(&mut file, at, rate)?;
         file.rewind()?;
         Ok(Self { writer: WavWriter::new_append(file)?, frames: at })
     }
@@ -124,6 +129,8 @@ impl<F: WavFile> WavTrack<F> {
 /// What a repair found and did.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Repair {
+    /// Frames per second.
+    pub rate: SampleRate,
     /// Whole frames kept.
     pub frames: u64,
     /// Frames the header had named; fewer were flushed, or more were there than the file holds.
@@ -136,13 +143,13 @@ impl Repair {
     /// Returns the length kept, in milliseconds.
     #[must_use]
     pub fn duration_ms(&self) -> u64 {
-        self.frames / FRAMES_PER_MS
+        self.frames / self.rate.per_ms()
     }
 
     /// Returns the milliseconds that the header promised and the file does not hold.
     #[must_use]
     pub fn lost_ms(&self) -> u64 {
-        self.named_frames.saturating_sub(self.frames).div_ceil(FRAMES_PER_MS)
+        self.named_frames.saturating_sub(self.frames).div_ceil(self.rate.per_ms())
     }
 
     /// Says that the file was sound.
@@ -161,16 +168,16 @@ pub fn repair<F: WavFile>(file: &mut F) -> Result<Repair, MediaError> {
     if len < HEADER_LEN {
         return restart(file, len);
     }
-    let named_frames = read_header(file)?;
+    let Header { rate, frames: named_frames } = read_header(file)?;
     let frames = ((len - HEADER_LEN) / FRAME_LEN).min(MAX_FRAMES);
     let whole = HEADER_LEN + frames * FRAME_LEN;
     if whole != len {
         file.set_len(whole)?;
     }
     if named_frames != frames {
-        write_header(file, frames)?;
+        write_header(file, frames, rate)?;
     }
-    Ok(Repair { frames, named_frames, cut_bytes: len - whole })
+    Ok(Repair { rate, frames, named_frames, cut_bytes: len - whole })
 }
 
 /// A header that was never complete holds no audio.
@@ -178,40 +185,52 @@ fn restart<F: WavFile>(file: &mut F, len: u64) -> Result<Repair, MediaError> {
     let mut head = Vec::new();
     file.rewind()?;
     file.take(len).read_to_end(&mut head)?;
-    check_template(&head)?;
+    let rate = rate_of(&head)?;
     file.set_len(0)?;
     file.rewind()?;
-    write_header(file, 0)?;
-    Ok(Repair { frames: 0, named_frames: 0, cut_bytes: len })
+    write_header(file, 0, rate)?;
+    Ok(Repair { rate, frames: 0, named_frames: 0, cut_bytes: len })
 }
 
-/// Compares everything but the two lengths.
-fn check_template(head: &[u8]) -> Result<(), MediaError> {
-    let differs = head
-        .iter()
-        .zip(TEMPLATE)
-        .enumerate()
-        .find(|(offset, (byte, wanted))| !matches!(offset, 4..8 | 40..44) && *byte != wanted);
-    match differs {
-        Some((offset, _)) => Err(MediaError::ForeignWav { offset }),
-        None => Ok(()),
+/// Finds the rate whose header this is, or the beginning of it, but for the two lengths.
+fn rate_of(head: &[u8]) -> Result<SampleRate, MediaError> {
+    let differs = |rate: SampleRate| {
+        let bytes = head.iter().zip(template(rate)).enumerate();
+        let mut bytes = bytes.filter(|(offset, _)| !matches!(offset, 4..8 | 40..44));
+        bytes.find(|(_, (byte, wanted))| *byte != wanted).map(|(offset, _)| offset)
+    };
+    match (differs(SampleRate::Narrow), differs(SampleRate::Wide)) {
+        (None, _) => Ok(SampleRate::Narrow),
+        (_, None) => Ok(SampleRate::Wide),
+        (Some(one), Some(other)) => Err(MediaError::ForeignWav { offset: one.max(other) }),
     }
 }
 
-/// Reads a header and returns the frames it names.
-pub(crate) fn read_header<R: Read + Seek>(file: &mut R) -> Result<u64, MediaError> {
+/// What a header says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Header {
+    pub(crate) rate: SampleRate,
+    pub(crate) frames: u64,
+}
+
+pub(crate) fn read_header<R: Read + Seek>(file: &mut R) -> Result<Header, MediaError> {
     let mut head = [0; 44];
     file.rewind()?;
     file.read_exact(&mut head)?;
-    check_template(&head)?;
+    let rate = rate_of(&head)?;
     let [.., a, b, c, d] = head;
-    Ok(u64::from(u32::from_le_bytes([a, b, c, d])) / FRAME_LEN)
+    Ok(Header { rate, frames: u64::from(u32::from_le_bytes([a, b, c, d])) / FRAME_LEN })
 }
 
-pub(crate) fn write_header<F: WavFile>(file: &mut F, frames: u64) -> Result<(), MediaError> {
+pub(crate) fn write_header<F: WavFile>(
+    file: &mut F,
+    frames: u64,
+    rate: SampleRate,
+) -> Result<(), MediaError> {
     let audio = u32::try_from(frames * FRAME_LEN).map_err(|_| MediaError::WavTooLong)?;
     let riff = audio.checked_add(36).ok_or(MediaError::WavTooLong)?;
-    let [front, back] = [TEMPLATE.get(..4), TEMPLATE.get(8..40)].map(Option::unwrap_or_default);
+    let template = template(rate);
+    let [front, back] = [template.get(..4), template.get(8..40)].map(Option::unwrap_or_default);
     let head = [front, &riff.to_le_bytes(), back, &audio.to_le_bytes()].concat();
     file.rewind()?;
     file.write_all(&head)?;
@@ -222,6 +241,8 @@ pub(crate) fn write_header<F: WavFile>(file: &mut F, frames: u64) -> Result<(), 
 /// What a file is.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Inspection {
+    /// Frames per second.
+    pub rate: SampleRate,
     /// Frames in it.
     pub frames: u64,
     /// Its SHA-256, lower-case hexadecimal.
@@ -232,7 +253,7 @@ impl Inspection {
     /// Returns the length in milliseconds.
     #[must_use]
     pub fn duration_ms(&self) -> u64 {
-        self.frames / FRAMES_PER_MS
+        self.frames / self.rate.per_ms()
     }
 }
 
@@ -243,7 +264,7 @@ pub struct Expected {
     pub duration_ms: Option<u64>,
     /// SHA-256, lower-case hexadecimal.
     pub sha256: Option<String>,
-    /// Marked spans: what is marked as loss or masked has to be silent.
+    /// Marked spans: what is marked as masked has to be silent.
     pub spans: Vec<Span>,
 }
 
@@ -297,12 +318,12 @@ const TOLERANCE_MS: u64 = 20;
 /// The first [`VerifyFault`] found.
 pub fn verify<R: Read + Seek>(file: &mut R, expected: &Expected) -> Result<Inspection, VerifyFault> {
     let len = file.seek(SeekFrom::End(0)).map_err(MediaError::from)?;
-    let named = read_header(file)?;
+    let Header { rate, frames: named } = read_header(file)?;
     let held = len.saturating_sub(HEADER_LEN) / FRAME_LEN;
     if named != held || HEADER_LEN + held * FRAME_LEN != len {
         return Err(VerifyFault::Header { named, held });
     }
-    let inspection = Inspection { frames: held, sha256: read_all(file, &expected.spans)? };
+    let inspection = Inspection { rate, frames: held, sha256: read_all(file, rate, &expected.spans)? };
     let found_ms = inspection.duration_ms();
     if let Some(expected_ms) = expected.duration_ms.filter(|wanted| wanted.abs_diff(found_ms) > TOLERANCE_MS)
     {
@@ -317,7 +338,7 @@ pub fn verify<R: Read + Seek>(file: &mut R, expected: &Expected) -> Result<Inspe
 }
 
 /// Reads a file once, for its checksum and for sound where silence is marked.
-fn read_all<R: Read + Seek>(file: &mut R, spans: &[Span]) -> Result<String, VerifyFault> {
+fn read_all<R: Read + Seek>(file: &mut R, rate: SampleRate, spans: &[Span]) -> Result<String, VerifyFault> {
     let mut hash = Sha256::new();
     let mut block = vec![0; 64 * 1024];
     let mut head = [0; 44];
@@ -331,7 +352,8 @@ fn read_all<R: Read + Seek>(file: &mut R, spans: &[Span]) -> Result<String, Veri
             return Ok(hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect());
         }
         hash.update(bytes);
-        spans.iter().try_for_each(|span| check_silence(bytes, frame, span))?;
+        let masked = spans.iter().filter(|span| span.kind == SpanKind::Masked);
+        masked.into_iter().try_for_each(|span| check_silence(bytes, frame, rate, span))?;
         frame += u64::try_from(read).unwrap_or_default() / FRAME_LEN;
     }
 }
@@ -348,20 +370,16 @@ fn read_block<R: Read>(file: &mut R, block: &mut [u8]) -> Result<usize, MediaErr
 }
 
 /// Checks the frames of one block, the first of which is `first`.
-fn check_silence(bytes: &[u8], first: u64, span: &Span) -> Result<(), VerifyFault> {
+fn check_silence(bytes: &[u8], first: u64, rate: SampleRate, span: &Span) -> Result<(), VerifyFault> {
     // Spans are rounded outwards to milliseconds: one on either end may hold sound.
-    let from = ((span.from_ms + 1) * FRAMES_PER_MS).saturating_sub(first);
-    let until = (span.until_ms.saturating_sub(1) * FRAMES_PER_MS).saturating_sub(first);
+    let from = ((span.from_ms + 1) * rate.per_ms()).saturating_sub(first);
+    let until = (span.until_ms.saturating_sub(1) * rate.per_ms()).saturating_sub(first);
     let range = |frames: u64| usize::try_from(frames).unwrap_or(usize::MAX);
-    let sounds = |frame: &[u8]| match (span.kind, frame) {
-        (SpanKind::Loss, [a, b, c, d]) => (a | b) != 0 && (c | d) != 0,
-        (SpanKind::Masked, frame) => frame.iter().any(|byte| *byte != 0),
-        _ => false,
-    };
+    let sounds = |frame: &[u8]| frame.iter().any(|byte| *byte != 0);
     let frames = bytes.chunks_exact(4).take(range(until)).enumerate().skip(range(from));
     match frames.into_iter().find(|(_, frame)| sounds(frame)) {
         Some((at, _)) => {
-            let at_ms = (first + u64::try_from(at).unwrap_or_default()) / FRAMES_PER_MS;
+            let at_ms = (first + u64::try_from(at).unwrap_or_default()) / rate.per_ms();
             Err(VerifyFault::Sound { kind: span.kind, at_ms })
         }
         None => Ok(()),

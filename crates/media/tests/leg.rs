@@ -8,8 +8,8 @@ use std::{
 };
 
 use linecard_media::{
-    DropReason, LegInput, LegOutput, LegTimer, PayloadKind, RelayLeg, Remote, RtpHeader, TelephoneEvent,
-    Verdict,
+    AudioCodec, DropReason, LegInput, LegOutput, LegTimer, Passage, PayloadKind, PayloadMap, RelayLeg,
+    Remote, RtpHeader, TelephoneEvent, Verdict,
     rtcp::{self, RtcpItem},
 };
 
@@ -33,7 +33,10 @@ struct Bench {
 impl Bench {
     fn new() -> Self {
         let mut bench = Self { leg: RelayLeg::new(TIMEOUT), now: Instant::now() };
-        bench.remote(Remote { telephone_event: Some(101), ..Remote::new(at("10.0.0.1:4000")) });
+        bench.remote(Remote {
+            formats: PayloadMap::new([(101, PayloadKind::TelephoneEvent)]),
+            ..Remote::new(at("10.0.0.1:4000"))
+        });
         bench
     }
 
@@ -65,7 +68,10 @@ impl Bench {
 #[test]
 fn audio_from_the_signalled_address_is_forwarded_and_counted() {
     let mut bench = Bench::new();
-    assert_eq!(bench.rtp("10.0.0.1:4000", &packet(1)), Verdict::Forward(PayloadKind::Pcma));
+    assert_eq!(
+        bench.rtp("10.0.0.1:4000", &packet(1)),
+        Verdict::Forward(PayloadKind::Audio(AudioCodec::Pcma))
+    );
     assert_eq!(bench.outputs(), [LegOutput::Flowing]);
     assert_eq!(bench.leg.statistics().received, 1);
 }
@@ -106,7 +112,10 @@ fn a_re_invite_moves_the_leg_to_its_new_address() {
     bench.rtp("10.0.0.1:4000", &packet(1));
     bench.remote(Remote::new(at("10.0.0.2:6000")));
     assert_eq!(bench.rtp("10.0.0.1:4000", &packet(2)), Verdict::Dropped(DropReason::UnknownSource));
-    assert_eq!(bench.rtp("10.0.0.2:6002", &packet(2)), Verdict::Forward(PayloadKind::Pcma));
+    assert_eq!(
+        bench.rtp("10.0.0.2:6002", &packet(2)),
+        Verdict::Forward(PayloadKind::Audio(AudioCodec::Pcma))
+    );
     assert_eq!(bench.leg.rtp_target(), Some(at("10.0.0.2:6002")));
 }
 
@@ -194,4 +203,25 @@ fn loss_and_duplicates_are_counted_across_the_wrap_and_a_new_source() {
     }
     let counted = bench.leg.statistics();
     assert_eq!((counted.lost, counted.restarts, counted.received), (3, 1, 8));
+}
+
+#[test]
+fn a_packet_passes_untouched_where_the_party_speaks_its_codec_and_is_transcoded_only_else() {
+    use AudioCodec::{G722, Pcma, Pcmu};
+    let mut bench = Bench::new();
+    let mut passage = |formats: &[(u8, PayloadKind)], kind, payload_type| {
+        let formats = PayloadMap::new(formats.iter().copied());
+        bench.remote(Remote { formats, ..Remote::new(at("10.0.0.1:4000")) });
+        bench.leg.passage(kind, payload_type)
+    };
+    let (event, noise) = (PayloadKind::TelephoneEvent, PayloadKind::ComfortNoise);
+    let both = [(9, PayloadKind::Audio(G722)), (8, PayloadKind::Audio(Pcma)), (96, event)];
+    assert_eq!(passage(&both, PayloadKind::Audio(Pcma), 8), Passage::Untouched);
+    assert_eq!(passage(&both, PayloadKind::Audio(G722), 9), Passage::Untouched);
+    assert_eq!(passage(&both, event, 101), Passage::Renumbered { number: 96 });
+    assert_eq!(passage(&both, noise, 13), Passage::Untouched);
+    let transcoded = Passage::Transcoded { from: Pcmu, to: G722, number: 9 };
+    assert_eq!(passage(&both, PayloadKind::Audio(Pcmu), 0), transcoded);
+    assert_eq!(passage(&both, PayloadKind::Other, 18), Passage::Untouched);
+    assert_eq!(passage(&[], PayloadKind::Audio(Pcmu), 0), Passage::Untouched);
 }

@@ -6,9 +6,9 @@ mod talk;
 
 use std::time::{Duration, Instant};
 
-use linecard_media::{Span, SpanKind, StereoMix, rtp};
+use linecard_media::{Losses, SampleRate, Span, SpanKind, StereoMix, g722, halfband, rtp};
 use proptest::prelude::*;
-use talk::{Phone, assert_same, instant, losses, record, record_one};
+use talk::{Phone, assert_same, instant, losses, record, record_at, record_one, record_with};
 
 #[test]
 fn an_undisturbed_talk_is_recorded_sample_by_sample_on_its_own_sides() {
@@ -110,6 +110,74 @@ fn loss_is_silence_and_marked() {
     let (left, mixed) = record_one(&phone, 100 * 160);
     assert_same(&left, &phone.heard(100 * 160));
     assert_eq!(losses(&mixed), [(400, 460), (1_200, 1_220)]);
+}
+
+#[test]
+fn a_concealed_loss_is_marked_all_the_same_and_touches_no_sample_that_came() {
+    let mut phone = Phone::new(1);
+    phone.voice_hz = Some(125);
+    phone.speak(100).lose(20..23).lose(60..61).lose(80..90);
+    let silent = phone.heard(100 * 160);
+    let (left, _, mixed) = record_with(Losses::Concealed, &phone, &Phone::new(0), 100 * 160);
+    assert_eq!(losses(&mixed), [(400, 460), (1_200, 1_220), (1_600, 1_800)]);
+    let loud =
+        |from_ms: usize, until_ms: usize| left[from_ms * 8..until_ms * 8].iter().any(|s| s.abs() > 2_000);
+    assert!(loud(400, 410) && loud(420, 430) && loud(1_200, 1_220) && loud(1_600, 1_620));
+    assert!(left[1_660 * 8..1_800 * 8].iter().all(|sample| *sample == 0), "faded out after 60 ms");
+    let lost = [400..460, 1_200..1_220, 1_600..1_800];
+    let came = |at: &usize| !lost.iter().any(|ms| (ms.start * 8..ms.end * 8).contains(at));
+    let pick = |line: &[i16]| (0..line.len()).filter(came).map(|at| line[at]).collect::<Vec<_>>();
+    assert_same(&pick(&left), &pick(&silent));
+}
+
+#[test]
+fn suppressed_silence_is_not_concealed() {
+    let mut phone = Phone::new(1);
+    phone.voice_hz = Some(125);
+    phone.speak(50).comfort_noise().pass(1_000).speak(20);
+    let (left, _, mixed) = record_with(Losses::Concealed, &phone, &Phone::new(0), 120 * 160);
+    assert_same(&left, &phone.heard(120 * 160));
+    assert_eq!(losses(&mixed), []);
+}
+
+#[test]
+fn a_wideband_talk_is_decoded_bit_exactly_into_a_wide_file() {
+    let mut phone = Phone::new(1);
+    phone.header.payload_type = rtp::G722;
+    phone.speak(100).lose(40..42);
+    let (left, right, mixed) = record_at(SampleRate::Wide, Losses::Silent, &phone, &Phone::new(0), 100 * 160);
+    let mut decoded = Vec::new();
+    g722::Decoder::default().decode(&phone.arrived(), &mut decoded);
+    let place = 2 * 160;
+    assert_same(&left[..40 * place], &decoded[..40 * place]);
+    assert_same(&left[40 * place..42 * place], &vec![0; 2 * place]);
+    assert_same(&left[42 * place..], &decoded[40 * place..]);
+    assert_eq!((mixed.frames, losses(&mixed)), (100 * 320, vec![(800, 840)]));
+    assert_eq!(right.len(), 100 * 320);
+}
+
+#[test]
+fn a_narrow_party_in_a_wide_file_keeps_each_sample_in_every_second_place() {
+    let mut phone = Phone::new(1);
+    phone.speak(50).pass(400).speak(20);
+    let until = 100 * 160;
+    let (left, _, _) = record_at(SampleRate::Wide, Losses::Silent, &phone, &Phone::new(0), until);
+    let even: Vec<i16> = left.iter().step_by(2).copied().collect();
+    let spoken = phone.heard(until);
+    assert_same(&even[halfband::DELAY..], &spoken[..spoken.len() - halfband::DELAY]);
+}
+
+#[test]
+fn a_wideband_party_in_a_narrow_file_is_heard_at_its_time() {
+    let mut phone = Phone::new(1);
+    phone.speak(50);
+    phone.header.payload_type = rtp::G722;
+    phone.speak(50);
+    let (left, mixed) = record_one(&phone, 110 * 160);
+    assert_same(&left[..50 * 160], &phone.heard(110 * 160)[..50 * 160]);
+    assert!(left[50 * 160 + 40..100 * 160].iter().any(|sample| sample.abs() > 500));
+    assert!(left[100 * 160 + 40..].iter().all(|sample| *sample == 0));
+    assert_eq!((losses(&mixed), mixed.customer.undecodable), (vec![], 0));
 }
 
 #[test]
@@ -243,7 +311,7 @@ fn telephone_events_make_no_sound_and_keep_the_time() {
 fn an_undecodable_payload_is_silence_and_counted() {
     let mut phone = Phone::new(1);
     phone.speak(20);
-    phone.header.payload_type = 9;
+    phone.header.payload_type = 18;
     phone.speak(5);
     phone.header.payload_type = rtp::PCMA;
     phone.speak(20);
@@ -304,7 +372,7 @@ fn the_length_is_the_wall_time_whatever_arrives() {
 fn a_hold_is_a_marked_span_and_never_a_cut() {
     let start = Instant::now();
     let at = |ms| start + Duration::from_millis(ms);
-    let mut mix = StereoMix::new(start);
+    let mut mix = StereoMix::new(start, SampleRate::Narrow, Losses::Silent);
     let mut frames = Vec::new();
     mix.begin(SpanKind::Hold, at(1_000));
     mix.begin(SpanKind::Hold, at(1_500));
@@ -323,7 +391,7 @@ fn a_masked_stretch_is_silent_on_both_sides_and_marked() {
     let start = Instant::now();
     let mut phone = Phone::new(1);
     phone.speak(250);
-    let mut mix = StereoMix::new(start);
+    let mut mix = StereoMix::new(start, SampleRate::Narrow, Losses::Silent);
     let mut frames = Vec::new();
     for sent in &phone.sent {
         let now = instant(start, sent.at);
@@ -336,7 +404,12 @@ fn a_masked_stretch_is_silent_on_both_sides_and_marked() {
         }
         let packet = linecard_media::RtpPacket::parse(&sent.bytes).unwrap();
         for side in [linecard_media::Side::Customer, linecard_media::Side::Agent] {
-            mix.push(side, &packet, linecard_media::PayloadKind::Pcma, now);
+            mix.push(
+                side,
+                &packet,
+                linecard_media::PayloadKind::Audio(linecard_media::AudioCodec::Pcma),
+                now,
+            );
         }
         mix.advance(now, &mut frames);
     }

@@ -31,7 +31,7 @@ fn here() -> IpAddr {
 }
 
 fn local() -> LocalAudio {
-    LocalAudio::g711(here(), 30_000)
+    LocalAudio::new(here(), 30_000)
 }
 
 fn text(description: &SessionDescription) -> String {
@@ -46,14 +46,14 @@ fn version(description: &SessionDescription) -> u64 {
 fn our_offer_is_printed_strictly() {
     let mut session = LocalSession::new(4711);
     let expected = "v=0\r\no=- 4711 1 IN IP4 198.51.100.7\r\ns=-\r\nc=IN IP4 198.51.100.7\r\nt=0 0\r\n\
-        m=audio 30000 RTP/AVP 8 0 101\r\na=rtpmap:8 PCMA/8000\r\na=rtpmap:0 PCMU/8000\r\n\
+        m=audio 30000 RTP/AVP 8 0 9 101\r\na=rtpmap:8 PCMA/8000\r\na=rtpmap:0 PCMU/8000\r\na=rtpmap:9 G722/8000\r\n\
         a=rtpmap:101 telephone-event/8000\r\na=fmtp:101 0-15\r\na=ptime:20\r\na=sendrecv\r\n";
     assert_eq!(text(&session.offer(&local())), expected);
 }
 
 #[test]
 fn an_ipv6_address_is_named_as_such() {
-    let offer = LocalSession::new(1).offer(&LocalAudio::g711("2001:db8::1".parse().unwrap(), 30_000));
+    let offer = LocalSession::new(1).offer(&LocalAudio::new("2001:db8::1".parse().unwrap(), 30_000));
     assert!(text(&offer).contains("c=IN IP6 2001:db8::1\r\n"));
     assert_eq!(audio_of(&offer).unwrap().remote(), Some("[2001:db8::1]:30000".parse().unwrap()));
 }
@@ -141,9 +141,9 @@ fn what_can_not_be_answered_says_why() {
         refusal("m=audio 4000 RTP/SAVP 8\n"),
         NotAcceptable::Transport { offered: vec!["RTP/SAVP".into()] }
     );
-    let none = refusal("m=audio 4000 RTP/AVP 18 9\n");
-    assert_eq!(none, NotAcceptable::NoCommonCodec { offered: vec!["G729".into(), "G722".into()] });
-    assert_eq!(none.to_string(), "no common codec, offered: G729, G722");
+    let none = refusal("m=audio 4000 RTP/AVP 18 13\n");
+    assert_eq!(none, NotAcceptable::NoCommonCodec { offered: vec!["G729".into(), "CN".into()] });
+    assert_eq!(none.to_string(), "no common codec, offered: G729, CN");
     assert!(session.current().is_none(), "a refusal changes nothing");
 }
 
@@ -184,13 +184,39 @@ fn a_repeated_offer_keeps_to_the_stream_in_use() {
 
 #[test]
 fn what_a_peer_offered_is_passed_on_untouched() {
-    let peer = offer("m=audio 4000 RTP/AVP 9 0 8 96\na=rtpmap:96 telephone-event/8000\na=ptime:30\n");
+    let peer = offer("m=audio 4000 RTP/AVP 18 9 0 13 96\na=rtpmap:96 telephone-event/8000\na=ptime:30\n");
     let passed = LocalAudio::passing_on(&audio_of(&peer).unwrap(), here(), 30_002).unwrap();
     let ours = LocalSession::new(1).offer(&passed);
-    assert_eq!(ours.media[0].formats, ["0", "8", "96"]);
+    assert_eq!(ours.media[0].formats, ["9", "0", "13", "96"]);
     assert_eq!(audio_of(&ours).unwrap().ptime_ms, Some(30));
-    let wide = offer("m=audio 4000 RTP/AVP 9\n");
-    assert_eq!(LocalAudio::passing_on(&audio_of(&wide).unwrap(), here(), 30_002), None);
+    let strange = offer("m=audio 4000 RTP/AVP 18 13\n");
+    assert_eq!(LocalAudio::passing_on(&audio_of(&strange).unwrap(), here(), 30_002), None);
+}
+
+#[test]
+fn a_second_party_is_offered_what_the_first_has_and_then_the_rest() {
+    let peer =
+        offer("m=audio 4000 RTP/AVP 9 13 97 96\na=rtpmap:97 PCMU/8000\na=rtpmap:96 telephone-event/8000\n");
+    let passed = LocalAudio::passing_on(&audio_of(&peer).unwrap(), here(), 30_002).unwrap().with_others();
+    let ours = LocalSession::new(1).offer(&passed);
+    assert_eq!(ours.media[0].formats, ["9", "13", "97", "8", "96"]);
+    let taken = offer("m=audio 4000 RTP/AVP 8\na=rtpmap:8 PCMU/8000\n");
+    let passed = LocalAudio::passing_on(&audio_of(&taken).unwrap(), here(), 30_002).unwrap().with_others();
+    let ours = LocalSession::new(1).offer(&passed);
+    assert_eq!(ours.media[0].formats, ["8", "9"], "a number that means something else is not given twice");
+}
+
+#[test]
+fn a_refused_offer_leaves_what_was_agreed_in_force() {
+    let mut session = LocalSession::new(9);
+    let agreed = session.answer_to(&offer("m=audio 4000 RTP/AVP 8\n"), &local()).unwrap();
+    let before = session.clone();
+    let mut other = local();
+    other.codecs = vec![Codec::g722()];
+    let refused = session.offer(&other);
+    session.take_back(before);
+    assert_eq!(session.current(), Some(&agreed));
+    assert!(version(&session.offer(&other)) > version(&refused), "a version is used once");
 }
 
 #[test]

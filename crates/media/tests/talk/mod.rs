@@ -12,7 +12,8 @@
 use std::time::{Duration, Instant};
 
 use linecard_media::{
-    Mixed, PayloadKind, PayloadMap, RtpHeader, RtpPacket, Side, SpanKind, StereoMix, g711, rtp,
+    AudioCodec, Losses, Mixed, PayloadKind, PayloadMap, RtpHeader, RtpPacket, SampleRate, Side, SpanKind,
+    StereoMix, g711, rtp,
 };
 
 pub const EVENT: u8 = 101;
@@ -37,16 +38,23 @@ pub struct Phone {
     pub ptime_ms: i64,
     pub sent: Vec<Sent>,
     pub noise: u32,
+    /// A steady voice of this pitch instead of noise.
+    pub voice_hz: Option<u32>,
 }
 
 impl Phone {
     pub fn new(ssrc: u32) -> Self {
         let header =
             RtpHeader { payload_type: rtp::PCMA, marker: false, sequence: 1000, timestamp: 5000, ssrc };
-        Self { header, now: 0, ptime_ms: 20, sent: Vec::new(), noise: ssrc | 1 }
+        Self { header, now: 0, ptime_ms: 20, sent: Vec::new(), noise: ssrc | 1, voice_hz: None }
     }
 
     fn payload(&mut self, len: i64) -> Vec<u8> {
+        if let Some(hz) = self.voice_hz {
+            let radians = f64::from(hz) * std::f64::consts::TAU / 8_000.0;
+            let voice = (self.now..self.now + len).map(|at| (9_000.0 * (at as f64 * radians).cos()) as i16);
+            return voice.map(g711::encode_alaw).collect();
+        }
         (0..len)
             .map(|_| {
                 self.noise = self.noise.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
@@ -127,6 +135,12 @@ impl Phone {
         self
     }
 
+    /// The payloads that arrived, in the order in which they were sent.
+    pub fn arrived(&self) -> Vec<u8> {
+        let arrived = self.sent.iter().filter(|sent| sent.arrival.is_some());
+        arrived.flat_map(|sent| RtpPacket::parse(&sent.bytes).unwrap().payload().to_vec()).collect()
+    }
+
     /// The line of samples as spoken, with silence for what never arrived.
     pub fn heard(&self, len: i64) -> Vec<i16> {
         let mut line = vec![0; len as usize];
@@ -134,7 +148,7 @@ impl Phone {
             let packet = RtpPacket::parse(&sent.bytes).unwrap();
             for (n, code) in packet.payload().iter().enumerate() {
                 let sample = match PayloadMap::default().kind(packet.payload_type()) {
-                    PayloadKind::Pcmu => g711::decode_ulaw(*code),
+                    PayloadKind::Audio(AudioCodec::Pcmu) => g711::decode_ulaw(*code),
                     _ => g711::decode_alaw(*code),
                 };
                 if let Some(place) = line.get_mut(sent.at as usize + n) {
@@ -152,15 +166,36 @@ pub fn instant(start: Instant, samples: i64) -> Instant {
 
 /// Plays both phones through a mix that is advanced every 20 ms; returns left, right and the result.
 pub fn record(customer: &Phone, agent: &Phone, until: i64) -> (Vec<i16>, Vec<i16>, Mixed) {
+    record_with(Losses::Silent, customer, agent, until)
+}
+
+/// The same, with what stands for losses.
+pub fn record_with(
+    losses: Losses,
+    customer: &Phone,
+    agent: &Phone,
+    until: i64,
+) -> (Vec<i16>, Vec<i16>, Mixed) {
+    record_at(SampleRate::Narrow, losses, customer, agent, until)
+}
+
+/// The same, into a file of a rate.
+pub fn record_at(
+    rate: SampleRate,
+    losses: Losses,
+    customer: &Phone,
+    agent: &Phone,
+    until: i64,
+) -> (Vec<i16>, Vec<i16>, Mixed) {
     let start = Instant::now();
-    let mut mix = StereoMix::new(start);
+    let mut mix = StereoMix::new(start, rate, losses);
     let mut wire: Vec<(i64, Side, &[u8])> = Vec::new();
     for (side, phone) in [(Side::Customer, customer), (Side::Agent, agent)] {
         let arrived = phone.sent.iter().filter_map(|sent| Some((sent.arrival?, side, sent.bytes.as_slice())));
         wire.extend(arrived);
     }
     wire.sort_by_key(|(at, ..)| *at);
-    let map = PayloadMap::new(Some(EVENT));
+    let map = PayloadMap::new([(EVENT, PayloadKind::TelephoneEvent)]);
     let mut frames = Vec::new();
     let mut tick = 0;
     for (at, side, bytes) in wire.into_iter().filter(|(at, ..)| *at < until) {

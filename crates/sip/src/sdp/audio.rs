@@ -90,6 +90,18 @@ impl Codec {
         Self::narrow(0, "PCMU")
     }
 
+    /// Makes G.722, whose clock is told as 8000 Hz (RFC 3551 section 4.5.2).
+    #[must_use]
+    pub fn g722() -> Self {
+        Self::narrow(9, "G722")
+    }
+
+    /// Returns every codec that this server understands, in the order in which it would rather speak.
+    #[must_use]
+    pub fn spoken() -> [Self; 3] {
+        [Self::pcma(), Self::pcmu(), Self::g722()]
+    }
+
     fn narrow(payload_type: u8, name: &str) -> Self {
         Self { payload_type, name: name.to_owned(), clock_rate: 8000, channels: 1, fmtp: None }
     }
@@ -102,10 +114,16 @@ impl Codec {
             && self.channels == other.channels
     }
 
-    /// Tells whether this is G.711 of either law at 8000 Hz.
+    /// Tells whether this is one of [`Codec::spoken`].
     #[must_use]
-    pub fn is_g711(&self) -> bool {
-        self.encodes_like(&Self::pcma()) || self.encodes_like(&Self::pcmu())
+    pub fn is_spoken(&self) -> bool {
+        Self::spoken().iter().any(|spoken| spoken.encodes_like(self))
+    }
+
+    /// Tells whether this is comfort noise (RFC 3389), which stands for silence beside any codec of 8000 Hz.
+    #[must_use]
+    pub fn is_comfort_noise(&self) -> bool {
+        self.encodes_like(&Self::narrow(13, "CN"))
     }
 
     fn is_telephone_event(&self) -> bool {

@@ -1,4 +1,4 @@
-//! Our offers and answers (RFC 3264) for media that is relayed and not transcoded.
+//! Our offers and answers (RFC 3264) for media that is relayed, and transcoded where the parties share no codec.
 //!
 //! It deliberately negotiates one plain audio stream; every other stream of a peer is rejected in its place.
 
@@ -28,30 +28,31 @@ pub struct LocalAudio {
 }
 
 impl LocalAudio {
-    /// Makes a stream of G.711 (A-law first) in packets of 20 ms with telephone events.
+    /// Makes a stream of every codec spoken here (A-law first) in packets of 20 ms with telephone events.
     #[must_use]
-    pub fn g711(address: IpAddr, port: u16) -> Self {
+    pub fn new(address: IpAddr, port: u16) -> Self {
         Self {
             address,
             port,
-            codecs: vec![Codec::pcma(), Codec::pcmu()],
+            codecs: Codec::spoken().to_vec(),
             telephone_event: Some(TELEPHONE_EVENT_PAYLOAD_TYPE),
             direction: Direction::SendReceive,
             ptime_ms: Some(20),
         }
     }
 
-    /// Makes the stream that passes a peer's G.711 on: its codecs in its order, its payload types, packet
-    /// length and direction. `None` when the peer has no G.711 on plain RTP.
+    /// Makes the stream that passes a peer's on: those of its codecs that are spoken here in its order, its comfort
+    /// noise, its payload types, packet length and direction. `None` when nothing of it is spoken here on plain RTP.
     #[must_use]
     pub fn passing_on(peer: &Audio, address: IpAddr, port: u16) -> Option<Self> {
-        let codecs: Vec<Codec> = peer.codecs.iter().filter(|codec| codec.is_g711()).cloned().collect();
+        let passes = |codec: &&Codec| codec.is_spoken() || codec.is_comfort_noise();
+        let codecs: Vec<Codec> = peer.codecs.iter().filter(passes).cloned().collect();
         let telephone_event = peer
             .telephone_events
             .iter()
             .find(|event| event.clock_rate == 8000)
             .map(|event| event.payload_type);
-        (!codecs.is_empty() && peer.protocol.is_plain()).then_some(Self {
+        (codecs.iter().any(Codec::is_spoken) && peer.protocol.is_plain()).then_some(Self {
             address,
             port,
             codecs,
@@ -59,6 +60,18 @@ impl LocalAudio {
             direction: peer.direction,
             ptime_ms: peer.ptime_ms,
         })
+    }
+
+    /// Adds, behind what is there, every other codec spoken here: for a party that has none of the first ones.
+    #[must_use]
+    pub fn with_others(mut self) -> Self {
+        for codec in Codec::spoken() {
+            let known = |own: &Codec| own.encodes_like(&codec) || own.payload_type == codec.payload_type;
+            if !self.codecs.iter().any(known) {
+                self.codecs.push(codec);
+            }
+        }
+        self
     }
 }
 
@@ -96,6 +109,12 @@ impl LocalSession {
     #[must_use]
     pub fn new(session_id: u64) -> Self {
         Self { session_id, current: None, version: 0 }
+    }
+
+    /// Takes an offer back that was refused: what held `before` it holds again (RFC 3264 section 8). The version keeps
+    /// rising.
+    pub fn take_back(&mut self, before: Self) {
+        self.current = before.current;
     }
 
     /// Returns our description last made.
@@ -173,7 +192,7 @@ impl LocalSession {
         }
         for audio in &plain {
             let codecs = common(&audio.codecs, &local.codecs);
-            if !codecs.is_empty() {
+            if codecs.iter().any(Codec::is_spoken) {
                 return Ok(((*audio).clone(), codecs));
             }
         }

@@ -335,7 +335,7 @@ export const en = {
   'rule.caller_left': 'Caller left: hung up before anybody was connected.',
   'rule.caller_lost': 'Failed: the caller’s side was lost before anybody was connected.',
   'rule.user_in_call': 'Busy: the agent had another call and takes one at a time; no phone rang.',
-  'rule.no_codec': 'Failed: the caller offered no codec that can be passed on (G.711 over plain RTP).',
+  'rule.no_codec': 'Failed: the caller offered no codec that can be passed on (G.711 or G.722).',
   'rule.no_media': 'Failed: no port for sound was free.',
   'rule.no_route': 'Failed: it could not be read whose line it is.',
   'rule.declined_in_interface': 'Declined: an agent hung up in the interface before the answer.',

@@ -146,7 +146,7 @@ export const lines = {
   'check.server_named': '{name}',
   'check.server_unnamed': 'It does not say what it is.',
   'check.codecs': '{codecs}',
-  'check.codecs_without_g711': 'No G.711 among {codecs}.',
+  'check.codecs_without_g711': 'Neither G.711 nor G.722 among {codecs}.',
   'check.codecs_untold': 'Not told outside a call (OPTIONS: {status}); the first call will show.',
   'check.codecs_unanswered': 'Not told: OPTIONS is not answered; the first call will show.',
   'check.events': '{events}',
@@ -191,7 +191,7 @@ export const lines = {
   'fix.foreign_realm': 'Check the server and the outbound proxy.',
   'fix.contacts_pushed_out': 'Give Linecard an account of its own, or let the account have more phones, and restart the phone.',
   'fix.contacts_without_us': 'The line registers again by itself. If this stays, let the account have more phones.',
-  'fix.codecs_without_g711': 'Allow G.711 (PCMA or PCMU) for this account.',
+  'fix.codecs_without_g711': 'Allow G.711 (PCMA or PCMU) or G.722 for this account.',
   'fix.no_socket': 'Try again, and look into Linecard’s log.',
   'fix.took_too_long': 'Try again, and look into Linecard’s log.',
 } as const satisfies Record<string, Message>;

@@ -186,7 +186,7 @@ export const lines: Record<keyof typeof english, Message> = {
   'check.server_named': 'Она называет себя {name}',
   'check.server_unnamed': 'Она не говорит, кто она.',
   'check.codecs': 'Есть {codecs}',
-  'check.codecs_without_g711': 'Среди {codecs} нет G.711.',
+  'check.codecs_without_g711': 'Среди {codecs} нет ни G.711, ни G.722.',
   'check.codecs_untold': 'До звонка АТС их не называет (OPTIONS: {status}); покажет первый звонок.',
   'check.codecs_unanswered': 'Неизвестно: на OPTIONS ответа нет; покажет первый звонок.',
   'check.events': 'Можно подписаться на {events}',
@@ -233,7 +233,7 @@ export const lines: Record<keyof typeof english, Message> = {
   'fix.foreign_realm': 'Проверьте сервер и исходящий прокси.',
   'fix.contacts_pushed_out': 'Заведите для Linecard отдельную учётную запись или разрешите больше телефонов и перезапустите телефон.',
   'fix.contacts_without_us': 'Линия подключится сама. Если нет — разрешите учётной записи больше телефонов.',
-  'fix.codecs_without_g711': 'Включите для этой учётной записи G.711 (PCMA или PCMU).',
+  'fix.codecs_without_g711': 'Включите для этой учётной записи G.711 (PCMA или PCMU) или G.722.',
   'fix.no_socket': 'Попробуйте ещё раз и загляните в журнал Linecard.',
   'fix.took_too_long': 'Попробуйте ещё раз и загляните в журнал Linecard.',
 };
