@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use xtask::phone::{self, PhoneSettings, RTP_PORTS, Report};
+use xtask::phone::{self, G711, PhoneSettings, RTP_PORTS, Report};
 
 use super::kamailio::Account;
 use super::net::{free_port, free_ports, own_address};
@@ -69,10 +69,17 @@ pub(crate) struct Baresip {
 impl Baresip {
     /// Starts a phone of `account` on the PBX at `pbx` and waits until it is registered (if it registers).
     pub(crate) fn start(pbx: SocketAddr, account: &Account, options: &PhoneOptions) -> Self {
+        Self::speaking(G711, pbx, account, options)
+    }
+
+    /// Starts a phone that speaks other codecs, best first, as baresip names them.
+    pub(crate) fn speaking(codecs: &str, pbx: SocketAddr, account: &Account, options: &PhoneOptions) -> Self {
         let ip = own_address();
         let (sip_port, control_port) = (free_port(ip), free_port(ip));
         let mut program = Program::new("baresip", "baresip-core");
-        configure(&program, ip, [sip_port, control_port], pbx, account, options);
+        let settings = settings(&program, ip, [sip_port, control_port], pbx, account, options);
+        let settings = PhoneSettings { codecs: codecs.into(), ..settings };
+        settings.write(&root()).expect("the phone's settings are written");
         let home = program.directory().display().to_string();
         program.start(&["-4", "-f", &home].map(String::from));
         let control = eventually("baresip opens its control port", Duration::from_secs(15), || {
@@ -187,17 +194,17 @@ impl Drop for Baresip {
     }
 }
 
-fn configure(
+fn settings(
     program: &Program,
     ip: Ipv4Addr,
     [sip_port, control_port]: [u16; 2],
     pbx: SocketAddr,
     account: &Account,
     options: &PhoneOptions,
-) {
+) -> PhoneSettings {
     let says = program.directory().join("says.wav");
     Wav::write(&says, &sine(options.tone_hz, 0, RATE_HZ as usize * 180));
-    let settings = PhoneSettings {
+    PhoneSettings {
         ip,
         sound_ip: Ipv4Addr::LOCALHOST,
         sip_port,
@@ -205,14 +212,14 @@ fn configure(
         rtp_min: free_ports(Ipv4Addr::LOCALHOST, RTP_PORTS),
         home: program.directory().into(),
         says,
+        codecs: G711.into(),
         name: format!("Agent {}", account.user),
         user: account.user.clone(),
         password: account.password.clone(),
         pbx,
         answers_itself: options.answer == Answer::Auto,
         expires_s: options.expires_s,
-    };
-    settings.write(&root()).expect("the phone's settings are written");
+    }
 }
 
 fn read_events(control: &TcpStream, events: Arc<Mutex<Vec<PhoneEvent>>>, answer: Answer) -> JoinHandle<()> {

@@ -12,6 +12,9 @@ use serde_json::{Value, json};
 /// How many ports from [`PhoneSettings::rtp_min`] on the phone may use for sound.
 pub const RTP_PORTS: u16 = 40;
 
+/// A phone's codecs unless it has others.
+pub const G711: &str = "PCMA/8000/1,PCMU/8000/1";
+
 /// What the templates ask for.
 #[derive(Clone, Debug)]
 pub struct PhoneSettings {
@@ -29,6 +32,8 @@ pub struct PhoneSettings {
     pub home: PathBuf,
     /// The WAV that it speaks: 8000 Hz, mono, 16 bit.
     pub says: PathBuf,
+    /// The codecs it speaks, best first, as baresip names them: [`G711`].
+    pub codecs: String,
     /// Its display name.
     pub name: String,
     /// Its extension, or a customer's number.
@@ -60,7 +65,7 @@ impl PhoneSettings {
         Ok(())
     }
 
-    fn words(&self) -> [(&'static str, String); 14] {
+    fn words(&self) -> [(&'static str, String); 15] {
         let answer = if self.answers_itself { "auto" } else { "manual" };
         [
             ("IP", self.ip.to_string()),
@@ -71,6 +76,7 @@ impl PhoneSettings {
             ("RTP_MAX", (self.rtp_min + RTP_PORTS - 1).to_string()),
             ("HOME", self.home.display().to_string()),
             ("SAYS", self.says.display().to_string()),
+            ("CODECS", self.codecs.clone()),
             ("NAME", self.name.clone()),
             ("USER", self.user.clone()),
             ("PASSWORD", self.password.clone()),

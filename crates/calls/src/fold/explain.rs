@@ -446,9 +446,7 @@ fn rule_text(rule: Rule) -> &'static str {
         Rule::CallerLost => "Failed: the caller's leg was lost before anybody was connected.",
         Rule::UserInCall => "Busy: the user had another call and takes one at a time; no device rang.",
         Rule::NoMedia => "Failed: no RTP port was free.",
-        Rule::NoCodec => {
-            "Failed: the caller offered no codec that can be passed on (G.711 or G.722)."
-        }
+        Rule::NoCodec => "Failed: the caller offered no codec that can be passed on (G.711 or G.722).",
         Rule::NoRoute => "Failed: it could not be read whose line it is.",
         Rule::DeclinedInInterface => "Rejected: a user hung up in the interface before the answer.",
         Rule::NobodyToRing => "No answer: the line has no user, or the user no device.",

@@ -130,6 +130,7 @@ impl Handset {
             rtp_min,
             home: directory.clone(),
             says: super::speech::path(home, person),
+            codecs: crate::phone::G711.into(),
             name: person.name.into(),
             user: person.user.into(),
             password: super::office::password(person.user),

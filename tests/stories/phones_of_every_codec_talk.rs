@@ -1,0 +1,78 @@
+//! A desk phone of G.722 alone: with a customer who has G.711 alone each hears the other, with one who has it too the
+//! talk stays wideband; the recording has both.
+
+use std::thread::sleep;
+use std::time::Duration;
+
+use serde_json::json;
+
+use super::Office;
+use super::server::{NUMBER, OTHER_NUMBER, SOON};
+use crate::peers::http::request;
+use crate::peers::{Account, Answer, Baresip, Customer, PhoneOptions, eventually};
+
+const WIDE: &str = "G722/16000/1";
+const AGENT_HZ: u32 = 700;
+const CUSTOMER_HZ: u32 = 440;
+
+/// Gives the agent a phone of other codecs in place of the one that it has.
+fn phone_of(office: &mut Office, codecs: &str) -> Baresip {
+    let path = format!("/users/{}/devices", office.agent_id);
+    for device in office.server.get(&path)["items"].as_array().expect("devices") {
+        let id = device["id"].as_str().expect("an id");
+        assert_eq!(office.server.request("DELETE", &format!("{path}/{id}"), "").status, 204);
+    }
+    let options = PhoneOptions { answer: Answer::Auto, tone_hz: AGENT_HZ, expires_s: 60 };
+    let phone = Baresip::speaking(codecs, office.pbx.address(), &Account::new("202"), &options);
+    office.pbx.wait_registered("202", 1, SOON);
+    office.adds_device("202");
+    phone
+}
+
+#[test]
+fn a_wideband_phone_and_a_narrowband_customer_hear_each_other() {
+    let mut office = Office::open(Answer::Manual);
+    let phone = phone_of(&mut office, WIDE);
+    let call = Customer::new(office.pbx.address(), b"+78312123456").speaking(CUSTOMER_HZ).call(NUMBER);
+    call.wait_talking(SOON);
+    call.rtp().wait_received(150, SOON);
+    assert!(call.rtp().heard(AGENT_HZ) > 0.1, "the customer hears the agent: {}", call.rtp().heard(AGENT_HZ));
+    call.hang_up();
+    phone.wait_closed(SOON);
+    let interaction = office.server.ended_interaction();
+    assert_eq!(interaction["outcome"], "answered", "{interaction}");
+    let wav = office.server.closed_recording(&interaction);
+    assert_eq!((wav.channels.len(), wav.rate_hz), (2, 16_000));
+    assert!(wav.tone_in(0, CUSTOMER_HZ) > 0.1 && wav.tone_in(0, AGENT_HZ) < 0.02, "customer left");
+    assert!(wav.tone_in(1, AGENT_HZ) > 0.1 && wav.tone_in(1, CUSTOMER_HZ) < 0.02, "agent right");
+    let talk_ms = interaction["talk_ms"].as_u64().expect("talk_ms");
+    assert!(wav.duration_ms().abs_diff(talk_ms) <= 20, "WAV {} ms, talk {talk_ms} ms", wav.duration_ms());
+    let heard = phone.heard();
+    assert!(heard[0].tone_in(0, CUSTOMER_HZ) > 0.1, "the agent hears: {}", heard[0].tone_in(0, CUSTOMER_HZ));
+    office.server.command(&["recording", "verify", "--all"], "");
+}
+
+#[test]
+fn two_wideband_phones_stay_wideband() {
+    let mut office = Office::open(Answer::Manual);
+    let phone = phone_of(&mut office, WIDE);
+    let options = PhoneOptions { answer: Answer::Auto, tone_hz: CUSTOMER_HZ, expires_s: 60 };
+    let account = Account::new("101").with_number(OTHER_NUMBER);
+    let customer = Baresip::speaking("G722/16000/1,PCMU/8000/1", office.pbx.address(), &account, &options);
+    office.pbx.wait_registered("101", 1, SOON);
+    let token = office.server.log_in("maria");
+    let wish = json!({"to": OTHER_NUMBER}).to_string();
+    let reply = request(office.server.http, "POST", "/api/v1/calls", &wish, Some(&token)).expect("an answer");
+    assert_eq!(reply.status, 202, "{}", String::from_utf8_lossy(&reply.body));
+    eventually("they talk", SOON, || {
+        (office.server.get("/calls")["items"][0]["state"] == "answered").then_some(())
+    });
+    sleep(Duration::from_millis(2_000));
+    customer.hang_up();
+    phone.wait_closed(SOON);
+    let interaction = office.server.ended_interaction();
+    let wav = office.server.closed_recording(&interaction);
+    assert_eq!((wav.channels.len(), wav.rate_hz), (2, 16_000));
+    assert!(wav.tone_in(0, CUSTOMER_HZ) > 0.1 && wav.tone_in(0, AGENT_HZ) < 0.02, "customer left");
+    assert!(wav.tone_in(1, AGENT_HZ) > 0.1 && wav.tone_in(1, CUSTOMER_HZ) < 0.02, "agent right");
+}
