@@ -39,6 +39,8 @@ pub struct RelayOptions {
     pub writers: usize,
     /// What stands in recordings for lost packets.
     pub losses: Losses,
+    /// How long a pair of ports rests after a call.
+    pub port_rest: Duration,
     /// Decides the order of ports.
     pub seed: u64,
 }
@@ -46,8 +48,15 @@ pub struct RelayOptions {
 impl Default for RelayOptions {
     fn default() -> Self {
         let rtp_timeout = Duration::from_secs(30);
-        let losses = Losses::Concealed;
-        Self { port_min: 16_384, port_max: 32_766, rtp_timeout, writers: 1, losses, seed: 0 }
+        Self {
+            port_min: 16_384,
+            port_max: 32_766,
+            rtp_timeout,
+            writers: 1,
+            losses: Losses::Concealed,
+            port_rest: Duration::from_secs(2),
+            seed: 0,
+        }
     }
 }
 
@@ -177,7 +186,7 @@ impl Media {
         store: &RecordingStore,
         events: UnboundedSender<MediaEvent>,
     ) -> Result<Self, MediaStartError> {
-        let pool = PortPool::new(options.port_min, options.port_max, options.seed);
+        let pool = PortPool::new(options.port_min, options.port_max, options.port_rest, options.seed);
         if pool.free() == 0 {
             let RelayOptions { port_min, port_max, .. } = *options;
             return Err(MediaStartError::Range { port_min, port_max });
@@ -235,12 +244,25 @@ impl MediaHandle {
     /// # Errors
     /// [`PortError`]: the call is to be refused.
     pub fn open_leg(&self, local: IpAddr) -> Result<OpenLeg, PortError> {
-        let ports = self.pool.lend(local)?;
+        self.pool.lend(local).map(|ports| self.open(local, ports))
+    }
+
+    fn open(&self, local: IpAddr, ports: LentPorts) -> OpenLeg {
         let id = LegId(self.next.fetch_add(1, Ordering::Relaxed));
         let port = ports.lease.port();
         let [rtp, rtcp] = [port, port.saturating_add(1)].map(|port| SocketAddr::new(local, port));
         self.send(Command::Open { leg: id, ports });
-        Ok(OpenLeg { id, rtp, rtcp })
+        OpenLeg { id, rtp, rtcp }
+    }
+
+    /// Opens two legs or none: a call that cannot have the second is not to have the first.
+    ///
+    /// # Errors
+    /// [`PortError`]: the call is to be refused.
+    pub fn open_pair(&self, local: IpAddr) -> Result<[OpenLeg; 2], PortError> {
+        // Both are bound before the relay hears of either.
+        let ports = [self.pool.lend(local)?, self.pool.lend(local)?];
+        Ok(ports.map(|ports| self.open(local, ports)))
     }
 
     /// Says where a leg's party is and what it is willing to do: after each SDP from it.

@@ -209,6 +209,7 @@ fn relay_options(config: &Config) -> Result<RelayOptions, StartError> {
         port_max: config.media.port_max,
         rtp_timeout: Duration::from_secs(u64::from(config.media.rtp_timeout_s)),
         writers: 1,
+        port_rest: RelayOptions::default().port_rest,
         losses: if config.recording.conceal { Losses::Concealed } else { Losses::Silent },
         seed: u64::from_le_bytes([a, b, c, d, e, f, g, h]),
     })

@@ -197,9 +197,10 @@ fn media_that_stays_away_is_reported_once() {
 }
 
 #[test]
-fn exhausted_ports_are_an_error_and_come_back_after_use() {
+fn exhausted_ports_are_an_error_and_come_back_after_a_rest() {
     let folder = tempfile::tempdir().unwrap();
-    let few = RelayOptions { port_min: 21_000, port_max: 21_005, ..options() };
+    let port_rest = Duration::from_millis(300);
+    let few = RelayOptions { port_min: 21_000, port_max: 21_005, port_rest, ..options() };
     let mut exchange = Exchange::start(folder.path(), &few);
     let legs: Vec<_> = (0..3).map(|_| exchange.handle.open_leg(own_address()).unwrap()).collect();
     for leg in &legs {
@@ -207,8 +208,17 @@ fn exhausted_ports_are_an_error_and_come_back_after_use() {
     }
     let refused = exchange.handle.open_leg(own_address());
     assert!(matches!(refused, Err(PortError::Exhausted { pairs: 3 })));
+    let closing = Instant::now();
     exchange.totals(legs[1].id);
-    let again = exchange.handle.open_leg(own_address()).unwrap();
+    assert!(exchange.handle.open_pair(own_address()).is_err(), "not one without the other");
+    let again = loop {
+        match exchange.handle.open_leg(own_address()) {
+            Ok(leg) => break leg,
+            Err(_) => assert!(closing.elapsed() < Duration::from_secs(5), "they come back"),
+        }
+        thread::sleep(Duration::from_millis(5));
+    };
+    assert!(closing.elapsed() >= port_rest, "late packets of the old call meet nobody");
     assert_eq!(again.rtp, legs[1].rtp);
     assert!(exchange.handle.open_leg(own_address()).is_err());
     exchange.media.shutdown();

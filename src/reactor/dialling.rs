@@ -35,6 +35,10 @@ impl Reactor {
         if self.parts.directory.line(order.line).is_none() {
             return Err(Refusal::NoSuchLine);
         }
+        let media = self.parts.media.open_pair(self.parts.settings.media_address).map_err(|error| {
+            tracing::error!(%error, "no RTP ports for a call");
+            Refusal::NoPorts
+        })?;
         let at = wall_clock();
         let leg = self.parts.engine.make_leg(at);
         let request = DialRequest {
@@ -46,7 +50,12 @@ impl Reactor {
             caller_id: order.caller_id,
         };
         self.engine(Input::DialRequested { request, route, contact: order.contact });
-        let call = self.parts.engine.call_of(leg).and_then(|call| self.parts.engine.call(call));
+        let call = self.parts.engine.call_of(leg);
+        match call {
+            Some(call) => self.legs.reserve(call, media),
+            None => media.iter().for_each(|leg| self.parts.media.close_leg(leg.id, Instant::now())),
+        }
+        let call = call.and_then(|call| self.parts.engine.call(call));
         call.ok_or(Refusal::NoSuchCall)
     }
 

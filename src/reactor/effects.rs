@@ -114,8 +114,9 @@ impl Reactor {
         }
     }
 
-    fn release_media(&self, call: CallId) {
-        for media in self.legs.of_call(call).filter_map(|(_, leg)| leg.media) {
+    fn release_media(&mut self, call: CallId) {
+        let reserved = self.legs.release_reserved(call);
+        for media in self.legs.of_call(call).filter_map(|(_, leg)| leg.media).chain(reserved) {
             self.parts.media.close_leg(media.id, self.told_at);
         }
     }
@@ -202,7 +203,9 @@ impl Reactor {
     /// Sends an INVITE with an offer of its own, or says with which status it counts as refused.
     pub(super) fn place(&mut self, leg: LegId, call: CallId, placing: Placing) -> Result<(), u16> {
         let Placing { target, route, caller, headers, like, party } = placing;
-        let media = self.parts.media.open_leg(self.parts.settings.media_address).map_err(|error| {
+        let reserved = self.legs.take_reserved(call).map(Ok);
+        let opened = reserved.unwrap_or_else(|| self.parts.media.open_leg(self.parts.settings.media_address));
+        let media = opened.map_err(|error| {
             tracing::error!(%error, "no RTP ports for a leg");
             503_u16
         })?;

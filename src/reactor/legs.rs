@@ -143,6 +143,8 @@ pub(super) struct Legs {
     by_id: HashMap<LegId, Leg>,
     by_handle: HashMap<DialogHandle, LegId>,
     by_media: HashMap<crate::media::LegId, LegId>,
+    /// Legs with ports that calls have from their beginning, for whom they will dial.
+    reserved: HashMap<CallId, Vec<OpenLeg>>,
 }
 
 impl Legs {
@@ -202,6 +204,19 @@ impl Legs {
             self.by_media.remove(&media.id);
         }
         Some(leg)
+    }
+
+    pub(super) fn reserve(&mut self, call: CallId, legs: impl IntoIterator<Item = OpenLeg>) {
+        self.reserved.entry(call).or_default().extend(legs);
+    }
+
+    pub(super) fn take_reserved(&mut self, call: CallId) -> Option<OpenLeg> {
+        self.reserved.get_mut(&call)?.pop()
+    }
+
+    /// Takes what a call that is over has not needed.
+    pub(super) fn release_reserved(&mut self, call: CallId) -> Vec<OpenLeg> {
+        self.reserved.remove(&call).unwrap_or_default()
     }
 
     /// Forgets the legs of a call and returns them.

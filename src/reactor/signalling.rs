@@ -98,7 +98,8 @@ impl Reactor {
         }
         let (line_id, user, username) = (line.id, line.account.user_id, line.account.username.clone());
         let leg = self.parts.engine.make_leg(at);
-        let media = self.parts.media.open_leg(self.parts.settings.media_address);
+        // With the ports of the first device that will ring: a call has both or is refused.
+        let media = self.parts.media.open_pair(self.parts.settings.media_address);
         let mut new = Leg {
             handle,
             call: None,
@@ -109,15 +110,9 @@ impl Reactor {
             sound: Sound::Silent { asked_at: now },
             said: Said::Told(Direction::SendReceive),
             beside: None,
-            media: media.as_ref().ok().copied(),
+            media: media.as_ref().ok().map(|[own, _]| *own),
         };
-        let passable = match (offer, new.media) {
-            (Some(offer), Some(media)) => {
-                let told = self.parts.settings.external_address;
-                new.hear(offer).is_some_and(|audio| passing_on(&media, Some(&audio), told).is_some())
-            }
-            _ => true,
-        };
+        let passable = offer.is_none_or(|offer| self.can_pass_on(&mut new, offer));
         self.legs.add(leg, new);
         let from = request.headers.from_().ok();
         let from_tag = from.and_then(|from| from.tag().map(|tag| tag.to_string())).unwrap_or_default();
@@ -133,6 +128,9 @@ impl Reactor {
             from_tag,
         }));
         let call = self.parts.engine.call_of(leg);
+        if let (Some(call), Ok([_, device])) = (call, &media) {
+            self.legs.reserve(call, [*device]);
+        }
         if let Some(known) = self.legs.get_mut(leg) {
             known.call = call;
         }
@@ -147,6 +145,13 @@ impl Reactor {
         if let Some(call) = call {
             self.engine(Input::MediaUnavailable { call, why });
         }
+    }
+
+    /// Reads a customer's first offer and tells whether anything of it can be passed on; without ports nobody asks.
+    fn can_pass_on(&self, leg: &mut Leg, offer: &[u8]) -> bool {
+        let Some(media) = leg.media else { return true };
+        let told = self.parts.settings.external_address;
+        leg.hear(offer).is_some_and(|audio| passing_on(&media, Some(&audio), told).is_some())
     }
 
     fn leg_answered(&mut self, handle: DialogHandle, sdp: Option<&[u8]>) {

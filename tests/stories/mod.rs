@@ -22,6 +22,7 @@ mod every_unanswered_call_has_its_outcome;
 mod hostile_callers_are_shown_as_text;
 mod hostile_names_are_text_on_the_page;
 mod known_customer_pops_before_the_answer;
+mod means_run_out_and_no_call_is_half;
 mod phones_of_every_codec_talk;
 mod server;
 mod the_demonstration_shows_the_main_job;

@@ -127,6 +127,11 @@ impl Linecard {
         });
     }
 
+    /// Its process id.
+    pub(crate) fn pid(&self) -> u32 {
+        self.program.pid()
+    }
+
     pub(crate) fn config(&self) -> PathBuf {
         self.folder.path().join("linecard.toml")
     }

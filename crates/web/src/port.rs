@@ -93,6 +93,9 @@ pub enum Refusal {
     /// It cannot be done with the talk as it stands.
     #[error("{}", in_words(*.0))]
     Talk(TalkRefusal),
+    /// Every RTP port is in use.
+    #[error("all lines for sound are busy; try again when a call has ended")]
+    NoPorts,
     /// The server is stopping.
     #[error("the server is stopping")]
     Stopping,
