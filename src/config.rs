@@ -14,6 +14,8 @@ use linecard_store::{Address, StoreError};
 use linecard_web::Network;
 use serde::{Deserialize, Serialize};
 
+use crate::media::Srtp;
+
 /// The name of the file read when no `--config` is given and it exists in the working directory.
 pub const DEFAULT_FILE: &str = "linecard.toml";
 
@@ -119,6 +121,8 @@ pub struct MediaConfig {
     pub port_max: u16,
     /// Seconds without RTP after which a talk counts as dead.
     pub rtp_timeout_s: u32,
+    /// Whether talks are encrypted, by keys in the session descriptions (SDES).
+    pub srtp: Srtp,
 }
 
 /// `[recording]`.
@@ -249,7 +253,7 @@ impl Default for SipConfig {
 
 impl Default for MediaConfig {
     fn default() -> Self {
-        Self { port_min: 16384, port_max: 32766, rtp_timeout_s: 30 }
+        Self { port_min: 16384, port_max: 32766, rtp_timeout_s: 30, srtp: Srtp::Off }
     }
 }
 
@@ -424,7 +428,7 @@ impl Config {
     }
 
     fn check_ports(&self) -> Result<(), ConfigError> {
-        let MediaConfig { port_min, port_max, rtp_timeout_s } = self.media;
+        let MediaConfig { port_min, port_max, rtp_timeout_s, srtp: _ } = self.media;
         if port_min < 1024 || port_min % 2 != 0 {
             return Err(ConfigError::new(
                 "media.port_min",

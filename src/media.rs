@@ -4,6 +4,7 @@
 //! the two parties share no codec; a copy goes to the recorder's queue and never waits for it. Nothing here knows SIP: the reactor opens legs,
 //! says where their parties are, bridges and closes them. RFC 3550, RFC 3264 (directions), RFC 3605.
 
+mod line;
 mod ports;
 mod relay;
 
@@ -41,6 +42,8 @@ pub struct RelayOptions {
     pub losses: Losses,
     /// How long a pair of ports rests after a call.
     pub port_rest: Duration,
+    /// Whether talks are encrypted.
+    pub srtp: Srtp,
     /// Decides the order of ports.
     pub seed: u64,
 }
@@ -55,6 +58,7 @@ impl Default for RelayOptions {
             writers: 1,
             losses: Losses::Concealed,
             port_rest: Duration::from_secs(2),
+            srtp: Srtp::Off,
             seed: 0,
         }
     }
@@ -70,6 +74,34 @@ impl std::fmt::Display for LegId {
     }
 }
 
+/// Whether talks are encrypted.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Srtp {
+    /// Never.
+    #[default]
+    Off,
+    /// Where the other end can do it.
+    Optional,
+    /// Always: who cannot do it is refused.
+    Required,
+}
+
+/// Keys of a leg's own for both suites, master key and salt joined. They never show themselves.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct OwnKeys {
+    /// For the suite with tags of 80 bits.
+    pub tag80: [u8; 30],
+    /// For the suite with tags of 32 bits.
+    pub tag32: [u8; 30],
+}
+
+impl std::fmt::Debug for OwnKeys {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("OwnKeys")
+    }
+}
+
 /// A leg whose ports are bound: what its SDP may promise.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct OpenLeg {
@@ -79,6 +111,10 @@ pub struct OpenLeg {
     pub rtp: SocketAddr,
     /// Local RTCP address, one port above.
     pub rtcp: SocketAddr,
+    /// Whether it is to be encrypted.
+    pub srtp: Srtp,
+    /// What it would protect its packets with.
+    pub keys: OwnKeys,
 }
 
 /// What a leg has counted and what became of its packets.
@@ -207,7 +243,8 @@ impl Media {
                 let _ = alarm.send(MediaEvent::Broken { part: MediaPart::Relay });
             }
         })?;
-        let handle = MediaHandle { pool, commands, waker, next: Arc::new(AtomicU64::new(1)) };
+        let handle =
+            MediaHandle { pool, srtp: options.srtp, commands, waker, next: Arc::new(AtomicU64::new(1)) };
         Ok(Self { handle, relay, recorder })
     }
 
@@ -227,12 +264,23 @@ impl Media {
     }
 }
 
+/// Draws keys.
+fn own_keys(address: IpAddr) -> Result<OwnKeys, PortError> {
+    let mut keys = OwnKeys { tag80: [0; 30], tag32: [0; 30] };
+    for key in [&mut keys.tag80, &mut keys.tag32] {
+        getrandom::fill(key)
+            .map_err(|error| PortError::Socket { address, source: io::Error::other(error.to_string()) })?;
+    }
+    Ok(keys)
+}
+
 /// Gives commands to the relay. Cheap to clone; no call waits for the relay.
 ///
 /// Commands about legs or recordings that do not exist (any more) do nothing.
 #[derive(Clone)]
 pub struct MediaHandle {
     pool: PortPool,
+    srtp: Srtp,
     commands: Sender<Command>,
     waker: Arc<Waker>,
     next: Arc<AtomicU64>,
@@ -244,15 +292,15 @@ impl MediaHandle {
     /// # Errors
     /// [`PortError`]: the call is to be refused.
     pub fn open_leg(&self, local: IpAddr) -> Result<OpenLeg, PortError> {
-        self.pool.lend(local).map(|ports| self.open(local, ports))
+        Ok(self.open(local, self.pool.lend(local)?, own_keys(local)?))
     }
 
-    fn open(&self, local: IpAddr, ports: LentPorts) -> OpenLeg {
+    fn open(&self, local: IpAddr, ports: LentPorts, keys: OwnKeys) -> OpenLeg {
         let id = LegId(self.next.fetch_add(1, Ordering::Relaxed));
         let port = ports.lease.port();
         let [rtp, rtcp] = [port, port.saturating_add(1)].map(|port| SocketAddr::new(local, port));
         self.send(Command::Open { leg: id, ports });
-        OpenLeg { id, rtp, rtcp }
+        OpenLeg { id, rtp, rtcp, srtp: self.srtp, keys }
     }
 
     /// Opens two legs or none: a call that cannot have the second is not to have the first.
@@ -261,8 +309,9 @@ impl MediaHandle {
     /// [`PortError`]: the call is to be refused.
     pub fn open_pair(&self, local: IpAddr) -> Result<[OpenLeg; 2], PortError> {
         // Both are bound before the relay hears of either.
-        let ports = [self.pool.lend(local)?, self.pool.lend(local)?];
-        Ok(ports.map(|ports| self.open(local, ports)))
+        let lend = || Ok::<_, PortError>((self.pool.lend(local)?, own_keys(local)?));
+        let both = [lend()?, lend()?];
+        Ok(both.map(|(ports, keys)| self.open(local, ports, keys)))
     }
 
     /// Says where a leg's party is and what it is willing to do: after each SDP from it.

@@ -31,7 +31,7 @@ use crate::doctor::Consulting;
 use crate::http::Http;
 use crate::hub::Hub;
 use crate::ledger::Ledger;
-use crate::media::{Losses, Media, RelayOptions};
+use crate::media::{Losses, Media, RelayOptions, Srtp};
 use crate::reactor::{Parts, Queues, Reactor, Settings};
 use crate::recorder::{RecordingStore, Recovered};
 use crate::tls::{CertificateFiles, own_names};
@@ -204,11 +204,15 @@ fn open_recordings(config: &Config) -> Result<RecordingStore, StartError> {
 
 fn relay_options(config: &Config) -> Result<RelayOptions, StartError> {
     let [a, b, c, d, e, f, g, h, ..] = chance::seed()?;
+    if config.media.srtp != Srtp::Off {
+        tracing::warn!("media.srtp: the keys are in the SIP messages; only lines over TLS keep them secret");
+    }
     Ok(RelayOptions {
         port_min: config.media.port_min,
         port_max: config.media.port_max,
         rtp_timeout: Duration::from_secs(u64::from(config.media.rtp_timeout_s)),
         writers: 1,
+        srtp: config.media.srtp,
         port_rest: RelayOptions::default().port_rest,
         losses: if config.recording.conceal { Losses::Concealed } else { Losses::Silent },
         seed: u64::from_le_bytes([a, b, c, d, e, f, g, h]),

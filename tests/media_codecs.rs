@@ -1,11 +1,14 @@
 //! Talks between parties of different codecs over real sockets: passed on, transcoded, recorded.
 
+#![allow(clippy::cast_possible_truncation)]
+
 use std::time::Instant;
 
 use crate::media_parties::{Exchange, Party, find, number_of, options, recording};
 use linecard::recorder::RecordingState;
 use linecard_media::codec::{Decoder, Encoder};
-use linecard_media::{AudioCodec, RtpHeader, RtpPacket};
+use linecard_media::srtp::SrtpLeg;
+use linecard_media::{AudioCodec, MasterKey, RtpHeader, RtpPacket, SrtpKeys, SrtpSuite};
 
 #[test]
 fn a_wideband_talk_is_passed_on_untouched_and_recorded_at_16_khz() {
@@ -151,6 +154,45 @@ fn comfort_noise_is_passed_on_and_is_no_sound_and_no_loss() {
     let end = find(&heard, &customer.samples(0..20)).unwrap() + 20 * 160;
     assert!(heard[end..end + 3_000].iter().all(|sample| *sample == 0), "silence, and no noise of ours");
     assert!(find(&heard, &customer.samples(21..41)).is_some_and(|at| at >= end + 3_000));
+    exchange.media.shutdown();
+}
+
+#[test]
+fn a_protected_leg_sends_and_believes_protected_packets_only() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut exchange = Exchange::start(folder.path(), &options());
+    let (customer, agent) = (Party::new(11), Party::new(22));
+    let (left, right) = (exchange.seat(&customer), exchange.seat(&agent));
+    let [ours, theirs] = [1, 2].map(|byte| MasterKey::new([byte; 30]));
+    let suite = SrtpSuite::Aes128Sha1Tag80;
+    let keys = SrtpKeys { suite, local: ours, remote: theirs };
+    exchange.handle.set_remote(right.id, linecard::media::Remote { srtp: Some(keys), ..agent.remote() });
+    exchange.bridge(left.id, right.id, Some("secret"));
+    let mut agents_end = SrtpLeg::new(SrtpKeys { suite, local: theirs, remote: ours });
+    let received = agent.listen();
+    customer.talk(left.rtp, 0..20).join().unwrap();
+    let received = received.join().unwrap();
+    assert_eq!(received.len(), 20);
+    for (n, packet) in received.iter().enumerate() {
+        let plain = customer.packet(n);
+        assert_ne!(packet[12..plain.len()], plain[12..], "nothing readable leaves");
+        assert_eq!(agents_end.open(packet), Some(plain), "and the agent reads what was said");
+    }
+    let received = customer.listen();
+    for n in 0..20 {
+        let protected = agents_end.protect(&agent.packet(n)).unwrap();
+        agent.rtp.send_to(&protected, right.rtp).unwrap();
+        // Who records and sends again what was said reaches nobody, and neither does a plain packet.
+        agent.rtp.send_to(&protected, right.rtp).unwrap();
+        agent.rtp.send_to(&agent.packet(100 + n), right.rtp).unwrap();
+        std::thread::sleep(crate::media_parties::PTIME);
+    }
+    exchange.handle.stop_recording(recording("secret"), Instant::now());
+    assert_eq!(received.join().unwrap(), (0..20).map(|n| agent.packet(n)).collect::<Vec<_>>());
+    assert_eq!(exchange.wait_closed("secret").spans, []);
+    let (_, heard) = exchange.heard("secret");
+    assert!(find(&heard, &agent.samples(0..20)).is_some(), "the recording is readable");
+    assert_eq!(exchange.totals(right.id).heard.unprotected, 40);
     exchange.media.shutdown();
 }
 

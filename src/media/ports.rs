@@ -168,8 +168,7 @@ mod tests {
     fn the_order_is_random_and_the_ports_are_even() {
         let ports = |seed| -> Vec<u16> {
             let pool = PortPool::new(20_001, 20_100, Duration::ZERO, seed);
-            let free = pool.lock().iter().map(|it| it.port).collect();
-            free
+            Vec::from_iter(pool.lock().iter().map(|it| it.port))
         };
         assert_ne!(ports(1), ports(2));
         let mut sorted = ports(1);

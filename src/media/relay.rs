@@ -17,7 +17,8 @@ use mio::net::UdpSocket;
 use mio::{Events, Interest, Poll, Token};
 use tokio::sync::mpsc::UnboundedSender;
 
-use super::ports::{Lease, LentPorts};
+use super::line::{Line, Playing};
+use super::ports::LentPorts;
 use super::{Bridge, LegId, LegTotals, MediaEvent, MediaPart};
 use crate::recorder::{Edge, Lane, LaneState, RecordingId, Slot, Tap};
 
@@ -30,8 +31,6 @@ const TURN: usize = 32;
 const DATAGRAM_LEN: usize = 2_048;
 /// How often legs are asked for silence.
 const TICK: Duration = Duration::from_millis(500);
-/// How long a packet of a tone sounds.
-const PACKET: Duration = Duration::from_millis(20);
 
 /// What the relay is told.
 pub(super) enum Command {
@@ -46,48 +45,6 @@ pub(super) enum Command {
     StopRecording { recording: RecordingId, at: Instant },
     Close { leg: LegId, at: Instant },
     Shutdown { at: Instant },
-}
-
-/// A leg with its sockets.
-struct Line {
-    id: LegId,
-    leg: RelayLeg,
-    rtp: UdpSocket,
-    rtcp: UdpSocket,
-    /// Index of the line it is bridged with.
-    peer: Option<usize>,
-    tap: Option<(Slot, Side)>,
-    playing: Option<Playing>,
-    /// Busy while the peer does not speak this line's codec.
-    transcoder: Option<Transcoder>,
-    forwarded: u64,
-    transcoded: u64,
-    unforwarded: u64,
-    /// Dropped after the sockets: fields drop in order.
-    _lease: Lease,
-}
-
-/// A tone that a line's party hears.
-struct Playing {
-    tone: ToneStream,
-    /// When the next packet is to leave.
-    due: Instant,
-}
-
-impl Line {
-    /// Sends what of the tone is due; returns when the next packet is.
-    fn play_on(&mut self, now: Instant) -> Option<Instant> {
-        let playing = self.playing.as_mut()?;
-        while playing.due <= now {
-            let packet = playing.tone.next_packet();
-            if let Some(target) = self.leg.rtp_target() {
-                // Lost like any datagram.
-                let _ = self.rtp.send_to(&packet, target);
-            }
-            playing.due += PACKET;
-        }
-        Some(playing.due)
-    }
 }
 
 /// Which of a line's sockets.
@@ -228,6 +185,8 @@ impl Relay {
     fn take_rtp(&mut self, index: usize, from: SocketAddr, bytes: &[u8]) {
         let now = Instant::now();
         let Some(line) = self.line_mut(index) else { return };
+        let Some(bytes) = line.leg.open(bytes) else { return };
+        let bytes = &*bytes;
         let Verdict::Forward(kind) = line.leg.handle_input(LegInput::Rtp { from, bytes }, now) else {
             return;
         };
@@ -248,14 +207,13 @@ impl Relay {
     fn forward(&mut self, index: usize, peer: usize, kind: PayloadKind, bytes: &[u8]) -> bool {
         let Some(to) = self.line_mut(peer) else { return false };
         to.playing = None;
-        let Some(target) = to.leg.rtp_target() else { return false };
         let &[_, second, ..] = bytes else { return false };
         match to.leg.passage(kind, second & 0x7f) {
-            Passage::Untouched => to.rtp.send_to(bytes, target).is_ok(),
+            Passage::Untouched => to.send(bytes),
             Passage::Renumbered { number } => {
                 let mut renumbered = bytes.to_vec();
                 renumbered.iter_mut().skip(1).take(1).for_each(|byte| *byte = (second & 0x80) | number);
-                to.rtp.send_to(&renumbered, target).is_ok()
+                to.send(&renumbered)
             }
             Passage::Transcoded { from, to, number } => {
                 let Some(line) = self.line_mut(index) else { return false };
@@ -264,22 +222,21 @@ impl Relay {
                 let made = RtpPacket::parse(bytes).ok().and_then(|it| transcoder.transcode(&it, number));
                 line.transcoded += 1;
                 let to = self.line_mut(peer);
-                made.zip(to).is_some_and(|(made, to)| to.rtp.send_to(&made, target).is_ok())
+                made.zip(to).is_some_and(|(made, to)| to.send(&made))
             }
         }
     }
 
     fn take_rtcp(&mut self, index: usize, from: SocketAddr, bytes: &[u8]) {
         let Some(line) = self.line_mut(index) else { return };
+        let Some(bytes) = line.leg.open_rtcp(bytes) else { return };
+        let bytes = &*bytes;
         if line.leg.handle_input(LegInput::Rtcp { from, bytes }, Instant::now()) != Verdict::ForwardRtcp {
             return;
         }
         let peer = line.peer;
-        if let Some(peer) = peer.and_then(|peer| self.line_mut(peer))
-            && let Some(target) = peer.leg.rtcp_target()
-        {
-            // Lost like any datagram: reports are repeated.
-            let _ = peer.rtcp.send_to(bytes, target);
+        if let Some(peer) = peer.and_then(|peer| self.line_mut(peer)) {
+            peer.send_rtcp(bytes);
         }
     }
 

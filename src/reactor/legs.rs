@@ -5,13 +5,14 @@ use std::net::IpAddr;
 use std::time::Instant;
 
 use linecard_calls::{CallId, LegId, Party};
-use linecard_media::{AudioCodec, PayloadKind, PayloadMap};
+use linecard_media::{AudioCodec, MasterKey, PayloadKind, PayloadMap, SrtpKeys, SrtpSuite};
 use linecard_sip::invite::DialogHandle;
 use linecard_sip::sdp::{
-    Audio, Codec, Direction, LocalAudio, LocalSession, NotAcceptable, SessionDescription, audio_of,
+    Audio, Codec, Crypto, CryptoSuite, Direction, Encryption, LocalAudio, LocalSession, NotAcceptable,
+    SessionDescription, audio_of, audios_of,
 };
 
-use crate::media::{OpenLeg, Remote};
+use crate::media::{OpenLeg, Remote, Srtp};
 
 /// One leg.
 #[derive(Debug)]
@@ -65,9 +66,12 @@ pub(super) enum Sound {
 }
 
 impl Leg {
-    /// Returns the audio stream that the party described.
+    /// Returns the audio stream that the party described: the one in use, once one is.
     pub(super) fn audio(&self) -> Option<Audio> {
-        self.description.as_ref().and_then(audio_of)
+        let description = self.description.as_ref()?;
+        let in_use = self.session.index();
+        let used = audios_of(description).into_iter().find(|audio| Some(audio.index) == in_use);
+        used.filter(|audio| audio.port != 0).or_else(|| audio_of(description))
     }
 
     /// Reads a description of the party; one that cannot be read leaves the old one in force.
@@ -106,14 +110,36 @@ impl Leg {
         answer.or_else(|_| self.session.answer_to(offer, &local.clone().with_others()))
     }
 
-    /// Returns what the relay has to know of the party.
+    /// Returns the keys that both ends have told each other: those under one number.
+    fn srtp(&self) -> Option<SrtpKeys> {
+        let ours = self.session.current().and_then(audio_of)?.cryptos;
+        let theirs = self.audio()?.cryptos;
+        let pair = |own: &Crypto| {
+            let same = |it: &&Crypto| (it.tag, it.suite) == (own.tag, own.suite);
+            theirs.iter().find(same).map(|it| (*own, *it))
+        };
+        let (own, party) = ours.iter().find_map(pair)?;
+        let suite = match own.suite {
+            CryptoSuite::Aes128Sha1Tag80 => SrtpSuite::Aes128Sha1Tag80,
+            CryptoSuite::Aes128Sha1Tag32 => SrtpSuite::Aes128Sha1Tag32,
+        };
+        Some(SrtpKeys { suite, local: MasterKey::new(own.key), remote: MasterKey::new(party.key) })
+    }
+
+    /// Returns what the relay has to know of the party; nothing while encryption that has to be is not agreed on.
     pub(super) fn remote(&self) -> Option<Remote> {
         let audio = self.audio()?;
+        let srtp = self.srtp();
+        let required = self.media.is_some_and(|media| media.srtp == Srtp::Required);
+        if srtp.is_none() && (required || audio.protocol.is_secure()) {
+            return None;
+        }
         Some(Remote {
             rtp: audio.remote()?,
             rtcp: None,
             contact: self.contact,
             formats: self.formats(),
+            srtp,
             receives: audio.direction.receives(),
             sends: audio.direction.sends(),
         })
@@ -131,10 +157,21 @@ fn kind_of(codec: &Codec) -> Option<PayloadKind> {
 /// Returns what this end would say over `media` when `other` is to be passed on untouched.
 pub(super) fn passing_on(media: &OpenLeg, other: Option<&Audio>, told: Option<IpAddr>) -> Option<LocalAudio> {
     let address = told.unwrap_or(media.rtp.ip());
-    match other {
-        Some(audio) => LocalAudio::passing_on(audio, address, media.rtp.port()),
-        None => Some(LocalAudio::new(address, media.rtp.port())),
-    }
+    let local = match other {
+        Some(audio) => LocalAudio::passing_on(audio, address, media.rtp.port())?,
+        None => LocalAudio::new(address, media.rtp.port()),
+    };
+    let encryption = match media.srtp {
+        Srtp::Off => Encryption::Off,
+        Srtp::Optional => Encryption::Optional,
+        Srtp::Required => Encryption::Required,
+    };
+    let keys = [
+        (1, CryptoSuite::Aes128Sha1Tag80, media.keys.tag80),
+        (2, CryptoSuite::Aes128Sha1Tag32, media.keys.tag32),
+    ];
+    let cryptos = keys.map(|(tag, suite, key)| Crypto { tag, suite, key });
+    Some(local.encrypted(encryption, cryptos.to_vec()))
 }
 
 /// All legs, found by their own name, by dialog and by RTP ports.

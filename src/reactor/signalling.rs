@@ -5,7 +5,7 @@ use std::time::Instant;
 use linecard_calls::{Input, LegId, MediaFault, Offer, Party, SightingEnd};
 use linecard_sip::invite::DialogHandle;
 use linecard_sip::message::Request;
-use linecard_sip::sdp::{Direction, LocalSession};
+use linecard_sip::sdp::{Direction, LocalSession, NotAcceptable};
 use linecard_sip::transport::Flow;
 use linecard_sip::ua::{Event, LineId as SipLineId, ReinviteAnswer};
 use linecard_store::lines::LineMode;
@@ -112,7 +112,7 @@ impl Reactor {
             beside: None,
             media: media.as_ref().ok().map(|[own, _]| *own),
         };
-        let passable = offer.is_none_or(|offer| self.can_pass_on(&mut new, offer));
+        let refused = offer.and_then(|offer| self.refuses(&mut new, offer));
         self.legs.add(leg, new);
         let from = request.headers.from_().ok();
         let from_tag = from.and_then(|from| from.tag().map(|tag| tag.to_string())).unwrap_or_default();
@@ -134,10 +134,10 @@ impl Reactor {
         if let Some(known) = self.legs.get_mut(leg) {
             known.call = call;
         }
-        let why = match media {
-            Ok(_) if passable => return,
-            Ok(_) => MediaFault::NoCodec,
-            Err(error) => {
+        let why = match (media, refused) {
+            (Ok(_), None) => return,
+            (Ok(_), Some(why)) => why,
+            (Err(error), _) => {
                 tracing::error!(%error, "no RTP ports for a call; widen media.port_min and media.port_max");
                 MediaFault::NoPort
             }
@@ -147,11 +147,23 @@ impl Reactor {
         }
     }
 
-    /// Reads a customer's first offer and tells whether anything of it can be passed on; without ports nobody asks.
-    fn can_pass_on(&self, leg: &mut Leg, offer: &[u8]) -> bool {
-        let Some(media) = leg.media else { return true };
+    /// Reads a customer's first offer and says why nothing of it can be passed on, if so; without ports nobody asks.
+    fn refuses(&self, leg: &mut Leg, offer: &[u8]) -> Option<MediaFault> {
+        let media = leg.media?;
         let told = self.parts.settings.external_address;
-        leg.hear(offer).is_some_and(|audio| passing_on(&media, Some(&audio), told).is_some())
+        let local = leg.hear(offer).and_then(|audio| passing_on(&media, Some(&audio), told));
+        let judged =
+            local.zip(leg.description.as_ref()).map(|(local, offer)| leg.session.judge(offer, &local));
+        match judged {
+            Some(Ok(())) => None,
+            Some(Err(why @ (NotAcceptable::Unencrypted | NotAcceptable::Transport { .. }))) => {
+                tracing::warn!(%why, "an offer is refused");
+                Some(MediaFault::NoEncryption)
+            }
+            Some(Err(NotAcceptable::NoAudio | NotAcceptable::NoCommonCodec { .. })) | None => {
+                Some(MediaFault::NoCodec)
+            }
+        }
     }
 
     fn leg_answered(&mut self, handle: DialogHandle, sdp: Option<&[u8]>) {

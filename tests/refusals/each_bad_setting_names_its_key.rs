@@ -50,6 +50,7 @@ fn each_bad_value_of_the_file_names_its_key() {
         ("[media]\nport_min = 20000\nport_max = 19000", "media.port_max"),
         ("[media]\nport_min = -2", "media.port_min"),
         ("[media]\nport_max = 99999", "media.port_max"),
+        ("[media]\nsrtp = \"perhaps\"", "media.srtp"),
         ("[media]\nrtp_timeout_s = 0", "media.rtp_timeout_s"),
         ("[recording]\ndefault = \"some\"", "recording.default"),
         ("[dialplan]\nregion = \"Mars\"", "dialplan.region"),

@@ -25,6 +25,7 @@ mod known_customer_pops_before_the_answer;
 mod means_run_out_and_no_call_is_half;
 mod phones_of_every_codec_talk;
 mod server;
+mod talks_are_encrypted_as_configured;
 mod the_demonstration_shows_the_main_job;
 mod the_doctor_says_what_it_saw;
 mod the_server_keeps_to_its_document;

@@ -354,6 +354,8 @@ pub enum MediaFault {
     NoPort,
     /// The customer offers nothing that can be passed on.
     NoCodec,
+    /// The customer and this server do not agree on encryption.
+    NoEncryption,
 }
 
 /// The header that the caller's identity was taken from.

@@ -65,6 +65,7 @@ fn body(words: &[&str]) -> SignalBody {
         ["routed", owner, devices, ring] => routed(owner, devices, ring),
         ["route_unavailable"] => SignalBody::RouteUnavailable {},
         ["media_unavailable"] => SignalBody::MediaUnavailable { why: MediaFault::NoPort },
+        ["no_common_encryption"] => SignalBody::MediaUnavailable { why: MediaFault::NoEncryption },
         ["no_common_codec"] => SignalBody::MediaUnavailable { why: MediaFault::NoCodec },
         ["user_in_call"] => SignalBody::UserInCall { user: user(1), other: named(7, 9) },
         ["matched", level, ref contacts @ ..] => SignalBody::ContactLookedUp {

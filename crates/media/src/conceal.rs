@@ -105,6 +105,8 @@ impl Concealment {
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::cast_possible_truncation)]
+
     use super::*;
 
     fn voice(hz: f64, rate: SampleRate, len: usize) -> Vec<i16> {

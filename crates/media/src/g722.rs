@@ -267,6 +267,8 @@ fn high_code(band: &Band, difference: i32) -> i32 {
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::cast_possible_truncation)]
+
     use sha2::{Digest, Sha256};
 
     use super::*;

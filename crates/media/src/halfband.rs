@@ -69,6 +69,8 @@ impl Downsampler {
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::cast_possible_truncation)]
+
     use super::*;
 
     fn tone(hz: f64, rate_hz: f64, len: u32) -> Vec<i16> {

@@ -4,6 +4,7 @@
 //! and 8.4 (hold), RFC 3605 (the `rtcp` attribute).
 
 use std::{
+    borrow::Cow,
     collections::VecDeque,
     net::{IpAddr, SocketAddr},
     time::{Duration, Instant},
@@ -15,6 +16,7 @@ use crate::{
     rtp::{PayloadKind, PayloadMap, RtpPacket},
     sequence::{Arrival, SequenceWindow},
     source::{SourceGuard, SourceVerdict},
+    srtp::{SrtpKeys, SrtpLeg},
 };
 
 /// What the other side's SDP says of its media.
@@ -28,6 +30,8 @@ pub struct Remote {
     pub contact: Option<IpAddr>,
     /// What was agreed on with it; empty when that is not known: everything is sent to it as it comes.
     pub formats: PayloadMap,
+    /// What its packets and those to it are protected with.
+    pub srtp: Option<SrtpKeys>,
     /// It is willing to receive: `sendrecv` or `recvonly` in its own SDP.
     pub receives: bool,
     /// It is going to send: `sendrecv` or `sendonly` in its own SDP.
@@ -39,7 +43,7 @@ impl Remote {
     #[must_use]
     pub fn new(rtp: SocketAddr) -> Self {
         let formats = PayloadMap::default();
-        Self { rtp, rtcp: None, contact: None, formats, receives: true, sends: true }
+        Self { rtp, rtcp: None, contact: None, formats, srtp: None, receives: true, sends: true }
     }
 
     fn rtcp_address(&self) -> SocketAddr {
@@ -155,6 +159,8 @@ pub struct LegStatistics {
     pub unknown_source: u64,
     /// Datagrams that are no RTP or RTCP.
     pub malformed: u64,
+    /// Datagrams on a protected leg that its party has not protected, or that came again.
+    pub unprotected: u64,
     /// Packets of telephone events.
     pub telephone_events: u64,
     /// Valid RTCP compounds from a known source.
@@ -203,6 +209,7 @@ pub struct RelayLeg {
     rtp: SourceGuard,
     rtcp: SourceGuard,
     payloads: PayloadMap,
+    srtp: Option<SrtpLeg>,
     receives: bool,
     flow: Flow,
     run: Option<Run>,
@@ -219,6 +226,7 @@ impl RelayLeg {
             rtp: SourceGuard::default(),
             rtcp: SourceGuard::default(),
             payloads: PayloadMap::default(),
+            srtp: None,
             receives: false,
             flow: Flow::Waiting,
             run: None,
@@ -241,6 +249,42 @@ impl RelayLeg {
                 self.watch_silence(now);
                 Verdict::Taken
             }
+        }
+    }
+
+    /// Opens what came on the RTP port: as it is on a plain leg, `None` if it is not from the party of a protected one.
+    pub fn open<'a>(&mut self, datagram: &'a [u8]) -> Option<Cow<'a, [u8]>> {
+        let opened = match &mut self.srtp {
+            None => Some(Cow::Borrowed(datagram)),
+            Some(srtp) => srtp.open(datagram).map(Cow::Owned),
+        };
+        self.counted.unprotected += u64::from(opened.is_none());
+        opened
+    }
+
+    /// Opens what came on the RTCP port.
+    pub fn open_rtcp<'a>(&mut self, datagram: &'a [u8]) -> Option<Cow<'a, [u8]>> {
+        let opened = match &mut self.srtp {
+            None => Some(Cow::Borrowed(datagram)),
+            Some(srtp) => srtp.open_rtcp(datagram).map(Cow::Owned),
+        };
+        self.counted.unprotected += u64::from(opened.is_none());
+        opened
+    }
+
+    /// Makes of a packet what is sent to the party; `None` if it must not be sent.
+    pub fn protect<'a>(&mut self, packet: &'a [u8]) -> Option<Cow<'a, [u8]>> {
+        match &mut self.srtp {
+            None => Some(Cow::Borrowed(packet)),
+            Some(srtp) => srtp.protect(packet).map(Cow::Owned),
+        }
+    }
+
+    /// Makes of a report what is sent to the party.
+    pub fn protect_rtcp<'a>(&mut self, compound: &'a [u8]) -> Option<Cow<'a, [u8]>> {
+        match &mut self.srtp {
+            None => Some(Cow::Borrowed(compound)),
+            Some(srtp) => srtp.protect_rtcp(compound).map(Cow::Owned),
         }
     }
 
@@ -297,6 +341,11 @@ impl RelayLeg {
         self.rtp.expect(remote.rtp, remote.contact);
         self.rtcp.expect(remote.rtcp_address(), remote.contact);
         self.payloads = remote.formats;
+        self.srtp = match (self.srtp.take(), remote.srtp) {
+            (_, None) => None,
+            (None, Some(keys)) => Some(SrtpLeg::new(keys)),
+            (Some(running), Some(keys)) => Some(running.rekeyed(keys)),
+        };
         self.receives = remote.receives;
         self.flow = match (self.flow, remote.sends) {
             (_, false) => Flow::Paused,

@@ -5,7 +5,7 @@
 //! while both parties speak one codec; else they are transcoded.
 //!
 //! RFC 3550 (RTP, RTCP), RFC 3551 (static payload types), RFC 3389 (comfort noise), RFC 4733 (telephone
-//! events), ITU-T G.711 and G.722.
+//! events), RFC 3711 (SRTP), ITU-T G.711 and G.722.
 
 pub mod codec;
 pub(crate) mod conceal;
@@ -20,6 +20,7 @@ pub mod rtp;
 pub mod sequence;
 pub mod source;
 pub mod span;
+pub mod srtp;
 pub mod stereo;
 pub mod telephone_event;
 pub mod timeline;
@@ -36,6 +37,7 @@ pub use outline::{Outline, outline};
 pub use rtp::{PayloadKind, PayloadMap, RtpHeader, RtpPacket};
 pub use source::{SourceGuard, SourceVerdict};
 pub use span::{Span, SpanKind};
+pub use srtp::{MasterKey, SrtpKeys, SrtpSuite};
 pub use stereo::{Mixed, Side, StereoMix};
 pub use telephone_event::TelephoneEvent;
 pub use timeline::{Placement, Timeline, TimelineStatistics};

@@ -62,6 +62,8 @@ impl Transcoder {
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::cast_possible_truncation)]
+
     use super::*;
 
     fn spoken(codec: AudioCodec, packets: u16) -> Vec<Vec<u8>> {

@@ -10,8 +10,8 @@
 use std::net::IpAddr;
 
 use linecard_sip::sdp::{
-    Attribute, Bandwidth, Codec, Connection, Direction, Line, LocalAudio, LocalSession, Media, NotAcceptable,
-    Origin, SdpErrorKind, SessionDescription, audio_of,
+    Attribute, Bandwidth, Codec, Connection, Crypto, CryptoSuite, Direction, Encryption, Line, LocalAudio,
+    LocalSession, Media, NotAcceptable, Origin, SdpErrorKind, SessionDescription, audio_of,
 };
 use proptest::collection::vec;
 use proptest::prelude::*;
@@ -230,6 +230,78 @@ fn both_ends_of_a_relayed_call_agree_on_one_codec() {
     let to_caller = LocalAudio::passing_on(&audio_of(&agent_answer).unwrap(), here(), 30_000).unwrap();
     let our_answer = LocalSession::new(3).answer_to(&caller, &to_caller).unwrap();
     assert_eq!(our_answer.media[0].formats, ["8", "101"]);
+}
+
+/// A key that is told in ASCII, in a suite.
+fn crypto(tag: u32, suite: CryptoSuite, byte: u8) -> Crypto {
+    Crypto { tag, suite, key: [byte; 30] }
+}
+
+fn encrypting(encryption: Encryption) -> LocalAudio {
+    let [better, other] = CryptoSuite::ALL;
+    local().encrypted(encryption, vec![crypto(1, better, b'o'), crypto(2, other, b'p')])
+}
+
+fn told(description: &SessionDescription) -> (Vec<String>, Vec<Crypto>) {
+    let protocols = description.media.iter().map(|media| format!("{} {}", media.port, media.protocol));
+    (protocols.collect(), audio_of(description).unwrap().cryptos)
+}
+
+#[test]
+fn what_is_offered_says_how_much_encryption_is_wanted() {
+    let offer = |encryption| told(&LocalSession::new(1).offer(&encrypting(encryption)));
+    assert_eq!(offer(Encryption::Off), (vec!["30000 RTP/AVP".into()], vec![]));
+    let keys = encrypting(Encryption::Off).cryptos;
+    assert_eq!(offer(Encryption::Optional), (vec!["30000 RTP/AVP".into()], keys.clone()));
+    assert_eq!(offer(Encryption::Required), (vec!["30000 RTP/SAVP".into()], keys));
+}
+
+#[test]
+fn an_offered_key_is_answered_with_its_number_in_the_first_suite_that_both_have() {
+    let theirs = crypto(7, CryptoSuite::Aes128Sha1Tag32, b't').print();
+    let strange = "1 AEAD_AES_256_GCM inline:AAAA";
+    let body = |protocol: &str| {
+        offer(&format!("m=audio 4000 {protocol} 8\na=crypto:{strange}\na=crypto:{theirs}\n"))
+    };
+    let ours = crypto(7, CryptoSuite::Aes128Sha1Tag32, b'p');
+    for (protocol, encryption) in [
+        ("RTP/SAVP", Encryption::Required),
+        ("RTP/SAVP", Encryption::Optional),
+        ("RTP/AVP", Encryption::Optional),
+    ] {
+        let answer = LocalSession::new(1).answer_to(&body(protocol), &encrypting(encryption)).unwrap();
+        assert_eq!(
+            told(&answer),
+            (vec![format!("30000 {protocol}")], vec![ours]),
+            "{protocol} {encryption:?}"
+        );
+    }
+    let plain = LocalSession::new(1).answer_to(&body("RTP/AVP"), &encrypting(Encryption::Off)).unwrap();
+    assert_eq!(told(&plain).1, []);
+}
+
+#[test]
+fn required_encryption_never_falls_back() {
+    let with_key = crypto(1, CryptoSuite::Aes128Sha1Tag80, b't').print();
+    for body in [
+        "m=audio 4000 RTP/AVP 8\n".to_owned(),
+        format!("m=audio 4000 RTP/AVP 8\na=crypto:{with_key}\n"),
+        "m=audio 4000 RTP/SAVP 8\n".to_owned(),
+        "m=audio 4000 RTP/SAVP 8\na=crypto:1 AEAD_AES_256_GCM inline:AAAA\n".to_owned(),
+    ] {
+        let mut session = LocalSession::new(1);
+        let refused = session.answer_to(&offer(&body), &encrypting(Encryption::Required)).unwrap_err();
+        assert_eq!(refused, NotAcceptable::Unencrypted, "{body}");
+        assert!(refused.to_string().contains("encryption is required"));
+        assert_eq!(session.current(), None);
+    }
+    let both = offer(&format!("m=audio 4000 RTP/AVP 8\nm=audio 4002 RTP/SAVP 8\na=crypto:{with_key}\n"));
+    for encryption in [Encryption::Required, Encryption::Optional] {
+        let mut session = LocalSession::new(1);
+        let answer = session.answer_to(&both, &encrypting(encryption)).unwrap();
+        assert_eq!(told(&answer).0, ["0 RTP/AVP", "30000 RTP/SAVP"], "the better stream of two");
+        assert_eq!(told(&session.offer(&encrypting(encryption))).0, ["0 RTP/AVP", "30000 RTP/SAVP"]);
+    }
 }
 
 #[test]

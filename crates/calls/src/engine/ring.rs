@@ -68,7 +68,7 @@ impl Call {
             }
             let status = match why {
                 MediaFault::NoPort => OUT_OF_MEANS,
-                MediaFault::NoCodec => NOT_ACCEPTABLE,
+                MediaFault::NoCodec | MediaFault::NoEncryption => NOT_ACCEPTABLE,
             };
             self.reject(Outcome::Failed, status, out);
         }

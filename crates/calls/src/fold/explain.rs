@@ -148,6 +148,12 @@ fn of_call(body: &SignalBody) -> Option<Said> {
         SignalBody::MediaUnavailable { why: MediaFault::NoCodec } => {
             said("no_common_codec", None, &[], "The caller offered no codec that can be passed on.")
         }
+        SignalBody::MediaUnavailable { why: MediaFault::NoEncryption } => said(
+            "no_common_encryption",
+            None,
+            &[],
+            "The caller's offer does not fit how talks are encrypted here.",
+        ),
         SignalBody::ContactLookedUp { candidates, lookup, .. } => {
             let count = candidates.len();
             let text = match (lookup, count) {
@@ -447,6 +453,9 @@ fn rule_text(rule: Rule) -> &'static str {
         Rule::UserInCall => "Busy: the user had another call and takes one at a time; no device rang.",
         Rule::NoMedia => "Failed: no RTP port was free.",
         Rule::NoCodec => "Failed: the caller offered no codec that can be passed on (G.711 or G.722).",
+        Rule::NoEncryption => {
+            "Failed: the caller's offer does not fit how talks are encrypted here (media.srtp)."
+        }
         Rule::NoRoute => "Failed: it could not be read whose line it is.",
         Rule::DeclinedInInterface => "Rejected: a user hung up in the interface before the answer.",
         Rule::NobodyToRing => "No answer: the line has no user, or the user no device.",

@@ -30,6 +30,8 @@ pub enum Rule {
     NoMedia,
     /// The customer offered nothing that can be passed on.
     NoCodec,
+    /// The customer's offer does not fit how talks are encrypted here.
+    NoEncryption,
     /// The route could not be read.
     NoRoute,
     /// A user hung up in the interface before the connection.
@@ -202,6 +204,7 @@ fn refused(facts: &Facts, status: u16) -> (Outcome, Rule, HangupBy) {
         let rule = match why {
             MediaFault::NoPort => Rule::NoMedia,
             MediaFault::NoCodec => Rule::NoCodec,
+            MediaFault::NoEncryption => Rule::NoEncryption,
         };
         (Outcome::Failed, rule, HangupBy::System)
     } else if facts.hang_up_requested.is_some() {

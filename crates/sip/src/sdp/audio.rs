@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
 
+use super::crypto::Crypto;
 use super::description::{Media, SessionDescription};
 
 /// One audio stream of a description.
@@ -32,6 +33,8 @@ pub struct Audio {
     pub rtcp_mux: bool,
     /// The transport protocol.
     pub protocol: Protocol,
+    /// The keys for SRTP in a suite that is spoken here, in order.
+    pub cryptos: Vec<Crypto>,
 }
 
 /// One format of an audio stream.
@@ -240,6 +243,12 @@ impl Protocol {
     pub fn is_plain(&self) -> bool {
         matches!(self, Self::Avp | Self::Avpf)
     }
+
+    /// Tells whether media goes as SRTP.
+    #[must_use]
+    pub fn is_secure(&self) -> bool {
+        matches!(self, Self::Savp | Self::Savpf)
+    }
 }
 
 impl Audio {
@@ -277,6 +286,7 @@ impl Audio {
             rtcp_port: rtcp_port(media).unwrap_or(media.port.saturating_add(u16::from(media.port != 0))),
             rtcp_mux: media.attribute("rtcp-mux").is_some(),
             protocol: Protocol::of(&media.protocol),
+            cryptos: cryptos_of(media),
         }
     }
 }
@@ -314,6 +324,11 @@ fn codecs_of(media: &Media) -> Vec<Codec> {
             Codec::of(payload_type, rtpmaps.get(&payload_type).copied(), fmtps.get(&payload_type).copied())
         })
         .collect()
+}
+
+fn cryptos_of(media: &Media) -> Vec<Crypto> {
+    let values = media.attributes.iter().filter(|attribute| attribute.is("crypto"));
+    values.filter_map(|attribute| Crypto::parse(attribute.text()?)).collect()
 }
 
 /// Maps payload types to what follows them in the attributes of a name; the first counts.

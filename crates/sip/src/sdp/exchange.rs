@@ -1,10 +1,11 @@
 //! Our offers and answers (RFC 3264) for media that is relayed, and transcoded where the parties share no codec.
 //!
-//! It deliberately negotiates one plain audio stream; every other stream of a peer is rejected in its place.
+//! It deliberately negotiates one audio stream, plain or with keys by SDES; every other stream of a peer is rejected in its place.
 
 use std::net::IpAddr;
 
 use super::audio::{Audio, Codec, Direction, audios_of};
+use super::crypto::{Crypto, Encryption};
 use super::description::{Attribute, Connection, Line, Media, Origin, SessionDescription};
 
 /// The payload type of telephone events where no peer has named one.
@@ -25,6 +26,10 @@ pub struct LocalAudio {
     pub direction: Direction,
     /// The packet length we would like to get, in ms.
     pub ptime_ms: Option<u32>,
+    /// Whether it is encrypted.
+    pub encryption: Encryption,
+    /// What we would protect it with, a key for each suite, best first.
+    pub cryptos: Vec<Crypto>,
 }
 
 impl LocalAudio {
@@ -38,11 +43,13 @@ impl LocalAudio {
             telephone_event: Some(TELEPHONE_EVENT_PAYLOAD_TYPE),
             direction: Direction::SendReceive,
             ptime_ms: Some(20),
+            encryption: Encryption::Off,
+            cryptos: Vec::new(),
         }
     }
 
     /// Makes the stream that passes a peer's on: those of its codecs that are spoken here in its order, its comfort
-    /// noise, its payload types, packet length and direction. `None` when nothing of it is spoken here on plain RTP.
+    /// noise, its payload types, packet length and direction. `None` when nothing of it is spoken here over RTP.
     #[must_use]
     pub fn passing_on(peer: &Audio, address: IpAddr, port: u16) -> Option<Self> {
         let passes = |codec: &&Codec| codec.is_spoken() || codec.is_comfort_noise();
@@ -52,14 +59,39 @@ impl LocalAudio {
             .iter()
             .find(|event| event.clock_rate == 8000)
             .map(|event| event.payload_type);
-        (codecs.iter().any(Codec::is_spoken) && peer.protocol.is_plain()).then_some(Self {
+        let over_rtp = peer.protocol.is_plain() || peer.protocol.is_secure();
+        (codecs.iter().any(Codec::is_spoken) && over_rtp).then_some(Self {
             address,
             port,
             codecs,
             telephone_event,
             direction: peer.direction,
             ptime_ms: peer.ptime_ms,
+            encryption: Encryption::Off,
+            cryptos: Vec::new(),
         })
+    }
+
+    /// Encrypts the stream with one of these, or does not, as is wanted.
+    #[must_use]
+    pub fn encrypted(self, encryption: Encryption, cryptos: Vec<Crypto>) -> Self {
+        Self { encryption, cryptos, ..self }
+    }
+
+    /// Takes the first of a peer's keys whose suite we have: with the peer's number and our key.
+    fn answering(&self, offered: &Audio) -> Option<Crypto> {
+        let offered = offered.cryptos.iter().filter(|_| self.encryption != Encryption::Off);
+        let ours = |offered: &Crypto| self.cryptos.iter().find(|own| own.suite == offered.suite);
+        offered.into_iter().find_map(|it| ours(it).map(|own| Crypto { tag: it.tag, ..*own }))
+    }
+
+    fn may_take(&self, offered: &Audio) -> bool {
+        let encrypted = offered.protocol.is_secure() && self.answering(offered).is_some();
+        match self.encryption {
+            Encryption::Off => offered.protocol.is_plain(),
+            Encryption::Optional => offered.protocol.is_plain() || encrypted,
+            Encryption::Required => encrypted,
+        }
     }
 
     /// Adds, behind what is there, every other codec spoken here: for a party that has none of the first ones.
@@ -81,7 +113,10 @@ pub enum NotAcceptable {
     /// No audio stream, or only rejected ones.
     #[error("no audio stream is offered")]
     NoAudio,
-    /// Only streams that are not plain RTP.
+    /// Only streams that are plain RTP, and encryption is required.
+    #[error("no encrypted stream with a known suite is offered, and encryption is required here")]
+    Unencrypted,
+    /// Only streams that are not plain RTP, and no key among them that is known here.
     #[error("only encrypted or unknown transports are offered: {}", offered.join(", "))]
     Transport {
         /// The offered protocols.
@@ -132,7 +167,9 @@ impl LocalSession {
             channels: 1,
             fmtp: Some("0-15".into()),
         });
-        let stream = stream("RTP/AVP", audio, &audio.codecs, events.as_ref(), audio.direction);
+        let formats = Formats { codecs: &audio.codecs, events: events.as_ref() };
+        let cryptos = if audio.encryption == Encryption::Off { &[][..] } else { &audio.cryptos };
+        let stream = stream(self.offered_protocol(audio), audio, formats, cryptos, audio.direction);
         let (mut media, index) = match &self.current {
             Some((current, index)) => (current.media.iter().map(Media::rejected).collect(), *index),
             None => (Vec::new(), 0),
@@ -143,6 +180,30 @@ impl LocalSession {
         }
         let times = vec![Line { letter: b't', value: b"0 0".to_vec() }];
         self.publish(audio.address, times, media, index)
+    }
+
+    /// Returns the protocol to offer: what is in use stays.
+    fn offered_protocol(&self, audio: &LocalAudio) -> &'static str {
+        let in_use = self.current.as_ref().and_then(|(current, index)| current.media.get(*index));
+        match audio.encryption {
+            Encryption::Required => "RTP/SAVP",
+            Encryption::Optional if in_use.is_some_and(|media| media.protocol.contains("SAVP")) => "RTP/SAVP",
+            Encryption::Optional | Encryption::Off => "RTP/AVP",
+        }
+    }
+
+    /// Returns which `m=` line is in use.
+    #[must_use]
+    pub fn index(&self) -> Option<usize> {
+        self.current.as_ref().map(|(_, index)| *index)
+    }
+
+    /// Tells whether an offer could be answered, and changes nothing.
+    ///
+    /// # Errors
+    /// Each reason of [`NotAcceptable`].
+    pub fn judge(&self, offer: &SessionDescription, audio: &LocalAudio) -> Result<(), NotAcceptable> {
+        self.choose(offer, audio).map(|_| ())
     }
 
     /// Answers an offer: as many `m=` lines as it has, one audio stream accepted, the others with port 0;
@@ -162,7 +223,8 @@ impl LocalSession {
             .find(|event| audio.telephone_event.is_some() && event.clock_rate == 8000);
         let direction = audio.direction.answering(offered.direction);
         let protocol = offer.media.get(offered.index).map_or("RTP/AVP", |media| media.protocol.as_str());
-        let accepted = stream(protocol, audio, &codecs, events, direction);
+        let formats = Formats { codecs: &codecs, events };
+        let accepted = stream(protocol, audio, formats, audio.answering(&offered).as_slice(), direction);
         let mut media: Vec<Media> = offer.media.iter().map(Media::rejected).collect();
         if let Some(place) = media.get_mut(offered.index) {
             *place = accepted;
@@ -181,22 +243,26 @@ impl LocalSession {
         if open.is_empty() {
             return Err(NotAcceptable::NoAudio);
         }
-        let in_use = self.current.as_ref().map(|(_, index)| *index);
-        open.sort_by_key(|audio| Some(audio.index) != in_use);
-        let plain: Vec<&Audio> = open.iter().filter(|audio| audio.protocol.is_plain()).collect();
-        if plain.is_empty() {
+        let in_use = self.index();
+        let encrypts = |audio: &Audio| audio.protocol.is_secure() && local.answering(audio).is_some();
+        open.sort_by_key(|audio| (Some(audio.index) != in_use, !encrypts(audio)));
+        let fitting: Vec<&Audio> = open.iter().filter(|audio| local.may_take(audio)).collect();
+        if fitting.is_empty() && local.encryption == Encryption::Required {
+            return Err(NotAcceptable::Unencrypted);
+        }
+        if fitting.is_empty() {
             let media = open.iter().filter_map(|audio| offer.media.get(audio.index));
             return Err(NotAcceptable::Transport {
                 offered: media.map(|media| media.protocol.clone()).collect(),
             });
         }
-        for audio in &plain {
+        for audio in &fitting {
             let codecs = common(&audio.codecs, &local.codecs);
             if codecs.iter().any(Codec::is_spoken) {
                 return Ok(((*audio).clone(), codecs));
             }
         }
-        let offered = plain.iter().flat_map(|audio| &audio.codecs).map(|codec| codec.name.clone());
+        let offered = fitting.iter().flat_map(|audio| &audio.codecs).map(|codec| codec.name.clone());
         Err(NotAcceptable::NoCommonCodec { offered: offered.collect() })
     }
 
@@ -245,15 +311,23 @@ fn common(offered: &[Codec], ours: &[Codec]) -> Vec<Codec> {
         .collect()
 }
 
+/// The formats of a stream, telephone events last.
+#[derive(Clone, Copy)]
+struct Formats<'a> {
+    codecs: &'a [Codec],
+    events: Option<&'a Codec>,
+}
+
 fn stream(
     protocol: &str,
     audio: &LocalAudio,
-    codecs: &[Codec],
-    events: Option<&Codec>,
+    formats: Formats<'_>,
+    cryptos: &[Crypto],
     direction: Direction,
 ) -> Media {
-    let formats: Vec<&Codec> = codecs.iter().chain(events).collect();
-    let mut attributes = Vec::new();
+    let formats: Vec<&Codec> = formats.codecs.iter().chain(formats.events).collect();
+    let mut attributes: Vec<Attribute> =
+        cryptos.iter().map(|crypto| Attribute::with("crypto", crypto.print())).collect();
     for codec in &formats {
         attributes.push(Attribute::with("rtpmap", rtpmap(codec)));
         if let Some(fmtp) = &codec.fmtp {

@@ -2,16 +2,18 @@
 //!
 //! A [`SessionDescription`] is lenient in what it reads and strict in what it writes; lines and attributes
 //! that mean nothing here are kept in order. [`Audio`] is the typed view of an audio stream, and
-//! [`LocalSession`] makes our offers and answers. It deliberately sends no media and knows no ICE or SRTP:
-//! their attributes are carried, not interpreted.
+//! [`LocalSession`] makes our offers and answers, with keys for SRTP by SDES where that is wanted. It deliberately sends
+//! no media and knows no ICE and no DTLS: their attributes are carried, not interpreted.
 
 mod audio;
+mod crypto;
 mod description;
 mod exchange;
 mod parse;
 mod print;
 
 pub use audio::{Audio, Codec, Direction, Protocol, audio_of, audios_of};
+pub use crypto::{Crypto, CryptoSuite, Encryption};
 pub use description::{Attribute, Bandwidth, Connection, Line, Media, Origin, SessionDescription};
 pub use exchange::{LocalAudio, LocalSession, NotAcceptable};
 pub use parse::{SdpError, SdpErrorKind};
