@@ -14,6 +14,7 @@ pub mod g711;
 pub mod g722;
 pub mod halfband;
 pub mod leg;
+pub mod outgoing;
 pub mod outline;
 pub mod rtcp;
 pub mod rtp;

@@ -215,6 +215,7 @@ fn searches(page: &PageRequest) -> Vec<CardSearch> {
 
 async fn calls(store: &Store, ids: &mut Ids) {
     let mut it: Interaction = interaction(ids, NOW);
+    it.legs.iter_mut().for_each(|leg| leg.user_id = Some(ids.make()));
     let recording = record(ids, &mut it);
     let batch = Batch {
         saves: vec![saved(&it, std::slice::from_ref(&recording))],

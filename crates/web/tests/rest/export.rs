@@ -53,6 +53,7 @@ async fn full_desk() -> (Desk, Person, Vec<String>) {
     add_missed(&mut desk, &admin).await;
     let paths = [
         "/users",
+        "/users/colleagues",
         "/people",
         "/sessions",
         "/lines",

@@ -33,6 +33,7 @@ fn paths_with_an_id(id: &str) -> Vec<(Method, String)> {
         (post.clone(), format!("/calls/{id}/hangup")),
         (post.clone(), format!("/calls/{id}/hold")),
         (post.clone(), format!("/calls/{id}/retrieve")),
+        (post.clone(), format!("/calls/{id}/transfer")),
         (get.clone(), format!("/missed/{id}")),
         (post.clone(), format!("/missed/{id}/claim")),
         (post, format!("/missed/{id}/close")),
@@ -62,8 +63,9 @@ async fn an_id_that_names_nothing_or_is_none_is_not_found() {
     assert_eq!(paths.len(), variables, "a path with an id is missing here");
     for id in [UNKNOWN, "5", "not-a-uuid", "%FF", "..%2f..%2fetc"] {
         for (method, path) in paths_with_an_id(id) {
-            let body = match (&method, path.ends_with("/devices")) {
-                (&Method::POST, true) => r#"{"kind": "browser"}"#,
+            let body = match (&method, path.rsplit('/').next().unwrap_or_default()) {
+                (&Method::POST, "devices") => r#"{"kind": "browser"}"#,
+                (&Method::POST, "transfer") => r#"{"kind": "blind", "to": "105"}"#,
                 (&Method::PATCH, _) => "{}",
                 _ => "",
             };

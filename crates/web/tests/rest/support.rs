@@ -7,8 +7,8 @@ use axum::Router;
 use axum::body::Body;
 use axum::http::{HeaderMap, Method, Request, StatusCode, header};
 use linecard_calls::{
-    CallId, Caller, Engine, EngineConfig, Id, IdSource, Input, Interaction, InteractionId, LegId, Offer,
-    Output, Recording, RecordingPolicy, RecordingState, Ring, Role, Signal, Span, SpanKind, UserId,
+    AgentState, CallId, Caller, Engine, EngineConfig, Id, IdSource, Input, Interaction, InteractionId, LegId,
+    Offer, Output, Recording, RecordingPolicy, RecordingState, Ring, Role, Signal, Span, SpanKind, UserId,
     UtcMillis, fold, fold_recordings,
 };
 use linecard_crm::DialPlan;
@@ -16,7 +16,9 @@ use linecard_store::Store;
 use linecard_store::ledger::{Batch, SavedCall};
 use linecard_store::users::{User, UserDraft};
 use linecard_web::doctor::Doctor;
-use linecard_web::port::{Audit, AuditOrder, Command, Doors, Figures, LiveInteraction, Reactor, Refusal};
+use linecard_web::port::{
+    Audit, AuditOrder, Colleague, Command, Doors, Figures, LiveInteraction, Reactor, Refusal,
+};
 use linecard_web::{App, WebSettings, router};
 use rand_chacha::ChaCha12Rng;
 use rand_chacha::rand_core::SeedableRng;
@@ -285,7 +287,12 @@ fn answer(
             drop(reply.send(view.ok_or(Refusal::NoSuchCall)));
         }
         Command::Talk { reply, .. } => drop(reply.send(Err(Refusal::NoSuchCall))),
-        Command::Colleagues { reply } => drop(reply.send(Vec::new())),
+        Command::Colleagues { reply } => drop(reply.send(vec![Colleague {
+            id: "01900000-0000-7000-8000-000100000002".parse().expect("an id"),
+            name: "Ирина".to_owned(),
+            extension: Some("202".to_owned()),
+            state: AgentState::Busy,
+        }])),
         Command::Edit { call, edits, reply } => {
             for edit in edits {
                 engine.handle_input(Input::Edited { call, edit }, Instant::now(), clock());
