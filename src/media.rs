@@ -18,7 +18,7 @@ use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 use linecard_media::ToneStream;
-pub use linecard_media::{LegStatistics, Losses, Remote, Span, SpanKind};
+pub use linecard_media::{Digit, LegStatistics, Losses, Remote, Span, SpanKind};
 use mio::{Poll, Waker};
 pub use ports::{Lease, LentPorts, PortError, PortPool};
 use thiserror::Error;
@@ -327,6 +327,11 @@ impl MediaHandle {
     /// Lets a leg's party hear a tone from now on, until something else is sent to it.
     pub fn play(&self, leg: LegId, tone: ToneStream) {
         self.send(Command::Play { leg, tone });
+    }
+
+    /// Sends digits to a leg's party as telephone events (RFC 4733) in its payload type for them.
+    pub fn press(&self, leg: LegId, digits: Vec<Digit>, payload_type: u8) {
+        self.send(Command::Press { leg, digits, payload_type });
     }
 
     /// Ends the tone that a leg's party hears.

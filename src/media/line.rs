@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use linecard_media::{RelayLeg, Side, ToneStream, Transcoder};
+use linecard_media::{Outgoing, RelayLeg, Side, ToneStream, Transcoder};
 use mio::net::UdpSocket;
 
 use super::LegId;
@@ -22,6 +22,9 @@ pub(super) struct Line {
     pub(super) peer: Option<usize>,
     pub(super) tap: Option<(Slot, Side)>,
     pub(super) playing: Option<Playing>,
+    pub(super) outgoing: Outgoing,
+    /// Where a packet that is numbered anew is written.
+    pub(super) numbered: Vec<u8>,
     /// Busy while the peer does not speak this line's codec.
     pub(super) transcoder: Option<Transcoder>,
     pub(super) forwarded: u64,
@@ -54,8 +57,32 @@ impl Line {
         }
     }
 
-    /// Sends what of the tone is due; returns when the next packet is.
+    /// Sends a packet of the other party, unless digits are leaving; says whether it is gone.
+    pub(super) fn pass_on(&mut self, packet: &[u8], now: Instant) -> bool {
+        let mut numbered = std::mem::take(&mut self.numbered);
+        let sent = match self.outgoing.forward(packet, &mut numbered, now) {
+            Some(packet) => self.send(packet),
+            None => false,
+        };
+        self.numbered = numbered;
+        sent
+    }
+
+    /// Sends what of a tone and of digits is due; returns when the next packet is.
     pub(super) fn play_on(&mut self, now: Instant) -> Option<Instant> {
+        let source = self.own_source();
+        while let Some(packet) = self.outgoing.poll_packet(source, now) {
+            self.send(&packet);
+        }
+        [self.play_tone(now), self.outgoing.due()].into_iter().flatten().min()
+    }
+
+    /// The source of a stream to which nothing was forwarded yet.
+    fn own_source(&self) -> u32 {
+        u32::try_from(self.id.0 & 0xffff_ffff).unwrap_or_default()
+    }
+
+    fn play_tone(&mut self, now: Instant) -> Option<Instant> {
         let mut playing = self.playing.take()?;
         while playing.due <= now {
             // Lost like any datagram.

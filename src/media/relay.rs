@@ -10,8 +10,8 @@ use std::sync::mpsc::{Receiver, TryRecvError};
 use std::time::{Duration, Instant};
 
 use linecard_media::{
-    LegInput, LegOutput, Passage, PayloadKind, RelayLeg, Remote, RtpPacket, SampleRate, Side, SpanKind,
-    ToneStream, Transcoder, Verdict,
+    Digit, LegInput, LegOutput, Outgoing, Passage, PayloadKind, RelayLeg, Remote, RtpPacket, SampleRate,
+    Side, SpanKind, ToneStream, Transcoder, Verdict,
 };
 use mio::net::UdpSocket;
 use mio::{Events, Interest, Poll, Token};
@@ -40,6 +40,7 @@ pub(super) enum Command {
     Unbridge { leg: LegId },
     Play { leg: LegId, tone: ToneStream },
     Hush { leg: LegId },
+    Press { leg: LegId, digits: Vec<Digit>, payload_type: u8 },
     StartRecording { recording: RecordingId, customer: LegId, at: Instant },
     Mark { recording: RecordingId, kind: SpanKind, edge: Edge, at: Instant },
     StopRecording { recording: RecordingId, at: Instant },
@@ -74,7 +75,7 @@ pub(super) struct Relay {
     indices: HashMap<LegId, usize>,
     recordings: HashMap<RecordingId, Slot>,
     next_slot: u64,
-    /// At least as many lines play a tone.
+    /// At least as many lines play a tone or send digits.
     tones: usize,
     /// Sockets that had more than one turn's worth of datagrams.
     unread: Vec<(usize, Channel)>,
@@ -205,15 +206,16 @@ impl Relay {
 
     /// Sends a packet of one line to the party of its peer, in what that party speaks; says whether it is gone.
     fn forward(&mut self, index: usize, peer: usize, kind: PayloadKind, bytes: &[u8]) -> bool {
+        let now = Instant::now();
         let Some(to) = self.line_mut(peer) else { return false };
         to.playing = None;
         let &[_, second, ..] = bytes else { return false };
         match to.leg.passage(kind, second & 0x7f) {
-            Passage::Untouched => to.send(bytes),
+            Passage::Untouched => to.pass_on(bytes, now),
             Passage::Renumbered { number } => {
                 let mut renumbered = bytes.to_vec();
                 renumbered.iter_mut().skip(1).take(1).for_each(|byte| *byte = (second & 0x80) | number);
-                to.send(&renumbered)
+                to.pass_on(&renumbered, now)
             }
             Passage::Transcoded { from, to, number } => {
                 let Some(line) = self.line_mut(index) else { return false };
@@ -222,7 +224,7 @@ impl Relay {
                 let made = RtpPacket::parse(bytes).ok().and_then(|it| transcoder.transcode(&it, number));
                 line.transcoded += 1;
                 let to = self.line_mut(peer);
-                made.zip(to).is_some_and(|(made, to)| to.send(&made))
+                made.zip(to).is_some_and(|(made, to)| to.pass_on(&made, now))
             }
         }
     }
@@ -346,6 +348,12 @@ impl Relay {
                     self.tones += 1;
                 }
             }
+            Command::Press { leg, digits, payload_type } => {
+                if let Some((_, line)) = self.line_of(leg) {
+                    line.outgoing.press(&digits, payload_type);
+                    self.tones += 1;
+                }
+            }
             Command::Hush { leg } => {
                 if let Some((_, line)) = self.line_of(leg) {
                     line.playing = None;
@@ -377,6 +385,8 @@ impl Relay {
             peer: None,
             tap: None,
             playing: None,
+            outgoing: Outgoing::default(),
+            numbered: Vec::new(),
             transcoder: None,
             forwarded: 0,
             transcoded: 0,

@@ -26,6 +26,7 @@ impl Reactor {
             Event::InviteReceived { handle, offer, replaces: Some(replaced), flow, .. } => {
                 self.replacement_invited(handle, replaced, offer.as_deref(), flow);
             }
+            Event::KeyPressed { handle, key } => self.key_pressed(handle, key),
             Event::Referred { handle, target, replaces } => self.referred(handle, &target, replaces),
             Event::InviteReceived { handle, line, request, offer, flow, replaces: None } => {
                 self.invite_received(handle, &line, &request, offer.as_deref(), flow);

@@ -7,10 +7,11 @@ use linecard_calls::{
     TransferRequest, TransferTarget, UserId, Viewer,
 };
 use linecard_crm::Destination;
+use linecard_media::Digit;
 use linecard_sip::invite::DialogHandle;
 use linecard_sip::message::{Header, HeaderName};
 use linecard_sip::sdp::{Audio, Direction};
-use linecard_sip::ua::CallerId;
+use linecard_sip::ua::{CallerId, Key};
 use linecard_web::port::{Colleague, Refusal, TalkWish, TransferTo};
 
 use super::Reactor;
@@ -40,6 +41,15 @@ impl Reactor {
         }
         let (engine, user) = (&self.parts.engine, viewer.user_id);
         let input = match wish {
+            TalkWish::Press(keys) => {
+                engine.may_hold(call, viewer).map_err(Refusal::Talk)?;
+                let keys: Vec<Key> = keys.chars().filter_map(Key::of).collect();
+                if let Some((customer, _)) = self.legs.customer_of(call) {
+                    self.press(customer, &keys);
+                }
+                let count = u16::try_from(keys.len()).unwrap_or(u16::MAX);
+                Ok(Input::DigitsSent { call, user, count })
+            }
             TalkWish::Hold => engine.may_hold(call, viewer).map(|()| Input::HoldRequested { call, user }),
             TalkWish::Retrieve => {
                 engine.may_retrieve(call, viewer).map(|()| Input::RetrieveRequested { call, user })
@@ -55,7 +65,8 @@ impl Reactor {
                 })
             }
         };
-        self.engine(input.map_err(Refusal::Talk)?);
+        let input = input.map_err(Refusal::Talk)?;
+        self.engine(input);
         Ok(self.parts.engine.call(call).unwrap_or(view))
     }
 
@@ -213,6 +224,27 @@ impl Reactor {
         }
         if next != asked {
             self.say(id, next);
+        }
+    }
+
+    /// Sends digits to a leg's party: in its sound, or by INFO where it has no telephone events.
+    fn press(&mut self, leg: LegId, keys: &[Key]) {
+        let Some(known) = self.legs.get(leg) else { return };
+        let events = known.audio().and_then(|audio| audio.telephone_event);
+        match (events, known.media) {
+            (Some(payload_type), Some(media)) => {
+                let digits = keys.iter().filter_map(|key| Digit::of(key.get())).collect();
+                self.parts.media.press(media.id, digits, payload_type);
+            }
+            _ => self.on_dialog(leg, |agent, handle| agent.press(handle, keys, Instant::now())),
+        }
+    }
+
+    /// A party pressed a key and told it by INFO: the one it talks with is told in its own way.
+    pub(super) fn key_pressed(&mut self, handle: DialogHandle, key: Key) {
+        let leg = self.legs.of_handle(handle).and_then(|leg| self.legs.get(leg));
+        if let Some(beside) = leg.and_then(|leg| leg.beside) {
+            self.press(beside, &[key]);
         }
     }
 

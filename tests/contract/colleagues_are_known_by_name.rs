@@ -30,7 +30,7 @@ fn an_agent_knows_its_colleagues_by_name_alone() {
 fn an_agent_finds_to_whom_a_customer_can_be_handed_over() {
     let server = Server::start();
     let admin = server.admin();
-    let (maria, anna) = (server.agent(&admin, "maria"), server.supervisor(&admin, "anna"));
+    let (maria, anna) = (server.agent(&admin, "maria"), server.agent(&admin, "anna"));
     let named = json!({"name": "Анна-Мария Ёлкина", "extension": "202"});
     admin.change(&format!("/users/{}", anna.id), &named);
     let list = maria.show("/users/colleagues");

@@ -74,6 +74,7 @@ pub(super) const ROWS: &[(&str, &str, Allowed)] = &[
     ("POST", "/api/v1/calls/{id}/hold", LoggedIn),
     ("POST", "/api/v1/calls/{id}/retrieve", LoggedIn),
     ("POST", "/api/v1/calls/{id}/transfer", LoggedIn),
+    ("POST", "/api/v1/calls/{id}/dtmf", LoggedIn),
     ("GET", "/api/v1/interactions", LoggedIn),
     ("GET", "/api/v1/interactions/{id}", LoggedIn),
     ("PATCH", "/api/v1/interactions/{id}", LoggedIn),

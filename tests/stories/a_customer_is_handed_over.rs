@@ -222,3 +222,26 @@ fn the_agents_own_phone_hands_the_customer_over_by_refer() {
     let text = office.server.command(&["explain", interaction["id"].as_str().expect("an id")], "");
     assert!(text.contains("The customer is to be connected to Ирина at once."), "{text}");
 }
+
+#[test]
+fn digits_reach_the_customers_side_between_the_sound() {
+    let office = Office::open(Answer::Auto);
+    let (call, id) = talking(&office);
+    let before = call.rtp().received_count();
+    post(&office, &format!("/calls/{id}/dtmf"), &json!({"digits": "7#"}));
+    call.rtp().wait_received(before + 75, SOON);
+    let packets = call.rtp().received();
+    let events: Vec<_> = packets.iter().filter(|packet| packet.payload_type == 101).collect();
+    let codes: Vec<u8> = events.iter().map(|packet| packet.payload[0]).collect();
+    assert_eq!(codes, [[7_u8; 11], [11; 11]].concat());
+    let numbers: Vec<u16> = packets.iter().map(|packet| packet.sequence).collect();
+    let gaps = numbers.windows(2).filter(|two| two[1] != two[0].wrapping_add(1)).count();
+    assert_eq!(gaps, 0, "one stream without a gap");
+    let refused = office.server.request("POST", &format!("/calls/{id}/dtmf"), r#"{"digits": "1x"}"#);
+    assert_eq!((refused.status, &refused.json()["field"]), (422, &json!("digits")));
+    call.hang_up();
+    let interaction = office.server.ended_interaction();
+    let text = office.server.command(&["explain", interaction["id"].as_str().expect("an id")], "");
+    assert!(text.contains("2 digit(s) were sent to the customer."), "{text}");
+    assert!(!text.contains("7#"), "which ones is nobody's business: {text}");
+}

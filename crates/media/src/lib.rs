@@ -34,6 +34,7 @@ pub use codec::{AudioCodec, SampleRate};
 pub use conceal::Losses;
 pub use error::MediaError;
 pub use leg::{DropReason, LegInput, LegOutput, LegStatistics, LegTimer, Passage, RelayLeg, Remote, Verdict};
+pub use outgoing::{Digit, Outgoing};
 pub use outline::{Outline, outline};
 pub use rtp::{PayloadKind, PayloadMap, RtpHeader, RtpPacket};
 pub use source::{SourceGuard, SourceVerdict};

@@ -82,6 +82,7 @@ use crate::{
         talks::hold,
         talks::retrieve,
         talks::transfer,
+        talks::press,
         interactions::list,
         interactions::show,
         interactions::change,

@@ -128,6 +128,32 @@ pub enum TalkWish {
     },
     /// The customer connected with the one who was asked.
     Complete,
+    /// Digits sent to the customer.
+    Press(Keys),
+}
+
+/// Keys of a telephone: 1 to 64 of 0 to 9, `*`, `#`, A to D. Never shown.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Keys(String);
+
+impl Keys {
+    /// Reads keys; `None` for anything else.
+    #[must_use]
+    pub fn read(text: &str) -> Option<Self> {
+        let are_keys = text.chars().all(|key| matches!(key, '0'..='9' | '*' | '#' | 'A'..='D' | 'a'..='d'));
+        (are_keys && (1..=64).contains(&text.len())).then(|| Self(text.to_owned()))
+    }
+
+    /// Yields them. Never to be logged.
+    pub fn chars(&self) -> impl Iterator<Item = char> {
+        self.0.chars()
+    }
+}
+
+impl std::fmt::Debug for Keys {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Keys")
+    }
 }
 
 /// Somebody to whom a customer can be handed over.

@@ -55,6 +55,7 @@ fn api(app: &App) -> Router<App> {
         .route("/calls/{id}/hold", post(talks::hold))
         .route("/calls/{id}/retrieve", post(talks::retrieve))
         .route("/calls/{id}/transfer", post(talks::transfer))
+        .route("/calls/{id}/dtmf", post(talks::press))
         .route("/interactions", get(interactions::list))
         .route("/interactions/{id}", get(interactions::show).patch(interactions::change))
         .route("/interactions/{id}/explain", get(interactions::explain))

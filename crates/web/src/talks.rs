@@ -12,7 +12,7 @@ use utoipa::ToSchema;
 use crate::auth::Session;
 use crate::extract::Path;
 use crate::json::Body;
-use crate::port::{Command, TalkWish, TransferTo};
+use crate::port::{Command, Keys, TalkWish, TransferTo};
 use crate::source::Source;
 use crate::{ApiError, App};
 
@@ -93,6 +93,31 @@ pub(crate) async fn transfer(
         NewTransferKind::Attended => TransferKind::Attended,
     };
     wish(&app, &session, call, TalkWish::Transfer { kind, to }).await
+}
+
+/// Digits for the customer's side.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Pressed {
+    #[schema(pattern = "^[0-9*#A-Da-d]{1,64}$")]
+    digits: String,
+}
+
+/// Sends digits to the customer, as telephone events in the sound (RFC 4733) or by INFO where the other side has none.
+#[utoipa::path(
+    post, path = "/api/v1/calls/{id}/dtmf",
+    request_body = Pressed,
+    responses((status = ACCEPTED, body = CallView)),
+)]
+pub(crate) async fn press(
+    State(app): State<App>,
+    session: Session,
+    Path(call): Path<CallId>,
+    Body(pressed): Body<Pressed>,
+) -> Result<Accepted, ApiError> {
+    let keys = Keys::read(&pressed.digits);
+    let keys = keys.ok_or_else(|| ApiError::field("digits", "write 1 to 64 of 0-9, *, #, A-D"))?;
+    wish(&app, &session, call, TalkWish::Press(keys)).await
 }
 
 /// Reads a number and refuses a barred one, with a row in the audit.

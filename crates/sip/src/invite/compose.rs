@@ -3,7 +3,7 @@
 use crate::message::{Header, HeaderName, Headers, ReasonValue, Request, Response, StatusCode};
 
 /// Methods this end serves (Allow).
-pub(crate) const ALLOWED: &str = "INVITE, ACK, CANCEL, BYE, OPTIONS, UPDATE, REFER";
+pub(crate) const ALLOWED: &str = "INVITE, ACK, CANCEL, BYE, OPTIONS, UPDATE, REFER, INFO";
 
 /// Bodies this end reads (Accept).
 pub(crate) const ACCEPTED_BODY: &str = "application/sdp";

@@ -7,6 +7,7 @@
 
 mod client;
 mod compose;
+mod digits;
 mod referral;
 mod reinvite;
 mod server;
@@ -109,6 +110,8 @@ pub(crate) enum Purpose {
     Update,
     /// An OPTIONS inside the dialog.
     Options,
+    /// An INFO with a digit.
+    Info,
     /// A NOTIFY about what the peer asked for by REFER.
     Notify,
     /// A BYE; the number tells the forks apart.

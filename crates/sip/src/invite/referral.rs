@@ -1,6 +1,5 @@
 //! REFER: the peer asks to have the other party connected to somebody else, and hears how that goes (RFC 3515, 4488).
 
-use super::client::{Place, with_credentials};
 use super::compose::{header_is_printable, reply, with_allow};
 use super::session::{Life, Session};
 use super::{CommandRefused, Context, Purpose};
@@ -135,15 +134,9 @@ impl Session {
             return;
         }
         let Some(sent) = self.take_sent(Purpose::Notify) else { return };
-        let Life::Up(up) = &mut self.life else { return };
         match response.status.get() {
             401 | 407 => {
-                let cseq = up.dialog.local_cseq.saturating_add(1);
-                if let Some((request, attempt)) = with_credentials(sent, response, cseq, Place::Inside, ctx) {
-                    up.dialog.local_cseq = cseq;
-                    let hop = up.dialog.next_hop().cloned();
-                    self.send(Purpose::Notify, request, hop, attempt, ctx);
-                }
+                self.send_again(sent, response, ctx);
             }
             481 if self.referral.is_some() => self.referral = Some(Referral::Untold),
             _ => {}

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use rand_chacha::rand_core::RngCore;
 
-use super::client::{Place, ack_like, with_credentials};
+use super::client::ack_like;
 use super::compose::{put_sdp, reply, sdp_of, with_allow};
 use super::server::AwaitedAnswer;
 use super::session::{Life, PeerUpdates, Sent, Session, Side, Up};
@@ -254,16 +254,9 @@ impl Session {
     }
 
     fn change_challenged(&mut self, sent: Sent, response: &Response, ctx: &mut Context<'_>) {
-        let Life::Up(up) = &mut self.life else { return };
         let purpose = sent.purpose;
-        let cseq = up.dialog.local_cseq.saturating_add(1);
-        match with_credentials(sent, response, cseq, Place::Inside, ctx) {
-            Some((request, attempt)) => {
-                up.dialog.local_cseq = cseq;
-                let hop = up.dialog.next_hop().cloned();
-                self.send(purpose, request, hop, attempt, ctx);
-            }
-            None => self.change_refused(purpose, response.status.get(), ctx),
+        if !self.send_again(sent, response, ctx) {
+            self.change_refused(purpose, response.status.get(), ctx);
         }
     }
 

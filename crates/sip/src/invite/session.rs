@@ -1,5 +1,7 @@
 //! One leg: its parts, what comes in and how it ends.
 
+use std::collections::VecDeque;
+
 use super::client::Calling;
 use super::referral::Referral;
 use super::reinvite::{Modification, Wanted};
@@ -11,7 +13,7 @@ use crate::digest::Attempt;
 use crate::message::{HeaderName, Method, ReasonValue, Request, Response, StatusCode};
 use crate::transaction::{ClientTransactionId, ServerTransactionId};
 use crate::transport::Flow;
-use crate::ua::{Event, LineId};
+use crate::ua::{Event, Key, LineId};
 use crate::uri::SipUri;
 
 /// Where a leg belongs.
@@ -52,6 +54,8 @@ pub(crate) struct Session {
     pub(super) byes: Vec<Goodbye>,
     pub(super) next_bye: u32,
     pub(super) referral: Option<Referral>,
+    /// Digits that are to be sent by INFO, the first one on its way.
+    pub(super) keys: VecDeque<Key>,
 }
 
 /// Who made the call.
@@ -148,6 +152,7 @@ impl Session {
             byes: Vec::new(),
             next_bye: 0,
             referral: None,
+            keys: VecDeque::new(),
         }
     }
 
@@ -194,6 +199,7 @@ impl Session {
             Purpose::Reinvite | Purpose::Update => self.change_answered(purpose, response, ctx),
             Purpose::Options => self.options_answered(response, ctx),
             Purpose::Notify => self.notify_answered(response, ctx),
+            Purpose::Info => self.press_answered(response, ctx),
             Purpose::Bye(number) => self.bye_answered(number, response, ctx),
         }
     }
@@ -204,6 +210,7 @@ impl Session {
             Purpose::Invite => self.invite_unanswered(silence, ctx),
             Purpose::Reinvite | Purpose::Update => self.change_unanswered(purpose, silence, ctx),
             Purpose::Options => self.options_unanswered(silence, ctx),
+            Purpose::Info => self.press_unanswered(),
             Purpose::Notify => {
                 self.take_sent(Purpose::Notify);
             }
@@ -239,6 +246,7 @@ impl Session {
             Method::Update => self.updated(to, request, ctx),
             Method::Bye => self.hung_up(to, request, ctx),
             Method::Refer => self.referred(to, request, ctx),
+            Method::Info => self.informed(to, request, ctx),
             _ => self.asked(to, request, ctx),
         }
     }

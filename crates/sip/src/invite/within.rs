@@ -4,7 +4,7 @@
 use super::client::{Place, with_credentials};
 use super::compose::{ACCEPTED_BODY, reply, with_allow};
 use super::reinvite::Modification;
-use super::session::{Life, Session};
+use super::session::{Life, Sent, Session};
 use super::{CommandRefused, Context, EndCause, Purpose, SessionClock, Silence};
 use crate::dialog::{Dialog, DialogId};
 use crate::digest::Attempt;
@@ -74,19 +74,26 @@ impl Session {
                 self.end(EndCause::Lost { status }, &[], ctx);
             }
             401 | 407 => {
-                let Life::Up(up) = &mut self.life else { return };
-                let cseq = up.dialog.local_cseq.saturating_add(1);
-                match with_credentials(sent, response, cseq, Place::Inside, ctx) {
-                    Some((request, attempt)) => {
-                        up.dialog.local_cseq = cseq;
-                        let hop = up.dialog.next_hop().cloned();
-                        self.send(Purpose::Options, request, hop, attempt, ctx);
-                    }
-                    None => ctx.emit(Event::OptionsAnswered { handle, status }),
+                if !self.send_again(sent, response, ctx) {
+                    ctx.emit(Event::OptionsAnswered { handle, status });
                 }
             }
             _ => ctx.emit(Event::OptionsAnswered { handle, status }),
         }
+    }
+
+    /// Sends a request of the dialog again with credentials for the challenge; says whether there are any.
+    pub(super) fn send_again(&mut self, sent: Sent, challenge: &Response, ctx: &mut Context<'_>) -> bool {
+        let Life::Up(up) = &mut self.life else { return false };
+        let purpose = sent.purpose;
+        let cseq = up.dialog.local_cseq.saturating_add(1);
+        let Some((request, attempt)) = with_credentials(sent, challenge, cseq, Place::Inside, ctx) else {
+            return false;
+        };
+        up.dialog.local_cseq = cseq;
+        let hop = up.dialog.next_hop().cloned();
+        self.send(purpose, request, hop, attempt, ctx);
+        true
     }
 
     /// An OPTIONS has no answer. One that could not leave says little (the peer may start again this very second) and is
@@ -201,20 +208,13 @@ impl Session {
         }
     }
 
-    /// Answers OPTIONS, INFO and the rest.
+    /// Answers OPTIONS and the rest.
     pub(super) fn asked(&mut self, to: ServerTransactionId, request: &Request, ctx: &mut Context<'_>) {
         let response = match request.method {
             Method::Options => {
                 let mut response = reply(request, StatusCode::OK, "");
                 response.headers.set(HeaderName::Accept, ACCEPTED_BODY);
                 with_allow(&mut response.headers);
-                response
-            }
-            // An INFO without a body only asks whether the dialog lives (RFC 6086 section 4.2.2).
-            Method::Info if request.body.is_empty() => reply(request, StatusCode::OK, ""),
-            Method::Info => {
-                let mut response = reply(request, StatusCode::UNSUPPORTED_MEDIA_TYPE, "");
-                response.headers.set(HeaderName::Accept, ACCEPTED_BODY);
                 response
             }
             _ => {

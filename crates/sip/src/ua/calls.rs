@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use super::config::{OutgoingInvite, ReinviteAnswer, Route};
 use super::lines::Shutdown;
-use super::{CommandRefused, DialogHandle, UserAgent, token};
+use super::{CommandRefused, DialogHandle, Key, UserAgent, token};
 use crate::dialog::{DialogPhase, DialogRecord, RecordRefused};
 use crate::invite::{
     Agreement, Path, Session, SessionOrigin, header_is_printable, put_sdp, reason_value, with_allow,
@@ -247,6 +247,14 @@ impl UserAgent {
         now: Instant,
     ) -> Result<(), CommandRefused> {
         self.command(handle, now, |session, ctx| session.report_referral(status, ctx))
+    }
+
+    /// Sends digits by INFO, one after the other; a peer that takes none gets no more than one.
+    ///
+    /// # Errors
+    /// `UnknownHandle`, `WrongState`.
+    pub fn press(&mut self, handle: DialogHandle, keys: &[Key], now: Instant) -> Result<(), CommandRefused> {
+        self.command(handle, now, |session, ctx| session.press(keys, ctx))
     }
 
     /// Asks inside the dialog whether the peer is alive; `OptionsAnswered` or `OptionsUnanswered` follows.

@@ -10,6 +10,7 @@ use crate::subscription::SubscriptionState;
 use crate::transport::Flow;
 use crate::uri::Uri;
 
+use super::key::Key;
 use super::subscriptions::SubscriptionHandle;
 
 /// Names a line; the application chooses it.
@@ -94,6 +95,13 @@ pub enum Event {
         target: Uri,
         /// The dialog whose place that call takes, as the value of a Replaces header.
         replaces: Option<String>,
+    },
+    /// The peer pressed a key and told it by INFO.
+    KeyPressed {
+        /// The leg.
+        handle: DialogHandle,
+        /// Which one; never to be logged.
+        key: Key,
     },
     /// The caller gave up before our final answer; 487 is sent.
     Cancelled {

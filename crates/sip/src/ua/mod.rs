@@ -10,6 +10,7 @@ mod clocks;
 mod config;
 mod event;
 mod incoming;
+mod key;
 mod lines;
 mod outgoing;
 mod policy;
@@ -22,6 +23,7 @@ pub use config::{
     UnknownSources, UserAgentConfig,
 };
 pub use event::{Event, FailureMeaning, LineId, Suspicion, meaning};
+pub use key::Key;
 pub use subscriptions::SubscriptionHandle;
 
 pub use crate::invite::{CommandRefused, DialogHandle, EndCause};

@@ -34,6 +34,7 @@ fn paths_with_an_id(id: &str) -> Vec<(Method, String)> {
         (post.clone(), format!("/calls/{id}/hold")),
         (post.clone(), format!("/calls/{id}/retrieve")),
         (post.clone(), format!("/calls/{id}/transfer")),
+        (post.clone(), format!("/calls/{id}/dtmf")),
         (get.clone(), format!("/missed/{id}")),
         (post.clone(), format!("/missed/{id}/claim")),
         (post, format!("/missed/{id}/close")),
@@ -65,6 +66,7 @@ async fn an_id_that_names_nothing_or_is_none_is_not_found() {
         for (method, path) in paths_with_an_id(id) {
             let body = match (&method, path.rsplit('/').next().unwrap_or_default()) {
                 (&Method::POST, "devices") => r#"{"kind": "browser"}"#,
+                (&Method::POST, "dtmf") => r#"{"digits": "1"}"#,
                 (&Method::POST, "transfer") => r#"{"kind": "blind", "to": "105"}"#,
                 (&Method::PATCH, _) => "{}",
                 _ => "",
