@@ -245,3 +245,42 @@ fn digits_reach_the_customers_side_between_the_sound() {
     assert!(text.contains("2 digit(s) were sent to the customer."), "{text}");
     assert!(!text.contains("7#"), "which ones is nobody's business: {text}");
 }
+
+/// The tag of an address header.
+fn tag(value: &str) -> &str {
+    value.split("tag=").nth(1).and_then(|rest| rest.split(';').next()).expect("a tag")
+}
+
+#[test]
+fn another_phone_takes_the_customers_place_in_the_same_call_and_recording() {
+    let office = Office::open(Answer::Auto);
+    let (call, _) = talking(&office);
+    let answers = call.answers();
+    let (_, answer) = answers.iter().find(|(_, answer)| answer.status() == Some(200)).expect("a 200");
+    let (ours, theirs) = (tag(answer.header("To")), tag(answer.header("From")));
+    let replaces = |to: &str| format!("Replaces: {};to-tag={to};from-tag={theirs}", call.call_id());
+    let other = |to: &str| {
+        Customer::new(office.pbx.address(), "+78319998877").with_header(replaces(to)).speaking(1_000)
+    };
+    assert_eq!(other("unknown").call(NUMBER).wait_final(SOON), 481);
+    assert_eq!(office.server.get("/interactions")["total"], 1, "no call of its own");
+
+    let second = other(ours).call(NUMBER);
+    second.wait_talking(SOON);
+    call.wait_hung_up(SOON);
+    let from = second.rtp().received_count();
+    second.rtp().wait_received(from + 100, SOON);
+    assert!(second.rtp().heard(700) > 0.1, "it hears the agent");
+    let now = live(&office);
+    assert_eq!((&now["state"], &now["number"]), (&json!("answered"), &json!(CALLER)), "{now}");
+    second.hang_up();
+    office.phone.wait_closed(SOON);
+    let interaction = office.server.ended_interaction();
+    assert_eq!(interaction["caller_number"], CALLER, "the first caller stays: {interaction}");
+    let wav = office.server.closed_recording(&interaction);
+    assert!(wav.tone_between(0, 440, 300, 900) > 0.1, "first the one");
+    assert!(at_the_end(&wav, 0, 1_000) > 0.1, "then the other, in one file");
+    let text = office.server.command(&["explain", interaction["id"].as_str().expect("an id")], "");
+    assert!(text.contains("Another phone took this party's place."), "{text}");
+    office.server.command(&["replay"], "");
+}
