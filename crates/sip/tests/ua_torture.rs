@@ -171,7 +171,7 @@ fn unknown_methods_are_not_implemented_and_known_ones_not_allowed() {
     let refused = only("regaut01.dat");
     assert_eq!(refused.status.get(), 405);
     let allowed = refused.headers.options_of(&HeaderName::Allow);
-    assert_eq!(allowed, ["INVITE", "ACK", "CANCEL", "BYE", "OPTIONS", "UPDATE", "REFER", "INFO"]);
+    assert_eq!(allowed, ["INVITE", "ACK", "CANCEL", "BYE", "OPTIONS", "UPDATE", "REFER", "INFO", "PRACK"]);
 }
 
 #[test]

@@ -2,6 +2,7 @@
 
 use super::compose::{copy_credentials, put_sdp, sdp_of};
 use super::reinvite::Modification;
+use super::reliable::{Fork, News};
 use super::session::{Life, PeerUpdates, Sent, SentAck, Session, SessionOrigin, Side, Up};
 use super::session_timer::Agreement;
 use super::{Action, CommandRefused, Context, EndCause, Purpose, SessionClock, Silence};
@@ -18,7 +19,7 @@ const MAX_FORKS: usize = 16;
 #[derive(Debug)]
 pub(super) struct Calling {
     /// Early dialogs, one for each fork that rang.
-    pub(super) forks: Vec<Dialog>,
+    pub(super) forks: Vec<Fork>,
     wish: Wish,
 }
 
@@ -111,20 +112,25 @@ impl Session {
         };
         let id = dialog.id.clone();
         let room = calling.forks.len() < MAX_FORKS;
-        match calling.forks.iter_mut().find(|fork| fork.id == id) {
-            Some(fork) => *fork = Dialog { remote_cseq: fork.remote_cseq, ..dialog },
-            None if room => calling.forks.push(dialog),
+        match calling.forks.iter_mut().find(|fork| fork.dialog.id == id) {
+            Some(fork) => fork.renew(dialog),
+            None if room => calling.forks.push(Fork::new(dialog)),
             None => return,
         }
-        if calling.wish == Wish::Call {
-            ctx.emit(Event::Progress {
-                handle,
-                status: response.status.get(),
-                sdp: sdp_of(&response.headers, &response.body),
-                fork: id.remote_tag.clone(),
-            });
+        let wish = calling.wish;
+        self.bind(id.clone(), ctx);
+        if self.acknowledge_provisional(&id.remote_tag, response, ctx) == News::No {
+            return;
         }
-        self.bind(id, ctx);
+        let sdp = sdp_of(&response.headers, &response.body);
+        if let (Life::Calling(calling), Some(_)) = (&mut self.life, &sdp)
+            && let Some(fork) = calling.forks.iter_mut().find(|fork| fork.dialog.id == id)
+        {
+            fork.description.clone_from(&sdp);
+        }
+        if wish == Wish::Call {
+            ctx.emit(Event::Progress { handle, status: response.status.get(), sdp, fork: id.remote_tag });
+        }
     }
 
     /// Takes a 2xx: the first makes the call, one of another fork or of a cancelled call is hung up at once.
@@ -139,12 +145,15 @@ impl Session {
         match &mut self.life {
             Life::Calling(calling) => {
                 let wish = calling.wish;
-                if let Some(fork) = calling.forks.iter().position(|fork| fork.id == dialog.id) {
-                    dialog.remote_cseq = calling.forks.swap_remove(fork).remote_cseq;
+                let mut early = None;
+                if let Some(fork) = calling.forks.iter().position(|fork| fork.dialog.id == dialog.id) {
+                    let mut fork = calling.forks.swap_remove(fork);
+                    fork.renew(dialog);
+                    (dialog, early) = (fork.dialog, fork.description);
                 }
                 ctx.start(SessionClock::Settle, ctx.settings.timers.patience());
                 match wish {
-                    Wish::Call => self.take_up(dialog, &invite, response, ctx),
+                    Wish::Call => self.take_up(dialog, &invite, response, early, ctx),
                     Wish::Cancel => {
                         self.life = Life::Over;
                         self.release_stray(dialog, &invite, ctx);
@@ -160,9 +169,17 @@ impl Session {
         }
     }
 
-    fn take_up(&mut self, dialog: Dialog, invite: &Request, response: &Response, ctx: &mut Context<'_>) {
+    /// `early` is what the fork has said of its media before: a 2xx need not repeat it (RFC 3262 section 5).
+    fn take_up(
+        &mut self,
+        dialog: Dialog,
+        invite: &Request,
+        response: &Response,
+        early: Option<Vec<u8>>,
+        ctx: &mut Context<'_>,
+    ) {
         let handle = self.handle();
-        let sdp = sdp_of(&response.headers, &response.body);
+        let sdp = sdp_of(&response.headers, &response.body).or(early);
         let offer = sdp_of(&invite.headers, &invite.body);
         self.bind(dialog.id.clone(), ctx);
         if offer.is_some() {

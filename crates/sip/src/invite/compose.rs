@@ -3,13 +3,13 @@
 use crate::message::{Header, HeaderName, Headers, ReasonValue, Request, Response, StatusCode};
 
 /// Methods this end serves (Allow).
-pub(crate) const ALLOWED: &str = "INVITE, ACK, CANCEL, BYE, OPTIONS, UPDATE, REFER, INFO";
+pub(crate) const ALLOWED: &str = "INVITE, ACK, CANCEL, BYE, OPTIONS, UPDATE, REFER, INFO, PRACK";
 
 /// Bodies this end reads (Accept).
 pub(crate) const ACCEPTED_BODY: &str = "application/sdp";
 
 /// Extensions this end knows (Supported).
-pub(crate) const SUPPORTED: &str = "timer, replaces, norefersub";
+pub(crate) const SUPPORTED: &str = "timer, replaces, norefersub, 100rel";
 
 /// Tells whether a value can stand in a header without breaking out of it.
 pub(crate) fn header_is_printable(value: &[u8]) -> bool {

@@ -10,6 +10,7 @@ mod compose;
 mod digits;
 mod referral;
 mod reinvite;
+mod reliable;
 mod server;
 mod session;
 mod session_timer;
@@ -112,6 +113,8 @@ pub(crate) enum Purpose {
     Options,
     /// An INFO with a digit.
     Info,
+    /// A PRACK for a provisional response.
+    Prack,
     /// A NOTIFY about what the peer asked for by REFER.
     Notify,
     /// A BYE; the number tells the forks apart.
@@ -136,6 +139,10 @@ pub enum SessionClock {
     AckOverdue,
     /// A long ringing is repeated for proxies (RFC 3261 section 13.3.1.1).
     RepeatRinging,
+    /// A provisional response of ours is repeated until its PRACK (RFC 3262 section 3).
+    RepeatProvisional,
+    /// The PRACK is given up.
+    PrackOverdue,
     /// The session is refreshed (RFC 4028 section 7.2).
     Refresh,
     /// The session expires (RFC 4028 section 10).
@@ -215,10 +222,12 @@ impl Context<'_> {
 
 impl SessionClock {
     /// All of them.
-    pub(crate) const ALL: [Self; 9] = [
+    pub(crate) const ALL: [Self; 11] = [
         Self::RepeatAnswer,
         Self::AckOverdue,
         Self::RepeatRinging,
+        Self::RepeatProvisional,
+        Self::PrackOverdue,
         Self::Refresh,
         Self::Expire,
         Self::Glare,
@@ -233,6 +242,8 @@ impl SessionClock {
             Self::RepeatAnswer => "2xx to repeat",
             Self::AckOverdue => "ACK overdue",
             Self::RepeatRinging => "ringing to repeat",
+            Self::RepeatProvisional => "18x to repeat",
+            Self::PrackOverdue => "PRACK overdue",
             Self::Refresh => "session refresh",
             Self::Expire => "session expiry",
             Self::Glare => "re-INVITE after 491",

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use super::compose::{put_sdp, reply, sdp_of, with_allow};
 use super::reinvite::Modification;
+use super::reliable::Unacknowledged;
 use super::session::{Life, PeerUpdates, Session, SessionOrigin, Side, Up};
 use super::session_timer::Agreement;
 use super::{CommandRefused, Context, EndCause, SessionClock};
@@ -25,6 +26,9 @@ pub(super) struct Called {
     pub(super) agreement: Option<Agreement>,
     /// The provisional response sent last.
     pub(super) ringing: Option<Response>,
+    /// RSeq of the last one that had to be acknowledged (RFC 3262).
+    pub(super) told: Option<u32>,
+    pub(super) unacknowledged: Option<Unacknowledged>,
 }
 
 /// A 2xx of ours that is not acknowledged yet.
@@ -57,7 +61,8 @@ impl Session {
     ) -> Self {
         ctx.respond(to, Response::reply_to(&request, StatusCode::TRYING));
         let id = dialog.id.clone();
-        let called = Called { to, request, dialog, agreement, ringing: None };
+        let (ringing, told, unacknowledged) = (None, None, None);
+        let called = Called { to, request, dialog, agreement, ringing, told, unacknowledged };
         let mut session = Self::new(origin, Side::Callee, Life::Called(called));
         session.bind(id, ctx);
         session
@@ -81,15 +86,15 @@ impl Session {
         response.headers.set(HeaderName::Contact, contact);
         put_sdp(&mut response.headers, &mut response.body, sdp);
         called.ringing = Some(response.clone());
-        ctx.respond(called.to, response);
+        self.tell_provisional(response, ctx);
         ctx.start(SessionClock::RepeatRinging, RINGING_REPEATED);
         Ok(())
     }
 
     pub(super) fn repeat_ringing(&mut self, ctx: &mut Context<'_>) {
         let Life::Called(called) = &self.life else { return };
-        if let Some(ringing) = &called.ringing {
-            ctx.respond(called.to, ringing.clone());
+        if let Some(ringing) = called.ringing.clone() {
+            self.tell_provisional(ringing, ctx);
             ctx.start(SessionClock::RepeatRinging, RINGING_REPEATED);
         }
     }
@@ -103,7 +108,7 @@ impl Session {
                 return Err(CommandRefused::WrongState);
             }
         };
-        ctx.stop(SessionClock::RepeatRinging);
+        stop_ringing(ctx);
         let Called { to, request, mut dialog, agreement, .. } = called;
         dialog.confirm();
         let mut response = reply(&request, StatusCode::OK, &dialog.id.local_tag);
@@ -151,7 +156,7 @@ impl Session {
             response.reason = phrase.as_bytes().to_vec();
         }
         ctx.respond(called.to, response);
-        ctx.stop(SessionClock::RepeatRinging);
+        stop_ringing(ctx);
         self.life = Life::Over;
         Ok(())
     }
@@ -175,7 +180,7 @@ impl Session {
         let Life::Called(called) = &self.life else { return };
         let response = reply(&called.request, StatusCode::REQUEST_TERMINATED, &called.dialog.id.local_tag);
         ctx.respond(called.to, response);
-        ctx.stop(SessionClock::RepeatRinging);
+        stop_ringing(ctx);
         self.life = Life::Over;
         ctx.emit(Event::Cancelled { handle: self.handle(), reasons });
     }
@@ -225,6 +230,12 @@ impl Session {
             ctx.stop(SessionClock::AckOverdue);
             self.say_goodbye(*dialog, &reasons, ctx);
         }
+    }
+}
+
+fn stop_ringing(ctx: &mut Context<'_>) {
+    for clock in [SessionClock::RepeatRinging, SessionClock::RepeatProvisional, SessionClock::PrackOverdue] {
+        ctx.stop(clock);
     }
 }
 

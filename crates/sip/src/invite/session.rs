@@ -200,6 +200,7 @@ impl Session {
             Purpose::Options => self.options_answered(response, ctx),
             Purpose::Notify => self.notify_answered(response, ctx),
             Purpose::Info => self.press_answered(response, ctx),
+            Purpose::Prack => self.prack_answered(response),
             Purpose::Bye(number) => self.bye_answered(number, response, ctx),
         }
     }
@@ -211,8 +212,8 @@ impl Session {
             Purpose::Reinvite | Purpose::Update => self.change_unanswered(purpose, silence, ctx),
             Purpose::Options => self.options_unanswered(silence, ctx),
             Purpose::Info => self.press_unanswered(),
-            Purpose::Notify => {
-                self.take_sent(Purpose::Notify);
+            Purpose::Notify | Purpose::Prack => {
+                self.take_sent(purpose);
             }
             Purpose::Bye(number) => self.bye_done(number, None, ctx),
         }
@@ -247,6 +248,7 @@ impl Session {
             Method::Bye => self.hung_up(to, request, ctx),
             Method::Refer => self.referred(to, request, ctx),
             Method::Info => self.informed(to, request, ctx),
+            Method::Prack => self.acknowledged_provisional(to, request, ctx),
             _ => self.asked(to, request, ctx),
         }
     }
@@ -257,6 +259,8 @@ impl Session {
             SessionClock::RepeatAnswer => self.repeat_answer(ctx),
             SessionClock::AckOverdue => self.ack_overdue(ctx),
             SessionClock::RepeatRinging => self.repeat_ringing(ctx),
+            SessionClock::RepeatProvisional => self.repeat_provisional(ctx),
+            SessionClock::PrackOverdue => self.prack_overdue(ctx),
             SessionClock::Refresh => self.refresh(ctx),
             SessionClock::Expire => self.end(EndCause::SessionExpired, &[], ctx),
             SessionClock::Glare => self.try_again(ctx),

@@ -150,7 +150,9 @@ impl Session {
             Life::Up(up) => Some(&mut up.dialog).filter(|dialog| dialog.id == *id),
             Life::Called(called) => Some(&mut called.dialog).filter(|dialog| dialog.id == *id),
             Life::AwaitingAck(dialog, ..) => Some(&mut **dialog).filter(|dialog| dialog.id == *id),
-            Life::Calling(calling) => calling.forks.iter_mut().find(|dialog| dialog.id == *id),
+            Life::Calling(calling) => {
+                calling.forks.iter_mut().map(|fork| &mut fork.dialog).find(|dialog| dialog.id == *id)
+            }
             Life::Over => None,
         }
     }
@@ -198,6 +200,9 @@ impl Session {
         for clock in [
             SessionClock::RepeatAnswer,
             SessionClock::AckOverdue,
+            SessionClock::RepeatRinging,
+            SessionClock::RepeatProvisional,
+            SessionClock::PrackOverdue,
             SessionClock::Refresh,
             SessionClock::Expire,
             SessionClock::Glare,

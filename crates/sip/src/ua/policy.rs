@@ -5,7 +5,7 @@ use crate::message::{HeaderName, Method, Request, Response, StatusCode};
 use crate::uri::Uri;
 
 /// Extensions that a request may require.
-const KNOWN_OPTIONS: [&str; 3] = ["timer", "replaces", "norefersub"];
+const KNOWN_OPTIONS: [&str; 4] = ["timer", "replaces", "norefersub", "100rel"];
 
 /// Gives the refusal of a request that cannot be served, whoever it is for; without To tag.
 pub(super) fn refusal(request: &Request) -> Option<Response> {
@@ -23,7 +23,7 @@ fn method(request: &Request) -> Option<Response> {
         Method::Invite | Method::Ack | Method::Cancel | Method::Bye | Method::Options | Method::Update => {
             None
         }
-        Method::Info | Method::Notify | Method::Refer if is_within_dialog(request) => None,
+        Method::Info | Method::Notify | Method::Refer | Method::Prack if is_within_dialog(request) => None,
         Method::Other(_) => Some(with_capabilities(request, StatusCode::NOT_IMPLEMENTED)),
         _ => Some(with_capabilities(request, StatusCode::METHOD_NOT_ALLOWED)),
     }
