@@ -18,6 +18,7 @@ export function pop(more: Partial<Pop> = {}): Pop {
   return {
     pop_id: 'pop-1',
     taken_by: null,
+    transferred_by: null,
     version: 1,
     call_id: 'call-1',
     interaction_id: 'int-live',
@@ -50,6 +51,8 @@ export function call(more: Partial<CallView> = {}): CallView {
     started_at: new Date(Date.now() - 4_000).toISOString(),
     answered_at: null,
     outcome: null,
+    held_by: null,
+    transfer: null,
     legs: [],
     ...more,
   };

@@ -7,6 +7,7 @@ import type {
   AuditRow,
   By,
   CallView,
+  Colleague,
   Company,
   Contact,
   Device,
@@ -23,6 +24,7 @@ import type {
   Recording,
   ServerState,
   Standing,
+  TransferWish,
   User,
   UserDraft,
 } from './wire.ts';
@@ -44,6 +46,8 @@ export class ApiError extends Error {
     readonly field: string | null = null,
     /** What may stand in the field. */
     readonly choices: Choice[] = [],
+    /** The reason as one word, where the contract names one. */
+    readonly key: string | null = null,
   ) {
     super(message);
   }
@@ -117,9 +121,10 @@ export async function* stream<T>(path: string, body: object | undefined, signal:
 
 async function refusal(response: Response): Promise<ApiError> {
   try {
-    const problem = (await response.json()) as { detail?: unknown; field?: unknown; choices?: Choice[] };
+    const problem = (await response.json()) as { detail?: unknown; field?: unknown; choices?: Choice[]; key?: unknown };
     const field = typeof problem.field === 'string' ? problem.field : null;
-    return new ApiError(response.status, String(problem.detail ?? response.statusText), field, problem.choices ?? []);
+    const key = typeof problem.key === 'string' ? problem.key : null;
+    return new ApiError(response.status, String(problem.detail ?? response.statusText), field, problem.choices ?? [], key);
   } catch {
     return new ApiError(response.status, response.statusText);
   }
@@ -172,6 +177,12 @@ export const api = {
   dial: (call: { to: string; contact_id: string | null; line_id: string | null }) =>
     ask<{ call_id: string; interaction_id: string }>('POST', '/calls', call),
   hangUp: (callId: string) => ask<CallView>('POST', `/calls/${id(callId)}/hangup`),
+  hold: (callId: string) => ask<CallView>('POST', `/calls/${id(callId)}/hold`, {}),
+  retrieve: (callId: string) => ask<CallView>('POST', `/calls/${id(callId)}/retrieve`, {}),
+  transfer: (callId: string, wish: TransferWish) => ask<CallView>('POST', `/calls/${id(callId)}/transfer`, wish),
+  dtmf: (callId: string, digits: string) => ask<CallView>('POST', `/calls/${id(callId)}/dtmf`, { digits }),
+  /** Everybody but the user who asks. */
+  colleagues: (q: string) => ask<Listing<Colleague>>('GET', `/users/colleagues${query({ q })}`),
   contact: (contactId: string) => ask<Contact>('GET', `/contacts/${id(contactId)}`),
   contacts: (q: string, limit: number) => ask<Listing<Contact>>('GET', `/contacts${query({ q, limit })}`),
   addContact: (contact: { name: string; company_id: string | null; numbers: { number: string; label: string | null }[] }) =>

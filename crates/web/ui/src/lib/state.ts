@@ -1,7 +1,9 @@
 // What the server says, folded into one value: a pure `(state, frame) -> state`. It decides nothing and knows no time.
 
+import { followed } from './course.ts';
+import type { Course } from './course.ts';
 import { epochOf } from './wire.ts';
-import type { AgentView, CallView, EventFrame, Outcome, Pop, RecordingView, SnapshotFrame, StateFrame } from './wire.ts';
+import type { AgentView, CallFrame, CallView, EventFrame, Outcome, Pop, RecordingView, SnapshotFrame, StateFrame } from './wire.ts';
 
 export interface DeskState {
   /** The place of the last frame taken in; null before the first snapshot. */
@@ -16,6 +18,8 @@ export interface DeskState {
   readonly agents: Readonly<Record<string, AgentView>>;
   /** By call: how the last ones went. */
   readonly outcomes: Readonly<Record<string, Outcome>>;
+  /** By call: how the talk goes, and of the last ones handed over to whom. */
+  readonly courses: Readonly<Record<string, Course>>;
   /** As of the snapshot; what came since is in the list. */
   readonly missedOpen: number;
 }
@@ -29,6 +33,7 @@ export const EMPTY: DeskState = {
   recordings: {},
   agents: {},
   outcomes: {},
+  courses: {},
   missedOpen: 0,
 };
 
@@ -55,6 +60,7 @@ function fromSnapshot({ cursor, seq, data }: SnapshotFrame): DeskState {
     recordings: {},
     agents: Object.fromEntries(data.agents.map((agent) => [agent.user_id, agent])),
     outcomes: {},
+    courses: {},
     missedOpen: data.missed_open,
   };
 }
@@ -66,7 +72,8 @@ function take(state: DeskState, frame: EventFrame): DeskState {
     case 'call.answered':
     case 'call.held':
     case 'call.retrieved':
-      return { ...state, calls: { ...state.calls, [frame.data.call_id]: frame.data } };
+    case 'call.transferred':
+      return withCall(state, frame);
     case 'call.missed':
     case 'call.ended':
       return frame.data.state === 'ended' ? withoutCall(state, frame.data) : state;
@@ -92,6 +99,12 @@ function take(state: DeskState, frame: EventFrame): DeskState {
   }
 }
 
+function withCall(state: DeskState, { type, data, timestamp }: CallFrame): DeskState {
+  const { call_id: id } = data;
+  const course = followed(state.courses[id], state.calls[id], data, Date.parse(timestamp), type === 'call.transferred');
+  return { ...state, calls: { ...state.calls, [id]: data }, courses: { ...state.courses, [id]: course } };
+}
+
 function withPop(state: DeskState, pop: Pop, at: number): DeskState {
   const known = state.pops[pop.pop_id];
   if (known && (known.version >= pop.version || (isOver(known) && !isOver(pop)))) return state;
@@ -102,9 +115,24 @@ function withPop(state: DeskState, pop: Pop, at: number): DeskState {
 function withoutCall(state: DeskState, { call_id: callId, outcome }: CallView): DeskState {
   const { [callId]: _call, ...calls } = state.calls;
   const { [callId]: _recording, ...recordings } = state.recordings;
-  if (!outcome) return { ...state, calls, recordings };
+  const courses = coursesAfter(state, callId, calls);
+  if (!outcome) return { ...state, calls, recordings, courses };
   const known = Object.entries(state.outcomes).slice(-OVER_KEPT);
-  return { ...state, calls, recordings, outcomes: { ...Object.fromEntries(known), [callId]: outcome } };
+  return { ...state, calls, recordings, courses, outcomes: { ...Object.fromEntries(known), [callId]: outcome } };
+}
+
+/** Of calls that are over only to whom the last ones were handed over. */
+function coursesAfter({ courses }: DeskState, over: string, calls: DeskState['calls']): DeskState['courses'] {
+  const { [over]: course, ...others } = courses;
+  const live = Object.entries(others).filter(([id]) => id in calls);
+  const handed = Object.entries(others).filter(([id]) => !(id in calls));
+  if (course && course.handedTo !== null) handed.push([over, course]);
+  return Object.fromEntries([...handed.slice(-OVER_KEPT), ...live]);
+}
+
+/** Whether a user asked for the call of a pop; to whom it is handed over it comes like any other. */
+export function isAsked(pop: Pop): boolean {
+  return pop.direction !== 'inbound' && !pop.transferred_by;
 }
 
 /** How far a call has come that a person asked for: the own phone rings, the number is dialled, it rings there. */

@@ -24,6 +24,12 @@ export interface Person {
   name: string;
 }
 
+/** A colleague to whom a customer can be handed over. */
+export interface Colleague extends Person {
+  extension: string | null;
+  state: AgentView['state'];
+}
+
 /** Where it rings for a user. */
 export type Device = { id: string; kind: 'sip'; uri: string } | { id: string; kind: 'browser' };
 export type Ring = 'together' | 'in_order';
@@ -113,6 +119,8 @@ export interface Pop {
   state: PopState;
   /** Whose call it is instead, once it is elsewhere. */
   taken_by: string | null;
+  /** Who hands the customer over. */
+  transferred_by: { user_id: string; name: string | null } | null;
   direction: Direction;
   number: string | null;
   number_dialled: string | null;
@@ -121,6 +129,25 @@ export interface Pop {
   did: string | null;
   candidates: Candidate[];
   lookup: Lookup;
+}
+
+/** A customer on the way to somebody else; `recall` when nobody took over and the agent, who had left, is rung again. */
+export interface Transfer {
+  kind: 'blind' | 'attended' | 'recall';
+  /** The other is rung, or talks with the agent while the customer waits. */
+  stage: 'ringing' | 'talking';
+  user_id: string | null;
+  name: string | null;
+  number: string | null;
+  /** Who hands over. */
+  by: string;
+}
+
+/** To whom a customer is handed over, by exactly one of both, and how; neither to complete what is under way. */
+export interface TransferWish {
+  to: string | null;
+  user_id: string | null;
+  kind: 'blind' | 'attended';
 }
 
 export interface CallView {
@@ -139,6 +166,8 @@ export interface CallView {
   started_at: string;
   answered_at: string | null;
   outcome: Outcome | null;
+  held_by: 'agent' | 'customer' | 'both' | null;
+  transfer: Transfer | null;
   legs: { leg_id: string; party: 'customer' | 'agent'; state: string }[];
 }
 
@@ -424,6 +453,7 @@ export type CallFrame = Numbered<
   | 'call.answered'
   | 'call.held'
   | 'call.retrieved'
+  | 'call.transferred'
   | 'call.missed'
   | 'call.ended',
   CallView
@@ -450,6 +480,7 @@ const KNOWN = new Set<string>([
   'call.answered',
   'call.held',
   'call.retrieved',
+  'call.transferred',
   'call.missed',
   'call.ended',
   'pop.shown',

@@ -20,6 +20,8 @@ export function call(more: Partial<CallView> & { call_id: string }, agoMs: numbe
     started_at: stamp(answered ? agoMs + 6_000 : agoMs),
     answered_at: answered ? stamp(agoMs) : null,
     outcome: null,
+    held_by: more.state === 'held' ? 'agent' : null,
+    transfer: null,
     legs: [],
     ...more,
   };

@@ -87,6 +87,8 @@ export class Office {
   readonly companies: Company[] = [...COMPANIES];
   /** The calls that Anna asked for. */
   readonly asked: Call[] = [];
+  /** Every call that was begun by one of the ways below. */
+  readonly begun = new Map<string, Call>();
   /** Lines to choose from; with none or one there is no question. */
   lines: { id: string; name: string }[] = [];
   readonly heard: { type: string; [field: string]: unknown }[] = [];
@@ -186,8 +188,9 @@ export class Call {
   constructor(
     private readonly office: Office,
     number: string | null,
-    { display, did, asked }: { display?: string; did?: string; asked?: boolean },
+    { display, did, asked, handed }: { display?: string; did?: string; asked?: boolean; handed?: { by: NonNullable<Pop['transferred_by']>; view: Partial<CallView> } },
   ) {
+    office.begun.set(this.callId, this);
     const direction = asked ? 'outbound' : 'inbound';
     const started_at = stamp();
     office.calls.set(this.callId, {
@@ -204,6 +207,8 @@ export class Call {
       started_at,
       answered_at: null,
       outcome: null,
+      held_by: null,
+      transfer: null,
       legs: [
         { leg_id: id('leg'), party: 'customer', state: asked ? 'offered' : 'ringing' },
         { leg_id: id('leg'), party: 'agent', state: 'ringing' },
@@ -228,7 +233,8 @@ export class Call {
       hangup_by: null,
       sip_status: null,
     });
-    this.say('call.created', {});
+    if (handed) this.say('call.held', handed.view);
+    else this.say('call.created', {});
     office.pops.set(this.popId, {
       pop_id: this.popId,
       version: 1,
@@ -237,6 +243,7 @@ export class Call {
       user_id: ANNA.id,
       state: 'ringing',
       taken_by: null,
+      transferred_by: handed?.by ?? null,
       direction,
       number,
       number_dialled: number,
@@ -247,7 +254,7 @@ export class Call {
       lookup: 'pending',
     });
     office.emit('pop.shown', this.pop);
-    this.say('call.ringing', { state: 'ringing' });
+    if (!handed) this.say('call.ringing', { state: 'ringing' });
     office.emit('agent.state_changed', { user_id: ANNA.id, state: 'ringing', call_id: this.callId });
   }
 
@@ -310,13 +317,16 @@ export class Call {
     return this;
   }
 
-  hold(): this {
-    this.say('call.held', { state: 'held' });
+  hold(by: 'agent' | 'customer' = 'agent'): this {
+    const { held_by } = this.view;
+    this.say('call.held', { state: 'held', held_by: held_by === null || held_by === by ? by : 'both' });
     return this;
   }
 
-  retrieve(): this {
-    this.say('call.retrieved', { state: 'answered' });
+  retrieve(by: 'agent' | 'customer' = 'agent'): this {
+    const other = by === 'agent' ? 'customer' : 'agent';
+    const still = this.view.held_by === 'both' || this.view.held_by === other;
+    this.say('call.retrieved', still ? { state: 'held', held_by: other, transfer: null } : { state: 'answered', held_by: null, transfer: null });
     return this;
   }
 
@@ -349,31 +359,31 @@ export class Call {
     return this;
   }
 
-  private get view(): CallView {
+  get view(): CallView {
     const view = this.office.calls.get(this.callId);
     if (!view) throw new Error('no call');
     return view;
   }
 
-  private say(type: string, change: Partial<CallView>): void {
+  say(type: string, change: Partial<CallView>): void {
     const view = { ...this.view, ...change };
     this.office.calls.set(this.callId, view);
     this.office.emit(type, view);
   }
 
-  private change(type: string, change: Partial<Pop>): void {
+  change(type: string, change: Partial<Pop>): void {
     const pop = { ...this.pop, ...change, version: this.pop.version + 1 };
     this.office.pops.set(this.popId, pop);
     this.office.emit(type, pop);
   }
 
-  private know(change: Partial<Interaction>): void {
+  know(change: Partial<Interaction>): void {
     const interaction = this.office.interactions.get(this.interactionId);
     if (interaction) this.office.interactions.set(this.interactionId, { ...interaction, ...change });
   }
 
   private over(state: PopState, more: Partial<Pop> = {}): void {
-    this.say('call.ended', { state: 'ended' });
+    this.say('call.ended', { state: 'ended', held_by: null, transfer: null });
     this.office.calls.delete(this.callId);
     this.change('pop.retracted', { state, ...more });
     this.office.emit('agent.state_changed', { user_id: ANNA.id, state: 'available', call_id: null });

@@ -20,6 +20,7 @@ import { Office } from './office.ts';
 import { ANNA, PASSWORD } from './people.ts';
 import { answerRecordings } from './recordings.ts';
 import { sorting } from './sorting.ts';
+import { FakeTransfers } from './transfer.ts';
 import { STANDINGS, inSlice, report, waitsOf } from './reports.ts';
 import { wav } from './wav.ts';
 
@@ -43,6 +44,7 @@ export class FakeServer {
   office = new Office();
   lines = new FakeLines(this.office);
   admin = new FakeAdmin();
+  transfers = new FakeTransfers(this.office);
   /** Whose cookie it is. */
   user: User = ANNA;
   standings: Standing[] = STANDINGS;
@@ -110,6 +112,7 @@ export class FakeServer {
     this.office = new Office();
     this.lines = new FakeLines(this.office);
     this.admin = new FakeAdmin();
+    this.transfers = new FakeTransfers(this.office);
     this.user = ANNA;
     this.office.onFrame = (text) => this.sockets.clients.forEach((socket) => socket.send(text));
     return this.office;
@@ -174,6 +177,7 @@ export class FakeServer {
       return { status: 204 };
     }
     const [, kind, one = '', more] = path.split('/');
+    if (kind === 'users' && one === 'colleagues') return ok(this.transfers.colleagues(this.user, query.get('q') ?? ''));
     const administered = this.admin.answer(method, path, query, body, request.headers['if-match']);
     if (administered) return administered;
     if (kind === 'session') return ok({ user: this.user, expires_at: new Date(Date.now() + 3_600_000).toISOString() });
@@ -190,6 +194,8 @@ export class FakeServer {
       return answerCards(office, kind, method, one, query, body, version === undefined ? null : Number(version));
     }
     if (kind === 'recordings') return answerRecordings(office, one, more, query);
+    const handled = kind === 'calls' && method === 'POST' && more !== undefined ? this.transfers.answer(this.user, one, more, body) : null;
+    if (handled) return handled;
     if (kind === 'calls' && more === 'hangup') {
       const call = office.calls.get(one);
       return call ? { status: 202, body: call } : GONE;
