@@ -7,6 +7,7 @@ import { Dialler } from './dialler.svelte.ts';
 import { followPointer, notesInPanel, someoneDials, someonePoints, someoneTypes } from './editing.ts';
 import { EventStream } from './events.ts';
 import type { Connection } from './events.ts';
+import { Handling } from './handling.svelte.ts';
 import { Leader } from './leader.ts';
 import { Lines } from './lines.svelte.ts';
 import { MissedCallers } from './missed.svelte.ts';
@@ -14,15 +15,19 @@ import { Nobody } from './nobody.svelte.ts';
 import { Notes } from './notes.svelte.ts';
 import { People } from './people.svelte.ts';
 import { Standings } from './standings.svelte.ts';
-import { EMPTY, dialStepOf, isOver, isRecording, livePops, reduce } from './state.ts';
+import { EMPTY, dialStepOf, isAsked, isOver, isRecording, livePops, reduce } from './state.ts';
 import type { DeskState, DialStep } from './state.ts';
 import { Introductions, withNumber } from './introductions.ts';
 import type { Newcomer } from './introductions.ts';
 import type { Chosen } from './who.ts';
-import type { Interaction, MissedItem, Outcome, Pop, StateFrame, User } from './wire.ts';
+import type { Course } from './course.ts';
+import type { CallView, Interaction, MissedItem, Outcome, Pop, StateFrame, User } from './wire.ts';
 
 /** How long "answered elsewhere" stays. */
 export const FOLD_MS = 3_000;
+
+/** So long after a failure what a colleague noted is asked for again. */
+const AGAIN_MS = 2_000;
 
 /** A pop that is over and still on the screen. */
 export interface Closing {
@@ -40,6 +45,7 @@ export class Desk {
   readonly people = new People();
   readonly standings = new Standings();
   readonly notes: Notes;
+  readonly handling: Handling;
   readonly introductions = new Introductions();
   private readonly nobody = new Nobody();
   readonly leader = new Leader();
@@ -68,6 +74,7 @@ export class Desk {
   private readonly tabs: BroadcastChannel;
   private readonly stream: EventStream;
   private fold: ReturnType<typeof setTimeout> | undefined;
+  private again: ReturnType<typeof setTimeout> | undefined;
 
   constructor(
     readonly user: User,
@@ -77,6 +84,7 @@ export class Desk {
       // The pop does not tell which of several contacts was clicked.
       if (contactId !== null) void api.interaction(id).then((found) => this.amended(found), () => undefined);
     };
+    this.handling = new Handling(user.id);
     this.notes = new Notes(user.id, (interaction) => this.amended(interaction));
     this.tabs = new BroadcastChannel(`linecard.${user.id}`);
     this.tabs.onmessage = ({ data }: MessageEvent<Interaction>) => this.learn(data);
@@ -110,6 +118,8 @@ export class Desk {
       this.leader.stop();
       this.tabs.close();
       this.notes.stop();
+      this.handling.stop();
+      clearTimeout(this.again);
     };
   }
 
@@ -157,7 +167,9 @@ export class Desk {
   /** When it began to ring, in ms. */
   ringingSince(pop: Pop): number | null {
     const call = this.state.calls[pop.call_id];
-    return call ? Date.parse(call.started_at) : (this.state.shownAt[pop.pop_id] ?? null);
+    const shown = this.state.shownAt[pop.pop_id] ?? null;
+    // The customer has been in the call for long when a colleague is rung.
+    return call && !pop.transferred_by ? Date.parse(call.started_at) : shown;
   }
 
   talkingSince(pop: Pop): number | null {
@@ -167,7 +179,7 @@ export class Desk {
 
   /** How far a call has come that this user asked for; null for a caller's. */
   dialStep(pop: Pop): DialStep | null {
-    return pop.direction === 'inbound' || pop.state !== 'ringing' ? null : dialStepOf(this.state.calls[pop.call_id]);
+    return !isAsked(pop) || pop.state !== 'ringing' ? null : dialStepOf(this.state.calls[pop.call_id]);
   }
 
   /** How a call went, as soon as that is known. */
@@ -182,6 +194,21 @@ export class Desk {
 
   isHeld(pop: Pop): boolean {
     return this.state.calls[pop.call_id]?.state === 'held';
+  }
+
+  /** The call of a pop, while it goes on. */
+  callOf(pop: Pop): CallView | null {
+    return this.state.calls[pop.call_id] ?? null;
+  }
+
+  courseOf(pop: Pop): Course | null {
+    return this.state.courses[pop.call_id] ?? null;
+  }
+
+  /** The call of a pop when this user is the one who talks in it, and it can be handled from here. */
+  handled(pop: Pop): CallView | null {
+    const call = this.callOf(pop);
+    return pop.state === 'mine' && call !== null && !call.watched && call.user_id === this.user.id ? call : null;
   }
 
   /** A pop was drawn: the server is told once per version how long that took. */
@@ -266,8 +293,10 @@ export class Desk {
 
   /** Reads what the events do not tell about a call in progress: notes, the chosen customer, a running recording. */
   async readInteraction(pop: Pop): Promise<void> {
-    // A call that was seen from its start has nothing to tell, and a slow database may not have it yet.
-    if (pop.pop_id in this.state.shownAt) return;
+    clearTimeout(this.again);
+    // A call that was seen from its start has nothing to tell, and a slow database may not have it yet. Of one that is
+    // handed over a colleague may have noted something.
+    if (pop.pop_id in this.state.shownAt && !pop.transferred_by) return;
     try {
       const interaction = await api.interaction(pop.interaction_id);
       this.learn(interaction);
@@ -275,7 +304,8 @@ export class Desk {
       if (isOver(pop) || last === undefined || pop.call_id in this.state.recordings) return;
       if ((await api.recording(last)).state === 'recording') this.recorded = new Set([...this.recorded, pop.call_id]);
     } catch {
-      // The panel is whole without it; notes are kept here and saved later.
+      // The panel is whole without it; notes are kept here and saved later. Those of a colleague are not to be lost.
+      if (pop.transferred_by && this.known[pop.interaction_id] === undefined) this.again = setTimeout(() => void this.readInteraction(pop), AGAIN_MS);
     }
   }
 
@@ -303,9 +333,16 @@ export class Desk {
       }
       if (frame.type.startsWith('missed.')) this.missed.put(frame.data as MissedItem);
       if (frame.type.startsWith('pop.')) this.arrived(frame.data as Pop, arrivedAt);
+      if (frame.type.startsWith('call.')) this.heard(before, frame.data as CallView);
     }
     this.follow(before);
     if (shown && this.current && this.current.pop_id !== shown.pop_id) this.replacedAt = performance.now();
+  }
+
+  private heard({ calls }: DeskState, call: CallView): void {
+    const before = calls[call.call_id];
+    const talks = before?.state === 'answered' || before?.state === 'held';
+    if (talks && before.user_id === this.user.id) this.handling.heard(before, call, this.state.courses[call.call_id]?.failed ?? null);
   }
 
   private arrived(pop: Pop, arrivedAt: number): void {
@@ -325,7 +362,9 @@ export class Desk {
     for (const pop of was) {
       if (is.some(({ pop_id }) => pop_id === pop.pop_id)) continue;
       const last = this.state.pops[pop.pop_id];
-      if (last) this.over(last, before);
+      // Whoever has handed a customer over still has a note to finish.
+      if (last && this.gave(pop, before)) this.over({ ...last, state: 'ended' }, before);
+      else if (last) this.over(last, before);
       // A snapshot without it: what was a talk is over, what rang is nobody's business any more.
       else if (pop.state === 'mine') this.over({ ...pop, state: 'ended' }, before);
       else this.withdrawn(pop);
@@ -337,11 +376,17 @@ export class Desk {
     }
   }
 
+  /** Whether this user has handed over the customer of a pop that is gone. */
+  private gave({ call_id: id }: Pop, before: DeskState): boolean {
+    const transfer = this.state.courses[id]?.handedTo ?? before.calls[id]?.transfer;
+    return transfer?.by === this.user.id;
+  }
+
   private came(pop: Pop): void {
     if (this.closing && notesInPanel()) this.holding = true;
     this.dialler.clear();
     const busyCard = this.card !== null && this.pops.some(({ pop_id }) => pop_id === this.card?.pop_id);
-    const asked = pop.direction !== 'inbound' && someoneDials();
+    const asked = isAsked(pop) && someoneDials();
     if ((someoneTypes() && !asked) || someonePoints() || busyCard || this.pops[0]?.pop_id !== pop.pop_id) this.offered = pop;
     else this.openCard(pop);
   }

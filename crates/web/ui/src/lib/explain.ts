@@ -5,6 +5,16 @@ import { duration } from './format.ts';
 import type { Sentence } from './wire.ts';
 import type { Said } from './who.ts';
 
+/** Why a customer was not handed over. */
+const MISSES: Record<string, Key> = {
+  busy: 'cause.over_busy',
+  declined: 'cause.over_declined',
+  no_answer: 'cause.over_no_answer',
+  unreachable: 'cause.over_unreachable',
+  given_up: 'cause.over_given_up',
+  other_left: 'cause.over_left',
+};
+
 const CAUSES: Record<string, Key> = {
   'the caller gave up': 'cause.caller_gave_up',
   'another device was answered': 'cause.other_device',
@@ -81,6 +91,17 @@ export function sentenceText(
       const cause = CAUSES[params['by'] ?? params['how'] ?? ''];
       return cause ? say({ key, params: { why: say({ key: cause }) } }) : sentence.text;
     }
+    case 'transfer_blind':
+    case 'transfer_attended': {
+      const to = params['to'];
+      return to ? say({ key, params: { to: number(to) } }) : sentence.text;
+    }
+    case 'transfer_failed': {
+      const cause = MISSES[params['why'] ?? ''];
+      return cause ? say({ key, params: { why: say({ key: cause }) } }) : sentence.text;
+    }
+    case 'dtmf_sent':
+      return say({ key, params: { count: Number(params['count'] ?? 0) } });
     case 'recording_closed':
       return say({ key, params: { time: duration(Number(params['duration_ms'] ?? 0)) } });
     default:

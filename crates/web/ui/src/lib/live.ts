@@ -2,7 +2,7 @@
 
 import type { AgentView, CallView, Person, Standing } from './wire.ts';
 
-export type Doing = 'talking' | 'ringing' | 'idle' | 'lineless';
+export type Doing = 'talking' | 'held' | 'handing' | 'ringing' | 'idle' | 'lineless';
 
 export interface AgentRow {
   id: string;
@@ -23,6 +23,21 @@ export interface Board {
 }
 
 const begun = (a: CallView, b: CallView): number => (a.started_at < b.started_at ? -1 : a.started_at > b.started_at ? 1 : a.call_id < b.call_id ? -1 : 1);
+/** Whether somebody has a customer on the line, whatever is done with that one at the moment. */
+export const inTalk = (doing: Doing): boolean => doing === 'talking' || doing === 'held' || doing === 'handing';
+
+/** What the one who has a call does in it. */
+export function doingOf({ state, transfer }: CallView): Doing {
+  // Nobody took the customer over, and the agent is rung again.
+  if (transfer?.kind === 'recall') return 'ringing';
+  if (transfer) return 'handing';
+  if (state === 'held') return 'held';
+  return state === 'answered' ? 'talking' : 'ringing';
+}
+
+/** What somebody does in a call that is a colleague's until it is handed over. */
+const doingAsOther = ({ transfer }: CallView): Doing => (transfer?.stage === 'talking' ? 'talking' : 'ringing');
+
 const isTalk = ({ state }: CallView): boolean => state === 'answered' || state === 'held';
 
 /** People stand by name whatever they do, calls by when they began, lines by name. */
@@ -35,10 +50,10 @@ export function boardOf(
   const live = Object.values(calls).filter(({ state }) => state !== 'ended').sort(begun);
   const known = new Set(people.map(({ id }) => id));
   const rows = people.map(({ id, name }): AgentRow => {
-    const own = live.filter(({ user_id }) => user_id === id);
+    const own = live.filter(({ user_id, transfer }) => user_id === id || transfer?.user_id === id);
     const call = own.find(({ call_id }) => call_id === agents[id]?.call_id) ?? own.find(isTalk) ?? own[0] ?? null;
     const works = id in agents || standings.some(({ user_id }) => user_id === id);
-    const doing = call ? (isTalk(call) ? 'talking' : 'ringing') : works ? 'idle' : 'lineless';
+    const doing = call ? (call.user_id === id ? doingOf(call) : doingAsOther(call)) : works ? 'idle' : 'lineless';
     return { id, name, doing, call, more: Math.max(0, own.length - 1) };
   });
   return {

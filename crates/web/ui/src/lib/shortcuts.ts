@@ -2,7 +2,9 @@
 
 import { isTextField } from './editing.ts';
 
-export type Shortcut = 'Escape' | '/' | '?' | 'D' | 'H' | 'N' | 'Space' | 'ArrowLeft' | 'ArrowRight';
+export type Shortcut = 'Escape' | '/' | '?' | 'D' | 'H' | 'N' | 'L' | 'T' | 'K' | 'Space' | 'ArrowLeft' | 'ArrowRight';
+
+const LETTERS: Readonly<Record<string, Shortcut>> = { KeyD: 'D', KeyH: 'H', KeyN: 'N', KeyL: 'L', KeyT: 'T', KeyK: 'K' };
 
 /** Which shortcut a key press is; null for none. */
 export function shortcutOf(event: Pick<KeyboardEvent, 'code' | 'key' | 'shiftKey'>): Shortcut | null {
@@ -11,9 +13,8 @@ export function shortcutOf(event: Pick<KeyboardEvent, 'code' | 'key' | 'shiftKey
   if (key === '?' || (code === 'Slash' && shiftKey)) return '?';
   if (key === '/' || (code === 'Slash' && !shiftKey)) return '/';
   if (shiftKey) return null;
-  if (code === 'KeyD') return 'D';
-  if (code === 'KeyH') return 'H';
-  if (code === 'KeyN') return 'N';
+  const letter = LETTERS[code];
+  if (letter) return letter;
   if (code === 'Space' || code === 'ArrowLeft' || code === 'ArrowRight') return code;
   return null;
 }

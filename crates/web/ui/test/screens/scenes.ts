@@ -11,6 +11,7 @@ import { LEADING } from './scenes_leading.ts';
 import { LIST_SCENES } from './scenes_lists.ts';
 import { CONTACT_SCENES } from './scenes_contacts.ts';
 import { SETTINGS } from './scenes_settings.ts';
+import { TALK_OVER } from './scenes_talk_over.ts';
 import type { Tab } from './stage.ts';
 
 const MINUTE = 60_000;
@@ -454,4 +455,4 @@ const HISTORY: Scene[] = [
   },
 ];
 
-export const SCENES: Scene[] = [...LOGIN, ...IDLE, ...DIALLING, ...RINGING, ...TALKING, ...WATCHED, ...HISTORY, ...ADMIN, ...SETTINGS, ...CONTACT_SCENES, ...CALLER_SCENES, ...LEADING, ...LIST_SCENES];
+export const SCENES: Scene[] = [...LOGIN, ...IDLE, ...DIALLING, ...RINGING, ...TALKING, ...TALK_OVER, ...WATCHED, ...HISTORY, ...ADMIN, ...SETTINGS, ...CONTACT_SCENES, ...CALLER_SCENES, ...LEADING, ...LIST_SCENES];
