@@ -182,7 +182,7 @@ export const api = {
   transfer: (callId: string, wish: TransferWish) => ask<CallView>('POST', `/calls/${id(callId)}/transfer`, wish),
   dtmf: (callId: string, digits: string) => ask<CallView>('POST', `/calls/${id(callId)}/dtmf`, { digits }),
   /** Everybody but the user who asks. */
-  colleagues: (q: string) => ask<Listing<Colleague>>('GET', `/users/colleagues${query({ q })}`),
+  colleagues: (q: string) => ask<Listing<Colleague>>('GET', `/users/colleagues${query({ q, limit: 500 })}`),
   contact: (contactId: string) => ask<Contact>('GET', `/contacts/${id(contactId)}`),
   contacts: (q: string, limit: number) => ask<Listing<Contact>>('GET', `/contacts${query({ q, limit })}`),
   addContact: (contact: { name: string; company_id: string | null; numbers: { number: string; label: string | null }[] }) =>

@@ -36,8 +36,14 @@ export function followed(course: Course = STILL, before: CallView | undefined, a
     heldSince: after.state !== 'held' ? null : wasHeld ? course.heldSince : at,
     transferSince: is === null ? null : was !== null && isSame(was, is) ? course.transferSince : at,
     failed: failureOf(course, before, after, handed),
-    handedTo: handed ? (was ?? course.handedTo) : is === null ? course.handedTo : null,
+    handedTo: handed ? receiver(was, course) : is === null ? course.handedTo : null,
   };
+}
+
+/** Who has the customer now; an agent who was rung again has only got the own one back. */
+function receiver(was: Transfer | null, { handedTo }: Course): Transfer | null {
+  if (was === null) return handedTo;
+  return was.kind === 'recall' ? null : was;
 }
 
 function failureOf({ failed }: Course, before: CallView | undefined, after: CallView, handed: boolean): Failure | null {
@@ -52,8 +58,9 @@ function failureOf({ failed }: Course, before: CallView | undefined, after: Call
 
 function missOf(was: Transfer, before: CallView, after: CallView): Miss {
   if (was.stage === 'talking') return 'left';
-  const rung = new Set(before.legs.filter(({ state }) => state === 'offered' || state === 'ringing').map(({ leg_id }) => leg_id));
-  const ends = after.legs.filter(({ leg_id }) => rung.has(leg_id)).map(({ state }) => state);
+  const over = (state: string): boolean => state === 'cancelled' || state === 'rejected';
+  const known = new Set(before.legs.filter(({ state }) => over(state)).map(({ leg_id }) => leg_id));
+  const ends = after.legs.filter(({ leg_id, state }) => over(state) && !known.has(leg_id)).map(({ state }) => state);
   if (ends.includes('cancelled')) return 'silent';
-  return ends.includes('rejected') ? 'refused' : 'unreached';
+  return ends.length > 0 ? 'refused' : 'unreached';
 }

@@ -7,12 +7,12 @@ import type { Said } from './who.ts';
 
 /** Why a customer was not handed over. */
 const MISSES: Record<string, Key> = {
-  busy: 'cause.over_busy',
-  declined: 'cause.over_declined',
-  no_answer: 'cause.over_no_answer',
-  unreachable: 'cause.over_unreachable',
-  given_up: 'cause.over_given_up',
-  other_left: 'cause.over_left',
+  'the other was busy': 'cause.over_busy',
+  'the other declined': 'cause.over_declined',
+  'the other did not answer in time': 'cause.over_no_answer',
+  'the other could not be reached': 'cause.over_unreachable',
+  'the agent took the customer back': 'cause.over_given_up',
+  'the other hung up while the agent asked': 'cause.over_left',
 };
 
 const CAUSES: Record<string, Key> = {
@@ -37,7 +37,7 @@ const CAUSES: Record<string, Key> = {
 };
 
 /** Sentences whose words name the side already. */
-const SAYS_ITSELF = new Set(['leg_offered', 'leg_dialled', 'leg_progressed', 'leg_confirmed', 'bridged', 'callee_dialled', 'early_media', 'seen_ringing', 'seen_calling', 'seen_talking', 'seen_holding', 'seen_over']);
+const SAYS_ITSELF = new Set(['leg_offered', 'leg_dialled', 'leg_progressed', 'leg_confirmed', 'bridged', 'callee_dialled', 'other_dialled', 'early_media', 'seen_ringing', 'seen_calling', 'seen_talking', 'seen_holding', 'seen_over']);
 
 /** What only a technician wants to read; shown quieter. */
 const TECHNICAL = new Set(['dialog_recorded', 'leg_confirmed', 'late_durable']);
@@ -69,6 +69,7 @@ export function sentenceText(
       return say({ key, params: { number: given === 'withheld' ? say({ key: 'explain.withheld' }) : number(given) } });
     }
     case 'dial_requested':
+    case 'other_dialled':
       return say({ key, params: { number: number(params['number'] ?? '') } });
     case 'routed':
       if (!params['user']) return say({ key: 'explain.routed.nobody' });

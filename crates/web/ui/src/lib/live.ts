@@ -49,8 +49,10 @@ export function boardOf(
 ): Board {
   const live = Object.values(calls).filter(({ state }) => state !== 'ended').sort(begun);
   const known = new Set(people.map(({ id }) => id));
+  // Whoever has handed a customer over to a number is free, and the talk is still told as theirs.
+  const isLeft = (call: CallView): boolean => isTalk(call) && call.user_id !== null && agents[call.user_id]?.state === 'available';
   const rows = people.map(({ id, name }): AgentRow => {
-    const own = live.filter(({ user_id, transfer }) => user_id === id || transfer?.user_id === id);
+    const own = live.filter((call) => (call.user_id === id && !isLeft(call)) || call.transfer?.user_id === id);
     const call = own.find(({ call_id }) => call_id === agents[id]?.call_id) ?? own.find(isTalk) ?? own[0] ?? null;
     const works = id in agents || standings.some(({ user_id }) => user_id === id);
     const doing = call ? (call.user_id === id ? doingOf(call) : doingAsOther(call)) : works ? 'idle' : 'lineless';
@@ -58,7 +60,7 @@ export function boardOf(
   });
   return {
     agents: rows,
-    others: live.filter(({ user_id }) => user_id === null || !known.has(user_id)),
+    others: live.filter((call) => call.user_id === null || !known.has(call.user_id) || isLeft(call)),
     down: standings.filter(({ state }) => state !== 'registered'),
   };
 }

@@ -185,7 +185,7 @@ export const TALK_OVER: Scene[] = [
       await tab.desk('/live');
       await tab.see('[data-testid=live-agent][data-user-id=user-olga][data-doing=talking]');
       office.put(call({ call_id: 'call-h', user_id: 'user-ivan', state: 'held', number: VOLGA }, 64_000));
-      const transfer = { kind: 'attended', stage: 'ringing', user_id: 'user-long', name: 'Вениамин-Аристарх Преображенский-Заболоцкий', number: '205', by: 'user-gleb' } as const;
+      const transfer = { kind: 'attended', stage: 'ringing', user_id: 'user-long', name: 'Вениамин-Аристарх Преображенский-Заболоцкий', number: null, by: 'user-gleb' } as const;
       office.put({ ...call({ call_id: 'call-t', user_id: 'user-gleb', state: 'held', number: '+79035550123' }, 184_000), transfer });
       await tab.see('[data-testid=live-agent][data-doing=handing]');
       await tab.see('[data-testid=live-agent][data-doing=held]');

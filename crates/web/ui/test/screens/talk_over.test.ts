@@ -226,6 +226,9 @@ test('what failed is said in words and stays until the next action, and nothing 
   await tab.see(`${OVER}[aria-disabled=false]`);
   server.transfers.fail(call, 'ended');
   await says('Положили трубку: Ольга Вознесенская');
+  await tab.see(does('retrieve'));
+  await tab.page.click(HOLD);
+  await tab.see(does('hold'));
   await send(tab, 'user-olga', 'now');
   server.transfers.fail(call, 'cancelled');
   await says('Нет ответа: Ольга Вознесенская');

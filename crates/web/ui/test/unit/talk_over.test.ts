@@ -1,5 +1,7 @@
 // What frames tell of holds and transfers, whom a customer may be handed to, and the digits of the keypad.
 
+import { readFileSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
 import { expect, test } from 'vitest';
 import { en } from '../../src/i18n/en.ts';
 import type { Key } from '../../src/i18n/en.ts';
@@ -53,6 +55,10 @@ test('why nobody took over is as much as the legs tell', () => {
   const ringing = talk({ state: 'held', held_by: 'agent', transfer: to(), legs: [leg('ringing')] });
   const after = (state: string): string | undefined => course(ringing, { ...ringing, transfer: null, legs: [leg(state)] }).failed?.why;
   expect(['cancelled', 'rejected', 'ended', 'offered'].map(after)).toEqual(['silent', 'refused', 'unreached', 'unreached']);
+  const second = { ...leg('cancelled'), leg_id: 'second' };
+  expect(course(ringing, { ...ringing, transfer: null, legs: [leg('rejected'), second] }).failed?.why, 'of two phones one rang to the end').toBe('silent');
+  const refused = { ...ringing, legs: [leg('rejected')] };
+  expect(course(refused, { ...refused, transfer: null }).failed?.why, 'an old refusal tells nothing').toBe('unreached');
   expect(course(ringing, { ...ringing, transfer: null, legs: [] }).failed).toEqual({ to: to(), why: 'unreached' });
   const talking = { ...ringing, transfer: to({ stage: 'talking' }), legs: [leg('answered')] };
   expect(course(talking, { ...talking, transfer: null, legs: [leg('ended')] }).failed?.why).toBe('left');
@@ -73,6 +79,7 @@ test('an agent who has left and is rung again hears of the transfer that failed,
   const recall = { ...blind, transfer: to({ kind: 'recall', user_id: ME, name: 'Me' }) };
   expect(course(blind, recall).failed?.to.user_id).toBe('olga');
   expect(course(blind, recall, talk()).failed?.to.user_id).toBe('olga');
+  expect(followed(course(blind, recall), recall, talk(), 9, true), 'the own customer, not one handed over').toMatchObject({ failed: null, handedTo: null });
 });
 
 test('a call that somebody else has now is known, and to whom it went after its end too', () => {
@@ -178,6 +185,8 @@ test('the board shows a hold, who is handed over to whom, and what the colleague
   expect(rows(held, over)).toEqual(['handing', 'ringing', 'held']);
   expect(rows({ ...over, transfer: to({ user_id: 'boris', stage: 'talking' }) })).toEqual(['handing', 'talking', 'lineless']);
   expect(rows({ ...over, transfer: to({ user_id: 'anna', kind: 'recall' }) })).toEqual(['ringing', 'lineless', 'lineless']);
+  const given = boardOf(people, [], { anna: { user_id: 'anna', state: 'available', call_id: null } }, { t: talk({ call_id: 't', user_id: 'anna' }) });
+  expect([given.agents[0]?.doing, given.others.length], 'handed over to a number').toEqual(['idle', 1]);
 });
 
 const words: Record<Lang, Record<string, Message>> = { en, ru };
@@ -187,7 +196,10 @@ const explained = (lang: Lang, key: string, params: Record<string, string> = {})
 test('what was done with a call is explained in both languages, and what this page cannot tell is told in the server’s words', () => {
   expect(explained('en', 'transfer_blind', { to: '+78312123456' })).toBe('An agent hands the customer over to <+78312123456> without asking first.');
   expect(explained('ru', 'transfer_attended', { to: 'Ольга' })).toBe('Сотрудник сначала спрашивает, можно ли перевести клиента; кого: <Ольга>.');
-  for (const why of ['busy', 'declined', 'no_answer', 'unreachable', 'given_up', 'other_left']) {
+  const rust = readFileSync(fileURLToPath(new URL('../../../../calls/src/fold/explain.rs', import.meta.url)), 'utf8');
+  const causes = [...rust.matchAll(/TransferFault::\w+ => "(.+?)"/g)].map(([, why]) => why ?? '');
+  expect(causes.length).toBe(6);
+  for (const why of causes) {
     expect(explained('ru', 'transfer_failed', { why }), why).toMatch(/^Клиента не перевели: [а-яё ]+\.$/);
   }
   expect([explained('ru', 'dtmf_sent', { count: '4' }), explained('en', 'dtmf_sent', { count: '1' })]).toEqual(['На сторону клиента отправили 4\u00a0цифры.', '1\u00a0digit was sent to the customer’s side.']);

@@ -66,6 +66,8 @@ export const talkOver = {
   'explain.retrieve_requested': 'An agent took the customer back in the interface.',
   'explain.transfer_blind': 'An agent hands the customer over to {to} without asking first.',
   'explain.transfer_attended': 'An agent asks {to} whether to take the customer over.',
+  'explain.transfer_recall': 'Nobody took the customer over and the agent had hung up, so the agent was rung again.',
+  'explain.other_dialled': '{number} was dialled, to whom the customer is to be handed over.',
   'explain.transfer_failed': 'The customer was not handed over: {why}.',
   'explain.transferred': 'The customer was handed over.',
   'explain.dtmf_sent': { one: '{count} digit was sent to the customer’s side.', other: '{count} digits were sent to the customer’s side.' },

@@ -66,6 +66,8 @@ export const talkOver: Record<keyof typeof words, Message> = {
   'explain.retrieve_requested': 'Сотрудник вернулся к клиенту в программе.',
   'explain.transfer_blind': 'Сотрудник переводит клиента, не спрашивая; кому: {to}.',
   'explain.transfer_attended': 'Сотрудник сначала спрашивает, можно ли перевести клиента; кого: {to}.',
+  'explain.transfer_recall': 'Клиента никто не принял, а сотрудник положил трубку, поэтому ему позвонили ещё раз.',
+  'explain.other_dialled': 'Набрали {number}, чтобы перевести туда клиента.',
   'explain.transfer_failed': 'Клиента не перевели: {why}.',
   'explain.transferred': 'Клиента перевели.',
   'explain.dtmf_sent': {

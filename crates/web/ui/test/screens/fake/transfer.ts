@@ -57,7 +57,7 @@ export class FakeTransfers {
     if (verb === 'transfer') return this.transfer(call, view, body);
     if (verb === 'retrieve') {
       if (view.transfer) this.withdraw(call);
-      call.retrieve();
+      if (call.view.state === 'held') call.retrieve();
       return null;
     }
     if (view.transfer) return refused(409, 'transfer_under_way');
@@ -87,10 +87,10 @@ export class FakeTransfers {
     const digits = to?.replaceAll(/[^\d+]/g, '').replace(/^8(?=\d{10}$)/, '+7') ?? '';
     if (to !== null && digits === '') return { status: 422, body: { ...(problem(422, 'no telephone number').body as object), field: 'to' } };
     const name = STAFF.find((one) => one.id === user_id)?.name ?? null;
-    const number = user_id === null ? digits : (EXTENSIONS[user_id] ?? null);
+    const number = user_id === null ? digits : null;
     const transfer: Transfer = { kind, stage: 'ringing', user_id, name, number, by: view.user_id ?? '' };
     const legs = [...view.legs, { leg_id: id('leg'), party: 'agent' as const, state: 'ringing' }];
-    call.say('call.held', { state: 'held', held_by: 'agent', transfer, legs });
+    call.say('call.held', { state: 'held', held_by: kind === 'attended' ? 'agent' : view.held_by, transfer, legs });
     if (user_id !== null) this.office.emit('agent.state_changed', { user_id, state: 'ringing', call_id: call.callId });
     return null;
   }
@@ -109,34 +109,34 @@ export class FakeTransfers {
 
   /** The other has the customer, and Anna is free. */
   private take(call: Call): void {
-    const { transfer, user_ids } = call.view;
+    const { transfer, user_id, user_ids } = call.view;
     const now = transfer?.user_id ?? null;
     const all = now === null ? user_ids : [...user_ids, now];
-    call.say('call.transferred', { state: 'answered', held_by: null, transfer: null, user_id: now, user_ids: all, legs: this.other(call, 'answered') });
     call.change('pop.retracted', { state: 'ended' });
+    call.say('call.transferred', { state: 'answered', held_by: null, transfer: null, user_id: now ?? user_id, user_ids: all, legs: this.other(call, 'answered') });
     this.office.emit('agent.state_changed', { user_id: ANNA.id, state: 'available', call_id: null });
   }
 
   /** The other is not reached, or hangs up while the agent asks: a customer handed over at once is back. */
   fail(call: Call, leg: 'rejected' | 'cancelled' | 'ended' | 'offered'): void {
     const legs = this.other(call, leg);
-    if (call.view.transfer?.kind === 'blind') call.say('call.retrieved', { state: 'answered', held_by: null, transfer: null, legs });
+    if (call.view.held_by === null) call.say('call.retrieved', { state: 'answered', transfer: null, legs });
     else call.say('call.held', { transfer: null, legs });
   }
 
   private withdraw(call: Call): void {
     const talked = call.view.transfer?.stage === 'talking';
-    call.say('call.held', { legs: this.other(call, talked ? 'ended' : 'cancelled') });
+    this.fail(call, talked ? 'ended' : 'cancelled');
   }
 }
 
 /** Olga's call with a customer, of which Anna hears only when Olga hands it over; what she has noted so far. */
 export function handedTo(office: Office, number: string, { kind, notes }: { kind: 'blind' | 'attended'; notes: string | null }): Call {
   const olga = STAFF[1] ?? ANNA;
-  const transfer: Transfer = { kind, stage: 'ringing', user_id: ANNA.id, name: ANNA.name, number: ANNA.extension, by: olga.id };
+  const transfer: Transfer = { kind, stage: 'ringing', user_id: ANNA.id, name: ANNA.name, number: null, by: olga.id };
   const answered = new Date(Date.now() - 95_000).toISOString();
   const call = new Call(office, number, {
-    handed: { by: { user_id: olga.id, name: olga.name }, view: { state: 'held', held_by: 'agent', transfer, user_id: olga.id, user_ids: [olga.id], answered_at: answered } },
+    handed: { by: { user_id: olga.id, name: olga.name }, view: { state: 'held', held_by: kind === 'attended' ? 'agent' : null, transfer, user_id: olga.id, user_ids: [olga.id], answered_at: answered } },
   });
   call.know({ notes, user_id: olga.id, answered_at: answered });
   return call;
