@@ -59,6 +59,22 @@ test('calls come, are answered and go, and everybody keeps the place', async () 
   await expect.poll(() => figure('missed')).toBe('2');
 });
 
+test('a hold is told, and who is handed over to whom', async () => {
+  working(tab, office);
+  await tab.desk('/live');
+  const before = await places();
+  const ivans = call({ call_id: 'call-n', user_id: 'user-ivan', state: 'held' }, 64_000);
+  office.put(ivans);
+  await tab.see(`${agent('user-ivan')}[data-doing=held]`);
+  expect(await tab.page.innerText(agent('user-ivan'))).toContain('На удержании');
+  office.put({ ...ivans, transfer: { kind: 'attended', stage: 'ringing', user_id: 'user-long', name: 'Вениамин', number: null, by: 'user-ivan' } });
+  await tab.see(`${agent('user-ivan')}[data-doing=handing]`);
+  expect(await tab.page.innerText(agent('user-ivan'))).toContain('Перевод: Вениамин');
+  await tab.see(`${agent('user-long')}[data-doing=ringing]`);
+  expect(await tab.page.innerText(`${agent('user-long')} time`), 'rung since now, not since the customer came').toMatch(/^0:0\d$/);
+  expect([await figure('talking'), await places()]).toEqual(['2', before]);
+});
+
 test('the time of a talk goes on by itself', async () => {
   working(tab, office);
   await tab.desk('/live');

@@ -77,6 +77,14 @@ test('a double click sends one wish, however fast the server does it', async () 
   await tab.see(panel('talking'));
   expect(asked(call, 'retrieve')).toBe(1);
   server.delays.length = 0;
+  await tab.see(does('hold'));
+  server.delays.push({ path: /hold$/, ms: 1_200 });
+  await tab.page.click(HOLD);
+  await tab.page.waitForTimeout(700);
+  await tab.page.click(HOLD, { force: true });
+  await tab.see(panel('held'));
+  expect(asked(call, 'hold'), 'the server is slow').toBe(2);
+  server.delays.length = 0;
   await choose(tab, 'user-olga');
   await tab.page.dblclick('[data-testid=transfer-now]');
   await tab.see(does('back'));
@@ -299,6 +307,28 @@ test('Escape leaves the choice of a colleague and gives the focus back; the card
   await tab.gone('[data-testid=transfer-box]');
   expect(await focused()).toBe('transfer-button');
   await tab.see('[data-testid=card]');
+});
+
+test.each([1600, 360])('everything is done within the panel, large enough for a finger where fingers press (%i px)', async (width) => {
+  await tab.look(width, 'light');
+  const call = await talk(tab, office);
+  const heights = (): Promise<number[]> =>
+    tab.page.locator('[data-testid=call-panel] :is([data-testid=talk-keys], [data-testid=transfer-box], [data-testid=keypad-box]) :is(button, input, li)').evaluateAll((all) => all.map((one) => one.getBoundingClientRect().height));
+  const inSight = async (selector: string): Promise<void> => {
+    await tab.settle();
+    const seen = await tab.page.locator(selector).evaluate((element) => {
+      const { left, top, width: w, height: h } = element.getBoundingClientRect();
+      return element.contains(document.elementFromPoint(left + w / 2, top + h / 2));
+    });
+    expect(seen, selector).toBe(true);
+  };
+  for (const [button, last] of [['transfer-button', '[data-testid=transfer-now]'], ['keys-button', '[data-digit="0"]']] as const) {
+    await tab.page.click(`[data-testid=${button}]`);
+    await tab.see(last);
+    for (const selector of [last, HOLD, '[data-testid=hangup-button]']) await inSight(selector);
+    if (width === 360) expect(Math.min(...(await heights()))).toBeGreaterThanOrEqual(44);
+  }
+  expect(asked(call, 'hold')).toBe(0);
 });
 
 test('no key of the panel fires while somebody types', async () => {
