@@ -179,7 +179,7 @@ export class Desk {
 
   /** How far a call has come that this user asked for; null for a caller's. */
   dialStep(pop: Pop): DialStep | null {
-    return !isAsked(pop) || pop.state !== 'ringing' ? null : dialStepOf(this.state.calls[pop.call_id]);
+    return !isAsked(pop) || pop.state !== 'ringing' || this.isRecalled(pop) ? null : dialStepOf(this.state.calls[pop.call_id]);
   }
 
   /** How a call went, as soon as that is known. */
@@ -199,6 +199,11 @@ export class Desk {
   /** The call of a pop, while it goes on. */
   callOf(pop: Pop): CallView | null {
     return this.state.calls[pop.call_id] ?? null;
+  }
+
+  /** Whether nobody took a customer over whom this user has left, so that the customer comes back. */
+  isRecalled(pop: Pop): boolean {
+    return this.callOf(pop)?.transfer?.kind === 'recall';
   }
 
   courseOf(pop: Pop): Course | null {

@@ -146,6 +146,15 @@ export const TALK_OVER: Scene[] = [
     },
   },
   {
+    name: 'over-recalled',
+    play: async (tab, office) => {
+      const call = await began(tab, office);
+      await send(tab, 'user-long', 'now');
+      tab.server.transfers.recall(call);
+      await tab.see('[data-testid=recalled]');
+    },
+  },
+  {
     name: 'over-keypad',
     fleeting: true,
     play: async (tab, office) => {

@@ -181,7 +181,7 @@ export class Office {
 /** One call, from outside or asked for, moved on by the test. */
 export class Call {
   readonly callId = id('call');
-  readonly popId = id('pop');
+  popId = id('pop');
   readonly interactionId = id('int');
   private recording: RecordingView | null = null;
 
@@ -262,6 +262,14 @@ export class Call {
     const pop = this.office.pops.get(this.popId);
     if (!pop) throw new Error('no pop');
     return pop;
+  }
+
+  /** The same call rings once more on the screen that it has left. */
+  showAgain(): void {
+    const pop: Pop = { ...this.pop, pop_id: id('pop'), version: 1, state: 'ringing', taken_by: null };
+    this.popId = pop.pop_id;
+    this.office.pops.set(pop.pop_id, pop);
+    this.office.emit('pop.shown', pop);
   }
 
   found(candidates: Candidate[], lookup: Lookup = 'done'): this {

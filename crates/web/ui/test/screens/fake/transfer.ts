@@ -124,6 +124,17 @@ export class FakeTransfers {
     else call.say('call.held', { transfer: null, legs });
   }
 
+  /** The agent hangs up the own phone while a colleague is rung who then does not come: the agent is rung again. */
+  recall(call: Call): void {
+    const { transfer, user_id } = call.view;
+    if (!transfer || user_id === null) throw new Error('nobody is rung');
+    call.change('pop.retracted', { state: 'ended' });
+    call.say('call.held', {});
+    const again: Transfer = { ...transfer, kind: 'recall', user_id, name: ANNA.name, number: null };
+    call.showAgain();
+    call.say('call.held', { held_by: null, transfer: again, legs: this.other(call, 'cancelled') });
+  }
+
   private withdraw(call: Call): void {
     const talked = call.view.transfer?.stage === 'talking';
     this.fail(call, talked ? 'ended' : 'cancelled');
