@@ -168,8 +168,8 @@ export class Desk {
   ringingSince(pop: Pop): number | null {
     const call = this.state.calls[pop.call_id];
     const shown = this.state.shownAt[pop.pop_id] ?? null;
-    // The customer has been in the call for long when a colleague is rung.
-    return call && !pop.transferred_by ? Date.parse(call.started_at) : shown;
+    // The customer has been in the call for long when a colleague is rung, or the agent once more.
+    return call && !pop.transferred_by && !this.isRecalled(pop) ? Date.parse(call.started_at) : shown;
   }
 
   talkingSince(pop: Pop): number | null {

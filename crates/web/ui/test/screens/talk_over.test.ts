@@ -261,6 +261,7 @@ test('a customer whom nobody took over comes back to the agent who had left, and
   await tab.say('Звонит ваш телефон: клиент вернулся');
   await says('Нет ответа: Ольга Вознесенская');
   expect(await tab.page.textContent('[data-testid=call-panel] [role=status]')).toContain('Звонит');
+  expect(await tab.page.textContent('[data-testid=call-timer]')).toMatch(/^0:0/);
   call.say('call.transferred', { state: 'answered', held_by: null, transfer: null });
   call.change('pop.updated', { state: 'mine' });
   await tab.see(does('hold'));
