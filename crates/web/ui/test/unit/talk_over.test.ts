@@ -138,6 +138,10 @@ test('each word of the server for a refusal has words here, and one that is not 
   const said = keys.map((key) => refusalOf(new ApiError(409, 'in English', null, [], key)));
   expect(new Set(said.map((one) => (typeof one === 'string' ? one : one.key))).size).toBe(keys.length);
   expect(said.filter((one) => typeof one === 'string')).toEqual([]);
+  const rust = readFileSync(fileURLToPath(new URL('../../../src/error.rs', import.meta.url)), 'utf8');
+  const told = [...rust.matchAll(/(?:TalkRefusal::\w+ => |keyed\()"(\w+)"/g)].map(([, key]) => key ?? '');
+  expect(told.length).toBeGreaterThan(6);
+  expect(told.filter((key) => !keys.includes(key))).toEqual([]);
   expect(refusalOf(new ApiError(409, 'in English', null, [], 'invented_later'))).toBe('in English');
   expect([404, 503, 0].map((status) => refusalOf(new ApiError(status, '')))).toEqual([{ key: 'over.refused.gone' }, { key: 'over.refused.failed' }, { key: 'over.refused.failed' }]);
   expect(refusalOf(new ApiError(422, '', 'to'))).toEqual({ key: 'dial.refused.number' });

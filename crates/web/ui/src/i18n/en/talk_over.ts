@@ -68,6 +68,7 @@ export const talkOver = {
   'explain.transfer_attended': 'An agent asks {to} whether to take the customer over.',
   'explain.transfer_recall': 'Nobody took the customer over and the agent had hung up, so the agent was rung again.',
   'explain.other_dialled': '{number} was dialled, to whom the customer is to be handed over.',
+  'explain.party_replaced': 'Another phone took this side’s place.',
   'explain.transfer_failed': 'The customer was not handed over: {why}.',
   'explain.transferred': 'The customer was handed over.',
   'explain.dtmf_sent': { one: '{count} digit was sent to the customer’s side.', other: '{count} digits were sent to the customer’s side.' },

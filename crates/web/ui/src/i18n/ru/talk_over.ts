@@ -68,6 +68,7 @@ export const talkOver: Record<keyof typeof words, Message> = {
   'explain.transfer_attended': 'Сотрудник сначала спрашивает, можно ли перевести клиента; кого: {to}.',
   'explain.transfer_recall': 'Клиента никто не принял, а сотрудник положил трубку, поэтому ему позвонили ещё раз.',
   'explain.other_dialled': 'Набрали {number}, чтобы перевести туда клиента.',
+  'explain.party_replaced': 'Место этой стороны занял другой телефон.',
   'explain.transfer_failed': 'Клиента не перевели: {why}.',
   'explain.transferred': 'Клиента перевели.',
   'explain.dtmf_sent': {
