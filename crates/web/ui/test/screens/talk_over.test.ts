@@ -404,6 +404,8 @@ test('a customer whom a colleague hands over comes with who and with what was no
   expect(await tab.page.locator(NOTE).count(), 'nothing is written over what was not read').toBe(0);
   server.faults.length = 0;
   await expect.poll(() => tab.page.inputValue(NOTE), { timeout: 8_000 }).toBe('Просит счёт.');
+  await tab.page.click('[data-testid=card-close]');
+  await tab.see('[data-testid=open-card]');
   const before = await places(NOTE);
   call.know({ notes: 'Просит счёт. Срочно.' });
   given(call);
