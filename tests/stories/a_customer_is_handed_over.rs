@@ -10,7 +10,7 @@ use super::server::{NUMBER, SOON};
 use crate::peers::customer::CustomerCall;
 use crate::peers::http::request;
 use crate::peers::sip_text::Message;
-use crate::peers::{Answer, Baresip, Customer, Wav, eventually};
+use crate::peers::{Answer, Baresip, Browser, Customer, Wav, eventually};
 
 const CALLER: &str = "+78312123456";
 
@@ -62,8 +62,8 @@ fn at_the_end(wav: &Wav, side: usize, hz: u32) -> f64 {
     wav.tone_between(side, hz, length - 1_200, length - 200)
 }
 
-fn second_agent(office: &mut Office) -> (String, Baresip) {
-    let (user, phone) = office.hires("irina", "202", "101", Answer::Auto);
+fn second_agent(office: &mut Office, answer: Answer) -> (String, Baresip) {
+    let (user, phone) = office.hires("irina", "202", "101", answer);
     office.server.change(&format!("/users/{user}"), &json!({"name": "Ирина", "extension": "202"}));
     (user, phone)
 }
@@ -108,7 +108,7 @@ fn a_customer_on_hold_is_told_so_and_hears_the_agent_again_afterwards() {
 #[test]
 fn a_colleague_takes_the_customer_over_at_once_and_it_stays_one_recording() {
     let mut office = Office::open(Answer::Auto);
-    let (colleague, second) = second_agent(&mut office);
+    let (colleague, second) = second_agent(&mut office, Answer::Auto);
     let (call, id) = talking(&office);
     std::thread::sleep(Duration::from_millis(800));
     let asked =
@@ -148,7 +148,7 @@ fn a_colleague_takes_the_customer_over_at_once_and_it_stays_one_recording() {
 #[test]
 fn a_colleague_is_asked_first_and_hears_only_the_agent_until_they_are_connected() {
     let mut office = Office::open(Answer::Auto);
-    let (_, second) = second_agent(&mut office);
+    let (_, second) = second_agent(&mut office, Answer::Auto);
     let (call, id) = talking(&office);
     let path = format!("/calls/{id}/transfer");
     // An internal number of a colleague is that colleague, not a call to the PBX.
@@ -208,7 +208,7 @@ fn nobody_comes_and_the_agent_has_the_customer_back() {
 #[test]
 fn the_agents_own_phone_hands_the_customer_over_by_refer() {
     let mut office = Office::open(Answer::Auto);
-    let (colleague, second) = second_agent(&mut office);
+    let (colleague, second) = second_agent(&mut office, Answer::Auto);
     let (call, _) = talking(&office);
     office.phone.transfer("202");
     second.wait_established(SOON);
@@ -283,4 +283,44 @@ fn another_phone_takes_the_customers_place_in_the_same_call_and_recording() {
     let text = office.server.command(&["explain", interaction["id"].as_str().expect("an id")], "");
     assert!(text.contains("Another phone took this party's place."), "{text}");
     office.server.command(&["replay"], "");
+}
+
+#[test]
+fn on_the_desk_a_customer_is_held_and_handed_to_a_colleague_who_reads_what_was_noted() {
+    let mut office = Office::open(Answer::Manual);
+    let (_, second) = second_agent(&mut office, Answer::Manual);
+    let browser = Browser::start();
+    let (desk, call) = office.talks_to_maria(&browser);
+    let hers = Office::desk_of(&browser, "hers", "irina", office.server.http);
+    desk.wait_for("[data-testid=panel-state][data-state=talking]", SOON);
+    desk.click("[data-testid=hold-button]");
+    desk.wait_for("[data-testid=panel-state][data-state=held]", SOON);
+    desk.wait_text("Клиент на удержании", SOON);
+    desk.click("[data-testid=hold-button]");
+    desk.wait_for("[data-testid=panel-state][data-state=talking]", SOON);
+
+    desk.fill("[data-testid=call-panel] [data-testid=note-input]", "Просит счёт за ноябрь");
+    desk.click("[data-testid=transfer-button]");
+    desk.fill("[data-testid=transfer-field]", "ири");
+    desk.wait_for("[data-testid=transfer-option]", SOON);
+    desk.click("[data-testid=transfer-option]");
+    desk.click("[data-testid=transfer-now]");
+    hers.wait_for("[data-testid=pop][data-pop-state=ringing]", SOON);
+    hers.wait_for("[data-testid=transferred-by]", SOON);
+    assert!(hers.text("[data-testid=transferred-by]").contains("Мария"));
+    hers.wait_text("Просит счёт за ноябрь", SOON);
+    second.wait_ringing(SOON);
+    second.answer();
+    hers.wait_for("[data-testid=pop][data-pop-state=mine]", SOON);
+    desk.wait_for("[data-testid=pop][data-pop-state=ended]", SOON);
+    let from = call.rtp().received_count();
+    call.rtp().wait_received(from + 100, SOON);
+    assert!(call.rtp().heard(900) > 0.05, "the customer hears the colleague");
+    call.hang_up();
+    hers.wait_for("[data-testid=pop][data-pop-state=ended]", SOON);
+    for tab in [&desk, &hers] {
+        // Asked whether somebody is logged in, before anybody was.
+        let problems = tab.problems().into_iter().filter(|problem| !problem.contains("401"));
+        assert_eq!(problems.collect::<Vec<_>>(), Vec::<String>::new());
+    }
 }
