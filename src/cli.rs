@@ -10,6 +10,7 @@ mod import;
 mod recording;
 mod replay;
 mod serve;
+mod simulate;
 mod user;
 
 use std::path::PathBuf;
@@ -45,6 +46,8 @@ enum Command {
     },
     /// Find out what a PBX lets Linecard do with an account, and what to change; rings nobody.
     Doctor(doctor::Asked),
+    /// Let a simulated fleet of PBXes call at a running server, and say what the server made of it.
+    Simulate(simulate::Asked),
     /// Take over what another program has.
     Import {
         #[command(subcommand)]
@@ -161,6 +164,7 @@ fn execute(arguments: Arguments) -> Result<Ended, CliError> {
             Command::Serve => serve::serve(config).await,
             Command::User { command: UserCommand::Add(new) } => user::add(&config, new).await,
             Command::Doctor(asked) => doctor::examine(&config, asked).await,
+            Command::Simulate(asked) => simulate::run(asked).await,
             Command::Import { command: ImportCommand::Contacts(source) } => {
                 import::contacts(&config, source).await
             }

@@ -20,6 +20,7 @@ mod reactor;
 pub mod recorder;
 mod server;
 mod sightings;
+mod simulate;
 mod spool;
 mod tls;
 mod translate;

@@ -28,6 +28,7 @@ mod server;
 mod talks_are_encrypted_as_configured;
 mod the_demonstration_shows_the_main_job;
 mod the_doctor_says_what_it_saw;
+mod the_fleet_finds_no_wrong_call;
 mod the_server_keeps_to_its_document;
 mod three_tabs_show_one_state_through_reload_and_cut;
 mod two_devices_ring_together_or_in_order;

@@ -1,0 +1,414 @@
+//! The comparison of what happened with what was seen.
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::time::{Duration, Instant};
+
+use super::missed;
+use super::observed::{Found, Observed, PopFrame};
+use super::scorecard::{Finding, Scorecard, Verdict};
+use super::sound::tone_hz;
+use super::truth::Deeds;
+use super::world::{Course, InboundEnd, Network, OutboundEnd, RING_TIMEOUT_MS, Side, World};
+
+/// How far what is seen may lie from what happened.
+#[derive(Debug, Clone, Copy)]
+pub struct Tolerance {
+    /// Between the ends' idea of how long they talked and the server's, in ms: both are told by messages.
+    pub talk_ms: u64,
+    /// From the customer's INVITE to the frame in the browser, in ms.
+    pub pop_ms: u64,
+    /// What may lack of a tone at the beginning and end of a recording, in ms.
+    pub edge_ms: u64,
+    /// The longest silence within a tone, in ms.
+    pub gap_ms: u64,
+}
+
+impl Default for Tolerance {
+    fn default() -> Self {
+        Self { talk_ms: 300, pop_ms: 1_000, edge_ms: 300, gap_ms: 60 }
+    }
+}
+
+/// Compares a world's deeds with what was seen of the server.
+#[must_use]
+pub fn judge(
+    world: &World,
+    deeds: &BTreeMap<usize, Deeds>,
+    observed: &Observed,
+    tolerance: Tolerance,
+) -> Scorecard {
+    let made = deeds.values().filter(|deeds| deeds.begun.is_some()).count();
+    let card = Scorecard { seed: world.plan.seed, calls: made, ..Scorecard::default() };
+    let mut judge = Judge { world, deeds, observed, tolerance, card, pop_ms: Vec::new() };
+    let pairs = judge.pair();
+    for (call, found) in &pairs {
+        judge.interaction(*call, found);
+        judge.recording(*call, found);
+        judge.pop(*call, found);
+    }
+    judge.faults();
+    judge.stray_pops(&pairs);
+    missed::judge(world, deeds, observed, &mut judge.card);
+    judge.pop_ms.sort_unstable();
+    let at = |share: usize| judge.pop_ms.get(judge.pop_ms.len() * share / 100).copied().unwrap_or(0);
+    judge.card.pop_ms = (at(50), at(99));
+    judge.card
+}
+
+struct Judge<'a> {
+    world: &'a World,
+    deeds: &'a BTreeMap<usize, Deeds>,
+    observed: &'a Observed,
+    tolerance: Tolerance,
+    card: Scorecard,
+    pop_ms: Vec<u64>,
+}
+
+/// What an interaction has to say.
+#[derive(Debug, PartialEq, Eq)]
+struct Expected {
+    direction: &'static str,
+    outcome: &'static str,
+    hangup_by: Option<&'static str>,
+    /// The final status on the customer's leg, where the plan decides it.
+    status: Option<u16>,
+}
+
+impl<'a> Judge<'a> {
+    fn find(&mut self, verdict: Verdict, call: usize, found: Option<&Found>, expected: String, seen: String) {
+        let interaction = found.map(|found| found.id.clone());
+        self.card.findings.push(Finding { verdict, call: Some(call), interaction, expected, found: seen });
+    }
+
+    /// Brings each call that was made together with its interaction: by line and number, in the order of time.
+    fn pair(&mut self) -> Vec<(usize, &'a Found)> {
+        let mut found: HashMap<(&str, Option<&str>), Vec<&'a Found>> = HashMap::new();
+        for interaction in &self.observed.interactions {
+            let number = match interaction.direction.as_str() {
+                "inbound" => interaction.caller_number.as_deref(),
+                _ => interaction.callee_number.as_deref(),
+            };
+            found.entry((&interaction.line_id, number)).or_default().push(interaction);
+        }
+        let mut made: HashMap<(&str, Option<&str>), Vec<usize>> = HashMap::new();
+        for (number, _) in self.deeds.iter().filter(|(_, deeds)| deeds.begun.is_some()) {
+            let desk = self.world.calls.get(*number).and_then(|call| self.observed.desks.get(call.desk));
+            let line = desk.map_or("", |desk| desk.line_id.as_str());
+            made.entry((line, self.world.other_number(*number))).or_default().push(*number);
+        }
+        let mut pairs = Vec::new();
+        for (key, mut calls) in made {
+            calls.sort_by_key(|call| self.deeds.get(call).and_then(|deeds| deeds.begun));
+            let mut here = found.remove(&key).unwrap_or_default();
+            here.sort_by(|a, b| a.started_at.cmp(&b.started_at));
+            for (place, call) in calls.iter().enumerate() {
+                match here.get(place) {
+                    Some(interaction) => pairs.push((*call, *interaction)),
+                    None => {
+                        let expected = self.describe(*call);
+                        self.find(Verdict::InteractionMissing, *call, None, expected, "nothing".to_owned());
+                    }
+                }
+            }
+            let last = calls.last().copied().unwrap_or(0);
+            for double in here.into_iter().skip(calls.len()) {
+                let expected = format!("{} interactions of {:?}", calls.len(), key.1);
+                self.find(Verdict::InteractionDouble, last, Some(double), expected, summary(double));
+            }
+        }
+        for nobody in found.into_values().flatten() {
+            let (verdict, interaction) = (Verdict::InteractionDouble, Some(nobody.id.clone()));
+            let (expected, found) = ("no such call".to_owned(), summary(nobody));
+            self.card.findings.push(Finding { verdict, call: None, interaction, expected, found });
+        }
+        pairs.sort_by_key(|(call, _)| *call);
+        pairs
+    }
+
+    fn describe(&self, call: usize) -> String {
+        let number = self.world.other_number(call).unwrap_or("a withheld number");
+        match self.expected(call) {
+            Some(expected) => format!("{} {} of {number}", expected.direction, expected.outcome),
+            None => format!("a call of {number}"),
+        }
+    }
+
+    /// What has to come out, by the plan; where two ends crossed, by what the customer's end was told.
+    fn expected(&self, call: usize) -> Option<Expected> {
+        let (planned, deeds) = (self.world.calls.get(call)?, self.deeds.get(&call)?);
+        let expected =
+            |direction, outcome, hangup_by, status| Expected { direction, outcome, hangup_by, status };
+        Some(match &planned.course {
+            // It came when the talk was over already: the phone rang, and nobody was there.
+            Course::Intrusion { .. } if deeds.rang.is_some() => {
+                expected("inbound", "no_answer", None, Some(480))
+            }
+            Course::Intrusion { .. } => expected("inbound", "busy", None, Some(486)),
+            Course::Inbound { end, .. } => match end {
+                InboundEnd::Talk { .. } if self.answer_was_late(deeds) => {
+                    expected("inbound", "no_answer", None, Some(480))
+                }
+                InboundEnd::Talk { .. } => expected("inbound", "answered", who(deeds, "caller"), Some(200)),
+                // The answer and the end crossed: the customer was connected, and is hung up at once.
+                InboundEnd::GivesUp { .. } if deeds.status == Some(200) => {
+                    expected("inbound", "answered", Some("caller"), Some(200))
+                }
+                InboundEnd::GivesUp { .. } => expected("inbound", "abandoned", Some("caller"), Some(487)),
+                InboundEnd::RingsOut => expected("inbound", "no_answer", None, Some(480)),
+                InboundEnd::Busy { .. } => expected("inbound", "busy", None, Some(486)),
+                InboundEnd::Declined { .. } => expected("inbound", "rejected", None, Some(486)),
+            },
+            Course::Outbound { end, .. } => match end {
+                OutboundEnd::Talk { .. } => expected("outbound", "answered", who(deeds, "callee"), Some(200)),
+                OutboundEnd::Refused { status, .. } => {
+                    let outcome = match status {
+                        486 => "busy",
+                        603 => "rejected",
+                        480 => "no_answer",
+                        _ => "failed",
+                    };
+                    expected("outbound", outcome, None, Some(*status))
+                }
+                OutboundEnd::AgentLeaves { .. } => expected("outbound", "canceled", Some("agent"), None),
+                OutboundEnd::AgentDeclines => expected("outbound", "canceled", Some("agent"), None),
+            },
+        })
+    }
+
+    /// On a network that loses, the answer of a phone may come to the server only when the ring time is over.
+    fn answer_was_late(&self, deeds: &Deeds) -> bool {
+        let rang_ms = deeds.begun.zip(deeds.over).map_or(0, |(from, until)| between(from, until));
+        let lossy = self.world.plan.network == Network::Lossy;
+        lossy && deeds.status == Some(480) && rang_ms + 100 >= RING_TIMEOUT_MS
+    }
+
+    fn interaction(&mut self, call: usize, found: &Found) {
+        let before = self.card.findings.len();
+        let Some(expected) = self.expected(call) else { return };
+        let desk = self.world.calls.get(call).and_then(|planned| self.observed.desks.get(planned.desk));
+        let user = desk.map(|desk| desk.user_id.clone());
+        let mut wrong = Vec::new();
+        let mut check = |name: &str, right: String, seen: String| {
+            if right != seen {
+                wrong.push((format!("{name} {right}"), format!("{name} {seen}")));
+            }
+        };
+        let text = |value: Option<&str>| value.unwrap_or("null").to_owned();
+        check("direction", expected.direction.to_owned(), found.direction.clone());
+        check("outcome", expected.outcome.to_owned(), text(found.outcome.as_deref()));
+        check("state", "ended".to_owned(), found.state.clone());
+        check("user", text(user.as_deref()), text(found.user_id.as_deref()));
+        if let Some(by) = expected.hangup_by {
+            check("hangup_by", by.to_owned(), text(found.hangup_by.as_deref()));
+        }
+        if let Some(status) = expected.status {
+            check("sip_status", status.to_string(), text(found.sip_status.map(|s| s.to_string()).as_deref()));
+        }
+        wrong.extend(self.times(call, &expected, found));
+        let told = self.deeds.get(&call).and_then(|deeds| deeds.status);
+        if let (Some(status), Some(told)) = (expected.status, told)
+            && status != told
+        {
+            wrong.push((format!("the customer's end told {status}"), format!("{told}")));
+        }
+        for (right, seen) in wrong {
+            self.find(Verdict::InteractionWrong, call, Some(found), right, seen);
+        }
+        if self.card.findings.len() == before {
+            self.card.interactions_right += 1;
+        }
+    }
+
+    /// Compares talk and hold with what both ends know of them.
+    fn times(&self, call: usize, expected: &Expected, found: &Found) -> Vec<(String, String)> {
+        let Some(deeds) = self.deeds.get(&call) else { return Vec::new() };
+        let mut wrong = Vec::new();
+        let within = |true_ms: u64, found: Option<i64>| {
+            let found = found.and_then(|ms| u64::try_from(ms).ok());
+            found.is_some_and(|found| found.abs_diff(true_ms) <= self.tolerance.talk_ms)
+        };
+        let talked = if expected.outcome == "answered" { talk_ms(deeds) } else { Some(0) };
+        if let Some(talked) = talked.filter(|talked| !within(*talked, found.talk_ms)) {
+            wrong.push((format!("talk_ms {talked}"), format!("talk_ms {:?}", found.talk_ms)));
+        }
+        let held = deeds.held.map_or(0, |(from, until)| {
+            let until = until.or(deeds.hung_up.map(|(_, at)| at)).or(deeds.over);
+            until.map_or(0, |until| between(from, until))
+        });
+        if !within(held, found.hold_ms) {
+            wrong.push((format!("hold_ms {held}"), format!("hold_ms {:?}", found.hold_ms)));
+        }
+        wrong
+    }
+
+    /// A talk has one recording, with all of both ends.
+    fn recording(&mut self, call: usize, found: &Found) {
+        let talked = self.expected(call).is_some_and(|expected| expected.outcome == "answered");
+        let Some(deeds) = self.deeds.get(&call) else { return };
+        let ids = &found.recording_ids;
+        match (talked, ids.as_slice()) {
+            (false, []) => return,
+            (true, [_]) => {}
+            (true, []) => {
+                let expected = "a recording".to_owned();
+                return self.find(Verdict::RecordingMissing, call, Some(found), expected, "none".to_owned());
+            }
+            (_, ids) => {
+                let (expected, seen) = (format!("{} recordings", u8::from(talked)), ids.len().to_string());
+                return self.find(Verdict::RecordingShort, call, Some(found), expected, seen);
+            }
+        }
+        let Some((recording, sound)) = ids.first().and_then(|id| self.observed.recordings.get(id)) else {
+            let seen = "an id that leads to nothing".to_owned();
+            return self.find(Verdict::RecordingMissing, call, Some(found), "a recording".to_owned(), seen);
+        };
+        if recording.state != "finished" {
+            let (expected, seen) = ("state finished".to_owned(), format!("state {}", recording.state));
+            return self.find(Verdict::RecordingShort, call, Some(found), expected, seen);
+        }
+        let Some(sound) = sound else {
+            let (expected, seen) = ("a WAV".to_owned(), "no WAV that can be read".to_owned());
+            return self.find(Verdict::RecordingMissing, call, Some(found), expected, seen);
+        };
+        let talk = talk_ms(deeds).unwrap_or(0);
+        let held = deeds.held.is_some();
+        let edge = self.tolerance.edge_ms;
+        let mut short = Vec::new();
+        if sound.duration_ms.abs_diff(talk) > edge {
+            short.push((format!("{talk} ms"), format!("{} ms", sound.duration_ms)));
+        }
+        let ends = [(Side::Customer, "customer", sound.customer), (Side::Agent, "agent", sound.agent)];
+        for (end, side, channel) in ends {
+            if channel.tone_hz.is_some_and(|heard| heard != tone_hz(call, end)) {
+                let expected = format!("the {side}'s tone of {} Hz", tone_hz(call, end));
+                short.push((expected, format!("{:?}", channel.tone_hz)));
+            }
+            // What is on hold says nothing: of the customer's tone only the rest can be there.
+            let least = talk.saturating_sub(edge + if held { talk / 2 } else { 0 });
+            if channel.own_ms < least {
+                let seen = format!("{} ms of it", channel.own_ms);
+                short.push((format!("at least {least} ms of the {side}'s tone"), seen));
+            }
+            if channel.foreign_ms > 40 {
+                let seen = format!("{} ms of it", channel.foreign_ms);
+                short.push((format!("nothing else beside the {side}'s tone"), seen));
+            }
+            if !held && channel.gap_ms > self.tolerance.gap_ms {
+                let seen = format!("a gap of {} ms", channel.gap_ms);
+                short.push((format!("the {side}'s tone without a gap"), seen));
+            }
+        }
+        if short.is_empty() {
+            self.card.recordings_complete += 1;
+        }
+        for (expected, seen) in short {
+            self.find(Verdict::RecordingShort, call, Some(found), expected, seen);
+        }
+    }
+
+    /// Where a phone rang for a customer's call there is one pop, in time, and it goes.
+    fn pop(&mut self, call: usize, found: &Found) {
+        let (Some(planned), Some(deeds)) = (self.world.calls.get(call), self.deeds.get(&call)) else {
+            return;
+        };
+        let mine = |frame: &&&PopFrame| frame.interaction_id == found.id && frame.desk == planned.desk;
+        let frames: Vec<&PopFrame> = self.observed.pops.iter().filter(|frame| mine(&frame)).collect();
+        let pops: HashSet<&str> = frames.iter().map(|frame| frame.pop_id.as_str()).collect();
+        let rang = deeds.rang.is_some() && !matches!(planned.course, Course::Outbound { .. });
+        let before = self.card.findings.len();
+        if rang && pops.is_empty() {
+            let (expected, seen) = ("a pop".to_owned(), "no frame".to_owned());
+            return self.find(Verdict::PopLost, call, Some(found), expected, seen);
+        }
+        let intrudes = matches!(planned.course, Course::Intrusion { .. });
+        let most = usize::from(rang || !intrudes);
+        if pops.len() > most {
+            let seen = format!("{} pops", pops.len());
+            self.find(Verdict::PopGhost, call, Some(found), format!("{most} pops"), seen);
+        }
+        if let Some(last) = frames.iter().max_by_key(|frame| frame.version)
+            && !["elsewhere", "missed", "ended"].contains(&last.state.as_str())
+        {
+            let (expected, seen) = ("a pop that is taken off".to_owned(), format!("state {}", last.state));
+            self.find(Verdict::PopGhost, call, Some(found), expected, seen);
+        }
+        if let (true, Some(first), Some(invited)) = (rang, frames.first(), deeds.invited) {
+            let late = between(invited, first.at);
+            if first.awake {
+                self.pop_ms.push(late);
+            }
+            if first.awake && late > self.tolerance.pop_ms {
+                let expected = format!("a pop within {} ms", self.tolerance.pop_ms);
+                self.find(Verdict::PopLate, call, Some(found), expected, format!("after {late} ms"));
+            }
+            if first.number.as_deref() != self.world.other_number(call) {
+                let expected = format!("a pop for {:?}", self.world.other_number(call));
+                self.find(Verdict::PopGhost, call, Some(found), expected, format!("{:?}", first.number));
+            }
+        }
+        if rang && self.card.findings.len() == before {
+            self.card.pops_right += 1;
+        }
+    }
+
+    /// Pops of interactions that no call has.
+    fn stray_pops(&mut self, pairs: &[(usize, &Found)]) {
+        let known: HashSet<&str> = pairs.iter().map(|(_, found)| found.id.as_str()).collect();
+        let mut told = HashSet::new();
+        for frame in &self.observed.pops {
+            if !known.contains(frame.interaction_id.as_str()) && told.insert(frame.pop_id.as_str()) {
+                self.card.findings.push(Finding {
+                    verdict: Verdict::PopGhost,
+                    call: None,
+                    interaction: Some(frame.interaction_id.clone()),
+                    expected: "no pop".to_owned(),
+                    found: format!("a pop for {:?} at desk {}", frame.number, frame.desk),
+                });
+            }
+        }
+    }
+
+    /// What the ends themselves saw that must not be.
+    fn faults(&mut self) {
+        let deeds = self.deeds;
+        for (call, fault) in
+            deeds.iter().flat_map(|(call, deeds)| deeds.faults.iter().map(move |f| (call, f)))
+        {
+            let expected = self.describe(*call);
+            self.find(Verdict::Signalling, *call, None, expected, fault.clone());
+        }
+        for fault in &self.observed.stream_faults {
+            self.card.findings.push(Finding {
+                verdict: Verdict::Stream,
+                call: None,
+                interaction: None,
+                expected: "frames in order, each once".to_owned(),
+                found: fault.clone(),
+            });
+        }
+    }
+}
+
+fn who(deeds: &Deeds, customer: &'static str) -> Option<&'static str> {
+    match deeds.hung_up? {
+        (Side::Customer, _) => Some(customer),
+        (Side::Agent, _) => Some("agent"),
+    }
+}
+
+/// How long both ends talked, in ms.
+fn talk_ms(deeds: &Deeds) -> Option<u64> {
+    let from = deeds.connected?.max(deeds.picked_up?);
+    let until = deeds.hung_up.map(|(_, at)| at).or(deeds.over)?;
+    Some(between(from, until))
+}
+
+fn between(from: Instant, until: Instant) -> u64 {
+    u64::try_from(until.saturating_duration_since(from).min(Duration::from_secs(86_400)).as_millis())
+        .unwrap_or(u64::MAX)
+}
+
+fn summary(found: &Found) -> String {
+    let number = if found.direction == "inbound" { &found.caller_number } else { &found.callee_number };
+    format!("{} {} of {:?}", found.direction, found.outcome.as_deref().unwrap_or("live"), number)
+}

@@ -1,0 +1,543 @@
+//! A PBX without sockets: registrar, customers and phones of its desks, each with a dialog of its own to the server.
+//!
+//! It is given datagrams and time and is polled for what to send, which sound to make, and whom an agent wants to
+//! call. Transactions are those of `linecard-sip`; everything above them is the fleet's own, so that a misreading of
+//! the RFCs by the server's user agent is not shared.
+
+mod customers;
+mod dialogs;
+mod leg;
+mod phones;
+mod registrar;
+
+use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use linecard_sip::message::{Message, Method, Request, Response, StatusCode, parse_datagram};
+use linecard_sip::transaction::{
+    ClientTransactionId, ServerTransactionId, TransactionConfig, TransactionId, TransactionLayer,
+    TransactionOutput,
+};
+use linecard_sip::transport::{Flow, LocalAddress, Transport};
+
+use self::leg::{Leg, LegId, LegState};
+use self::registrar::Binding;
+pub use self::registrar::password_of;
+use super::chance::Chance;
+use super::quirk::{Profile, Quirk};
+use super::truth::Deeds;
+use super::world::{Course, Side, World};
+
+/// How long a desk rests between two calls.
+const PAUSE: Duration = Duration::from_millis(300);
+/// After this a call counts as stuck.
+const STUCK_AFTER: Duration = Duration::from_secs(25);
+
+/// As long a response to an INVITE may still come (RFC 3261 section 13.3.1.4).
+const FORGOTTEN_AFTER: Duration = Duration::from_secs(35);
+
+/// Where the two ends of a desk have their sound.
+#[derive(Debug, Clone, Copy)]
+pub struct SoundPorts {
+    /// The customer's.
+    pub customer: SocketAddr,
+    /// The phone's.
+    pub agent: SocketAddr,
+}
+
+/// What a PBX wants.
+#[derive(Debug, Clone, PartialEq)]
+pub enum PbxOutput {
+    /// A datagram to send.
+    Transmit {
+        /// Where to.
+        to: SocketAddr,
+        /// One message.
+        bytes: Vec<u8>,
+    },
+    /// An end of a desk begins to speak; what it said before is over.
+    Speak {
+        /// The desk.
+        desk: usize,
+        /// Which end.
+        side: Side,
+        /// Where to.
+        to: SocketAddr,
+        /// The call, which decides the tone.
+        call: usize,
+    },
+    /// An end of a desk falls silent.
+    Hush {
+        /// The desk.
+        desk: usize,
+        /// Which end.
+        side: Side,
+    },
+    /// The agent of a desk asks in the interface for a call.
+    Dial {
+        /// The call.
+        call: usize,
+    },
+}
+
+/// Something that a PBX has to do at a time.
+#[derive(Debug, Clone)]
+enum Task {
+    Begin(usize),
+    Free(usize),
+    Stuck(usize),
+    Forget(usize),
+    GiveUp(usize),
+    Answer(LegId),
+    Refuse(LegId, u16),
+    EarlyMedia(LegId),
+    RepeatAnswer(LegId),
+    HangUp(usize, Side),
+    Hold(usize),
+    Retrieve(usize),
+    Reinvite(LegId),
+}
+
+/// A desk as its PBX sees it.
+#[derive(Debug)]
+struct Seat {
+    ports: SoundPorts,
+    binding: Option<Binding>,
+    /// The call that the desk is busy with.
+    call: Option<usize>,
+    /// Calls that wait for it.
+    waiting: VecDeque<usize>,
+}
+
+/// What a re-INVITE of ours is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Change {
+    Hold,
+    Retrieve,
+    Refresh,
+}
+
+/// A simulated PBX.
+#[derive(Debug)]
+pub struct Pbx {
+    world: Arc<World>,
+    profile: Profile,
+    address: SocketAddr,
+    nonce: String,
+    chance: Chance,
+    layer: TransactionLayer,
+    seats: BTreeMap<usize, Seat>,
+    legs: BTreeMap<LegId, Leg>,
+    by_call: HashMap<usize, Vec<LegId>>,
+    by_call_id: HashMap<String, LegId>,
+    invites: HashMap<ClientTransactionId, LegId>,
+    changes: HashMap<ClientTransactionId, (LegId, Change)>,
+    next_leg: LegId,
+    agenda: BTreeMap<(Instant, u64), Task>,
+    next_task: u64,
+    outputs: VecDeque<PbxOutput>,
+    deeds: BTreeMap<usize, Deeds>,
+    strangers: Vec<String>,
+}
+
+impl Pbx {
+    /// Makes the PBX of this place in the world; `ports` has the sound of its desks.
+    #[must_use]
+    pub fn new(
+        world: Arc<World>,
+        place: usize,
+        address: SocketAddr,
+        ports: &BTreeMap<usize, SoundPorts>,
+    ) -> Self {
+        let profile = world.plan.profiles.get(place).copied().unwrap_or(Profile::Asterisk);
+        let mut chance = Chance::new(world.plan.seed.wrapping_add(place as u64 + 1));
+        let local = LocalAddress { transport: Transport::Udp, addr: address };
+        let config = TransactionConfig {
+            local_addresses: vec![local],
+            datagram_limit: 8_000,
+            ..TransactionConfig::default()
+        };
+        let layer = TransactionLayer::new(config, chance.split());
+        let own = world.desks.iter().enumerate().filter(|(_, desk)| desk.pbx == place);
+        let seats = own.filter_map(|(number, _)| {
+            let ports = *ports.get(&number)?;
+            let seat = Seat { ports, binding: None, call: None, waiting: VecDeque::new() };
+            Some((number, seat))
+        });
+        Self {
+            nonce: chance.token(),
+            seats: seats.collect(),
+            world,
+            profile,
+            address,
+            chance,
+            layer,
+            legs: BTreeMap::new(),
+            by_call: HashMap::new(),
+            by_call_id: HashMap::new(),
+            invites: HashMap::new(),
+            changes: HashMap::new(),
+            next_leg: 0,
+            agenda: BTreeMap::new(),
+            next_task: 0,
+            outputs: VecDeque::new(),
+            deeds: BTreeMap::new(),
+            strangers: Vec::new(),
+        }
+    }
+
+    /// Lets the calls of its desks begin.
+    pub fn start(&mut self, now: Instant) {
+        let world = Arc::clone(&self.world);
+        for (number, call) in world.calls.iter().enumerate() {
+            if !self.seats.contains_key(&call.desk) {
+                continue;
+            }
+            self.deeds.insert(number, Deeds::default());
+            // An intrusion begins when the call does that it disturbs.
+            if !matches!(call.course, Course::Intrusion { .. }) {
+                self.later(now + Duration::from_millis(call.at_ms), Task::Begin(number));
+            }
+        }
+    }
+
+    /// Tells whether every desk's line is registered.
+    #[must_use]
+    pub fn is_registered(&self) -> bool {
+        self.seats.values().all(|seat| seat.binding.is_some())
+    }
+
+    /// Counts the calls that have not come to their end.
+    #[must_use]
+    pub fn open_calls(&self) -> usize {
+        self.deeds.iter().filter(|(number, deeds)| deeds.done.is_none() && !self.is_void(**number)).count()
+    }
+
+    /// An intrusion upon a call that never became a talk.
+    fn is_void(&self, number: usize) -> bool {
+        let Some(Course::Intrusion { upon, .. }) = self.world.calls.get(number).map(|call| &call.course)
+        else {
+            return false;
+        };
+        let begun = self.deeds.get(&number).is_some_and(|deeds| deeds.begun.is_some());
+        !begun && self.deeds.get(upon).is_some_and(|deeds| deeds.done.is_some())
+    }
+
+    /// Gives what happened, by the number of the call.
+    #[must_use]
+    pub fn deeds(&self) -> &BTreeMap<usize, Deeds> {
+        &self.deeds
+    }
+
+    /// Lists calls that came to this PBX and that nobody made.
+    #[must_use]
+    pub fn strangers(&self) -> &[String] {
+        &self.strangers
+    }
+
+    /// Notes that an agent's click was refused: there is no call.
+    pub fn dial_refused(&mut self, call: usize, why: &str, now: Instant) {
+        self.fault(call, format!("the click was refused: {why}"));
+        self.finish(call, now);
+    }
+
+    /// Takes a datagram.
+    pub fn receive(&mut self, from: SocketAddr, bytes: &[u8], now: Instant) {
+        let flow = Flow::new(Transport::Udp, self.address, from);
+        match parse_datagram(bytes) {
+            Ok(message) => self.layer.handle_message(message, flow, now),
+            Err(rejected) => {
+                self.strangers.push(format!("a message that cannot be read: {:?}", rejected.error))
+            }
+        }
+        self.pump(now);
+    }
+
+    /// Notes that a datagram of ours was not lost on its way.
+    pub fn delivered(&mut self, bytes: &[u8], now: Instant) {
+        if !bytes.starts_with(b"INVITE ") {
+            return;
+        }
+        let Ok(Message::Request(request)) = parse_datagram(bytes) else { return };
+        let call_id = request.headers.call_id().unwrap_or_default();
+        let leg = self.by_call_id.get(call_id).and_then(|id| self.legs.get(id));
+        if let Some(call) = leg.map(|leg| leg.call) {
+            self.note(call, |deeds| {
+                deeds.invited.get_or_insert(now);
+            });
+        }
+    }
+
+    /// Acts on the time.
+    pub fn wake(&mut self, now: Instant) {
+        self.layer.handle_timeout(now);
+        self.pump(now);
+        while let Some(entry) = self.agenda.first_entry().filter(|entry| entry.key().0 <= now) {
+            let task = entry.remove();
+            self.perform(task, now);
+            self.pump(now);
+        }
+    }
+
+    /// Gives the next thing that it wants.
+    pub fn poll_output(&mut self) -> Option<PbxOutput> {
+        self.outputs.pop_front()
+    }
+
+    /// Gives the time at which it wants to be woken.
+    pub fn next_wakeup(&mut self) -> Option<Instant> {
+        let layer = match self.layer.poll_output() {
+            Some(TransactionOutput::Timeout { at, .. }) => Some(at),
+            _ => None,
+        };
+        self.agenda.keys().next().map(|(at, _)| *at).into_iter().chain(layer).min()
+    }
+
+    fn later(&mut self, at: Instant, task: Task) {
+        self.next_task += 1;
+        self.agenda.insert((at, self.next_task), task);
+    }
+
+    fn perform(&mut self, task: Task, now: Instant) {
+        match task {
+            Task::Begin(call) => self.begin(call, now),
+            Task::Free(desk) => self.free(desk, now),
+            Task::Stuck(call) => self.stuck(call, now),
+            Task::Forget(call) => self.forget(call),
+            Task::GiveUp(call) => self.give_up(call, now),
+            Task::Answer(leg) => self.answer(leg, now),
+            Task::Refuse(leg, code) => self.refuse(leg, code, now),
+            Task::EarlyMedia(leg) => self.early_media(leg, now),
+            Task::RepeatAnswer(leg) => self.repeat_answer(leg, now),
+            Task::HangUp(call, side) => self.hang_up(call, side, now),
+            Task::Hold(call) => self.change_customer(call, Change::Hold, now),
+            Task::Retrieve(call) => self.change_customer(call, Change::Retrieve, now),
+            Task::Reinvite(leg) => self.reinvite(leg, Change::Refresh, now),
+        }
+    }
+
+    fn pump(&mut self, now: Instant) {
+        loop {
+            match self.layer.poll_output() {
+                Some(TransactionOutput::Transmit { flow, bytes }) => {
+                    let bytes = if self.profile.has(Quirk::NoRport) { without_rport(bytes) } else { bytes };
+                    self.outputs.push_back(PbxOutput::Transmit { to: flow.remote, bytes });
+                }
+                Some(TransactionOutput::Request { id, request, flow }) => {
+                    self.requested(id, request, flow, now)
+                }
+                Some(TransactionOutput::Cancel { id, invite, request, .. }) => {
+                    self.cancelled(id, invite, &request, now);
+                }
+                Some(TransactionOutput::Ack { request, .. }) => self.acknowledged(&request, now),
+                Some(TransactionOutput::Response { id, response, .. }) => self.responded(id, &response, now),
+                Some(TransactionOutput::StrayResponse { response, .. }) => self.stray_answer(&response),
+                Some(TransactionOutput::TimedOut { id: TransactionId::Client(id) }) => {
+                    self.responded(id, &Response::new(status(408)), now);
+                }
+                Some(TransactionOutput::TransportFailed { id: TransactionId::Client(id) }) => {
+                    self.responded(id, &Response::new(status(503)), now);
+                }
+                Some(
+                    TransactionOutput::TimedOut { .. }
+                    | TransactionOutput::TransportFailed { .. }
+                    | TransactionOutput::Terminated { .. },
+                ) => {}
+                Some(TransactionOutput::Timeout { .. }) | None => return,
+            }
+        }
+    }
+
+    fn requested(&mut self, id: ServerTransactionId, request: Request, flow: Flow, now: Instant) {
+        let within = request.headers.to().is_ok_and(|to| to.tag().is_some());
+        let response = match (&request.method, within) {
+            (Method::Register, _) => self.registered(&request, flow.remote),
+            (Method::Invite, false) => return self.invited(id, request, flow, now),
+            (_, true) => return self.requested_within(id, &request, now),
+            (Method::Options, false) => Response::reply_to(&request, StatusCode::OK),
+            (Method::Subscribe, false) => Response::reply_to(&request, status(489)),
+            _ => Response::reply_to(&request, status(405)),
+        };
+        self.reply(id, response, now);
+    }
+
+    /// Answers a request outside of any dialog.
+    fn reply(&mut self, id: ServerTransactionId, mut response: Response, now: Instant) {
+        if response.status != StatusCode::TRYING && response.headers.to().is_ok_and(|to| to.tag().is_none()) {
+            let tag = self.chance.token();
+            response.headers.set_to_tag(&tag);
+        }
+        let _ = self.layer.respond(id, response, now);
+    }
+
+    fn seat_of_account(&self, account: &str) -> Option<usize> {
+        self.seats
+            .keys()
+            .copied()
+            .find(|desk| self.world.desks.get(*desk).is_some_and(|desk| desk.account == account))
+    }
+
+    fn seat_of_extension(&self, extension: &str) -> Option<usize> {
+        self.seats
+            .keys()
+            .copied()
+            .find(|desk| self.world.desks.get(*desk).is_some_and(|desk| desk.extension == extension))
+    }
+
+    fn fault(&mut self, call: usize, what: String) {
+        if let Some(deeds) = self.deeds.get_mut(&call) {
+            deeds.faults.push(what);
+        }
+    }
+
+    fn note(&mut self, call: usize, note: impl FnOnce(&mut Deeds)) {
+        if let Some(deeds) = self.deeds.get_mut(&call) {
+            note(deeds);
+        }
+    }
+
+    /// A call begins, or waits for its desk.
+    fn begin(&mut self, call: usize, now: Instant) {
+        let world = Arc::clone(&self.world);
+        let Some(planned) = world.calls.get(call) else { return };
+        let intrudes = matches!(planned.course, Course::Intrusion { .. });
+        let Some(seat) = self.seats.get_mut(&planned.desk) else { return };
+        if !intrudes {
+            if seat.call.is_some() {
+                return seat.waiting.push_back(call);
+            }
+            seat.call = Some(call);
+        }
+        self.later(now + STUCK_AFTER, Task::Stuck(call));
+        self.note(call, |deeds| deeds.begun = Some(now));
+        match &planned.course {
+            Course::Inbound { .. } | Course::Intrusion { .. } => self.call_in(call, now),
+            Course::Outbound { .. } => self.outputs.push_back(PbxOutput::Dial { call }),
+        }
+    }
+
+    fn free(&mut self, desk: usize, now: Instant) {
+        let Some(seat) = self.seats.get(&desk) else { return };
+        if seat.call.is_some_and(|call| self.open_intrusion(call).is_some()) {
+            return self.later(now + PAUSE, Task::Free(desk));
+        }
+        let Some(seat) = self.seats.get_mut(&desk) else { return };
+        seat.call = None;
+        if let Some(next) = seat.waiting.pop_front() {
+            self.begin(next, now);
+        }
+    }
+
+    fn stuck(&mut self, call: usize, now: Instant) {
+        if self.deeds.get(&call).is_some_and(|deeds| deeds.done.is_some()) {
+            return;
+        }
+        let open: Vec<LegId> = self.open_legs(call).collect();
+        let stand: Vec<String> = open.iter().filter_map(|leg| self.legs.get(leg)).map(standing).collect();
+        self.fault(call, format!("not over after {} s: {}", STUCK_AFTER.as_secs(), stand.join(", ")));
+        for leg in open {
+            self.hang_up_leg(leg, now);
+            self.leg_over(leg, now);
+        }
+        self.finish(call, now);
+    }
+
+    fn open_legs(&self, call: usize) -> impl Iterator<Item = LegId> {
+        let legs = self.by_call.get(&call).into_iter().flatten().copied();
+        legs.filter(|id| self.legs.get(id).is_some_and(|leg| !leg.is_over()))
+    }
+
+    /// Forgets a call's dialogs and lets its desk rest.
+    fn finish(&mut self, call: usize, now: Instant) {
+        let legs = self.by_call.get(&call).into_iter().flatten();
+        let unhung = legs.filter_map(|id| self.legs.get(id)).any(|leg| leg.second_fork.is_some());
+        if unhung {
+            self.fault(call, "the second fork that answered was not hung up".to_owned());
+        }
+        let Some(deeds) = self.deeds.get_mut(&call).filter(|deeds| deeds.done.is_none()) else { return };
+        deeds.done = Some(now);
+        self.later(now + FORGOTTEN_AFTER, Task::Forget(call));
+        let Some(planned) = self.world.calls.get(call) else { return };
+        let desk = planned.desk;
+        if self.seats.get(&desk).is_some_and(|seat| seat.call == Some(call)) {
+            self.later(now + PAUSE, Task::Free(desk));
+        }
+    }
+
+    fn forget(&mut self, call: usize) {
+        for id in self.by_call.remove(&call).unwrap_or_default() {
+            if let Some(leg) = self.legs.remove(&id) {
+                self.by_call_id.remove(&leg.call_id);
+            }
+        }
+    }
+
+    fn add_leg(&mut self, leg: Leg) -> LegId {
+        self.next_leg += 1;
+        let id = self.next_leg;
+        self.by_call.entry(leg.call).or_default().push(id);
+        self.by_call_id.insert(leg.call_id.clone(), id);
+        self.legs.insert(id, leg);
+        id
+    }
+
+    fn leg_of(&self, call: usize, side: Side) -> Option<LegId> {
+        let mut legs = self.by_call.get(&call).into_iter().flatten().copied();
+        legs.rfind(|id| self.legs.get(id).is_some_and(|leg| leg.side == side))
+    }
+
+    /// A leg is over: its end falls silent, and with the last one the call is done.
+    fn leg_over(&mut self, id: LegId, now: Instant) {
+        let Some(leg) = self.legs.get_mut(&id).filter(|leg| !leg.is_over()) else { return };
+        leg.state = LegState::Over;
+        let (call, side) = (leg.call, leg.side);
+        if let Some(planned) = self.world.calls.get(call)
+            && self.seats.get(&planned.desk).is_some_and(|seat| seat.call == Some(call))
+        {
+            self.outputs.push_back(PbxOutput::Hush { desk: planned.desk, side });
+        }
+        if side == Side::Customer {
+            self.note(call, |deeds| deeds.over = Some(now));
+        }
+        if self.open_legs(call).next().is_none() {
+            self.finish(call, now);
+        }
+    }
+}
+
+/// Says how a leg stands, for a person.
+fn standing(leg: &Leg) -> String {
+    let side = match leg.side {
+        Side::Customer => "the customer",
+        Side::Agent => "the phone",
+    };
+    let state = match leg.state {
+        LegState::Calling { .. } => "calls",
+        LegState::GivingUp => "gave up and is told nothing",
+        LegState::Called { .. } => "rings",
+        LegState::Answered { .. } => "answered and gets no ACK",
+        LegState::Up => "talks",
+        LegState::Over => "is gone",
+    };
+    format!("{side} {state}")
+}
+
+fn status(code: u16) -> StatusCode {
+    StatusCode::new(code).unwrap_or(StatusCode::OK)
+}
+
+/// Takes `rport` out of the Via of a request.
+fn without_rport(bytes: Vec<u8>) -> Vec<u8> {
+    match parse_datagram(&bytes) {
+        Ok(Message::Request(mut request)) => {
+            if let Ok(mut via) = request.headers.top_via() {
+                via.params.remove("rport");
+                request.headers.set_top_via(&via);
+            }
+            request.to_bytes()
+        }
+        _ => bytes,
+    }
+}

@@ -1,0 +1,152 @@
+//! The scorecard: what was right, what was not, and which calls those were.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+/// How a part of a call came out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Verdict {
+    /// The interaction says something else than what happened.
+    InteractionWrong,
+    /// There is no interaction.
+    InteractionMissing,
+    /// There is one more than calls.
+    InteractionDouble,
+    /// The pop came later than it may.
+    PopLate,
+    /// The agent's phone rang and no pop came.
+    PopLost,
+    /// A pop for nobody, a second one, or one that stayed.
+    PopGhost,
+    /// The recording lacks a part, or has what does not belong there.
+    RecordingShort,
+    /// There is no recording of a talk.
+    RecordingMissing,
+    /// The missed-call item is not as the caller's calls make it.
+    MissedWrong,
+    /// The server did to an end what nobody asked for, or did not let go of it.
+    Signalling,
+    /// The stream of frames has a fault of its own.
+    Stream,
+}
+
+/// Something that is not right.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Finding {
+    /// What kind it is.
+    pub verdict: Verdict,
+    /// The call's number in the world; none for what belongs to no call.
+    pub call: Option<usize>,
+    /// The interaction, to go on with `linecard explain`.
+    pub interaction: Option<String>,
+    /// What was expected.
+    pub expected: String,
+    /// What was found.
+    pub found: String,
+}
+
+/// The counts and everything that is not right.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Scorecard {
+    /// The seed of the world.
+    pub seed: u64,
+    /// Calls that were made.
+    pub calls: usize,
+    /// Interactions that say what happened.
+    pub interactions_right: usize,
+    /// Pops that came in time and went.
+    pub pops_right: usize,
+    /// How late the pops came: half of them, and 99 in 100, within so many ms.
+    pub pop_ms: (u64, u64),
+    /// Recordings with all of both ends.
+    pub recordings_complete: usize,
+    /// Missed-call items as the callers' calls make them.
+    pub missed_right: usize,
+    /// What is not right.
+    pub findings: Vec<Finding>,
+}
+
+impl Scorecard {
+    /// Tells whether everything is right, and something was looked at.
+    #[must_use]
+    pub fn is_right(&self) -> bool {
+        self.findings.is_empty() && self.calls > 0 && self.interactions_right == self.calls
+    }
+
+    /// Counts what is not right in one way.
+    #[must_use]
+    pub fn count(&self, verdict: Verdict) -> usize {
+        self.findings.iter().filter(|finding| finding.verdict == verdict).count()
+    }
+
+    /// Takes the scorecard of another world in.
+    pub fn add(&mut self, other: Self) {
+        self.calls += other.calls;
+        self.interactions_right += other.interactions_right;
+        self.pops_right += other.pops_right;
+        self.pop_ms = (self.pop_ms.0.max(other.pop_ms.0), self.pop_ms.1.max(other.pop_ms.1));
+        self.recordings_complete += other.recordings_complete;
+        self.missed_right += other.missed_right;
+        self.findings.extend(other.findings);
+    }
+}
+
+impl fmt::Display for Scorecard {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        use Verdict::{
+            InteractionDouble, InteractionMissing, InteractionWrong, MissedWrong, PopGhost, PopLate, PopLost,
+            RecordingMissing, RecordingShort, Signalling, Stream,
+        };
+        writeln!(f, "seed {}, {} calls", self.seed, self.calls)?;
+        let n = |verdict| self.count(verdict);
+        writeln!(
+            f,
+            "interactions  right {:<7} wrong {:<5} missing {:<5} double {}",
+            self.interactions_right,
+            n(InteractionWrong),
+            n(InteractionMissing),
+            n(InteractionDouble)
+        )?;
+        writeln!(
+            f,
+            "pops          right {:<7} late  {:<5} lost    {:<5} ghost  {}   (p50 {} ms, p99 {} ms)",
+            self.pops_right,
+            n(PopLate),
+            n(PopLost),
+            n(PopGhost),
+            self.pop_ms.0,
+            self.pop_ms.1
+        )?;
+        writeln!(
+            f,
+            "recordings    complete {:<4} short {:<5} missing {}",
+            self.recordings_complete,
+            n(RecordingShort),
+            n(RecordingMissing)
+        )?;
+        writeln!(f, "missed items  right {:<7} wrong {}", self.missed_right, n(MissedWrong))?;
+        writeln!(f, "signalling    faults {}, stream of events {}", n(Signalling), n(Stream))?;
+        for finding in &self.findings {
+            writeln!(f, "{finding}")?;
+        }
+        writeln!(f, "{}", if self.is_right() { "all is right" } else { "NOT RIGHT" })
+    }
+}
+
+impl fmt::Display for Finding {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let kind = serde_json::to_value(self.verdict).ok();
+        let kind = kind.as_ref().and_then(|kind| kind.as_str()).unwrap_or_default().replace('_', " ");
+        match self.call {
+            Some(call) => write!(f, "{kind}, call {call}: ")?,
+            None => write!(f, "{kind}: ")?,
+        }
+        write!(f, "expected {}, found {}", self.expected, self.found)?;
+        match &self.interaction {
+            Some(id) => write!(f, "  (linecard explain {id})"),
+            None => Ok(()),
+        }
+    }
+}

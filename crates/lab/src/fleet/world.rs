@@ -1,0 +1,383 @@
+//! The ground truth before it happens: who will call whom, and what everybody will do, all from one seed.
+
+use serde::Serialize;
+
+use super::chance::Chance;
+use super::quirk::{Profile, Quirk};
+
+/// How long the server lets a desk's phone ring, in ms.
+pub const RING_TIMEOUT_MS: u64 = 3_000;
+
+/// What a world is made from; the same gives the same world.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct WorldPlan {
+    /// The seed.
+    pub seed: u64,
+    /// How many calls there are.
+    pub calls: usize,
+    /// How many of them begin each second.
+    pub rate_per_s: u32,
+    /// What kinds of PBX there are: one PBX of each.
+    pub profiles: Vec<Profile>,
+    /// How the network is between them and the server: on a bad one people wait longer before they act.
+    pub network: Network,
+    /// Where the customers' numbers begin: two runs at one server must not be taken for the same customers.
+    pub numbers_from: u64,
+}
+
+/// How the network is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Network {
+    /// Nothing is lost.
+    Good,
+    /// Messages are lost, doubled and overtaken: each loss costs T1 or more.
+    Lossy,
+}
+
+/// Everything that will happen.
+#[derive(Debug, Clone, PartialEq)]
+pub struct World {
+    /// What it was made from.
+    pub plan: WorldPlan,
+    /// The desks, by number.
+    pub desks: Vec<Desk>,
+    /// The calls, by number, in the order in which they begin.
+    pub calls: Vec<PlannedCall>,
+}
+
+/// An agent with a line of Linecard's and a phone, both accounts of one PBX.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Desk {
+    /// The place of its PBX in [`WorldPlan::profiles`].
+    pub pbx: usize,
+    /// How the line's calls are captured.
+    pub mode: Mode,
+    /// The account that Linecard has: the line's own, or the desk phone's when the line only watches.
+    pub account: String,
+    /// The extension of the phone.
+    pub extension: String,
+    /// The number that customers dial.
+    pub did: String,
+}
+
+/// How the calls of a desk are captured.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Mode {
+    /// They come to Linecard, which rings the phone.
+    Anchor,
+    /// They come to the phone, and Linecard is a second contact beside it.
+    Shadow,
+    /// They come to the phone, and Linecard is told.
+    DialogInfo,
+}
+
+/// One call.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PlannedCall {
+    /// The desk it is for, or that makes it.
+    pub desk: usize,
+    /// When it begins at the earliest, in ms from the start; it waits for the desk to be free.
+    pub at_ms: u64,
+    /// What happens.
+    pub course: Course,
+}
+
+/// What happens in a call.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Course {
+    /// A customer calls the desk's number.
+    Inbound {
+        /// Who calls.
+        caller: Party,
+        /// What becomes of it.
+        end: InboundEnd,
+    },
+    /// A customer calls a desk whose agent talks: it begins in the middle of that talk.
+    Intrusion {
+        /// Who calls.
+        caller: Party,
+        /// The number of the call that is disturbed.
+        upon: usize,
+    },
+    /// The agent asks in the interface for a call.
+    Outbound {
+        /// Who is called.
+        callee: Party,
+        /// When the agent's own phone is picked up, in ms from its ringing.
+        pickup_ms: u64,
+        /// How often the agent clicks.
+        clicks: u32,
+        /// What becomes of it.
+        end: OutboundEnd,
+    },
+}
+
+/// Somebody outside.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Party {
+    /// E.164; `None` when it is withheld.
+    pub number: Option<String>,
+}
+
+/// What becomes of a customer's call.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum InboundEnd {
+    /// The phone is answered.
+    Talk {
+        /// When, in ms from its ringing.
+        after_ms: u64,
+        /// What is said.
+        talk: Talk,
+    },
+    /// The customer hangs up, in ms from the INVITE.
+    GivesUp {
+        /// When.
+        after_ms: u64,
+    },
+    /// Nobody is there until the ring time is over.
+    RingsOut,
+    /// The phone says 486, in ms from its INVITE.
+    Busy {
+        /// When.
+        after_ms: u64,
+    },
+    /// The agent declines on the phone, 603, in ms from its INVITE.
+    Declined {
+        /// When.
+        after_ms: u64,
+    },
+}
+
+/// What becomes of a call that an agent asks for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum OutboundEnd {
+    /// The customer answers.
+    Talk {
+        /// When, in ms from the INVITE.
+        after_ms: u64,
+        /// What is said.
+        talk: Talk,
+    },
+    /// The customer's side refuses.
+    Refused {
+        /// When, in ms from the INVITE.
+        after_ms: u64,
+        /// How: 486, 603, 480 or 404.
+        status: u16,
+        /// What the agent does who hears of it.
+        then: AfterRefusal,
+    },
+    /// The agent hangs up before the customer answers, in ms from the customer's INVITE.
+    AgentLeaves {
+        /// When.
+        after_ms: u64,
+    },
+    /// The agent declines the own phone's ringing.
+    AgentDeclines,
+}
+
+/// What an agent does whose call was refused.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum AfterRefusal {
+    /// Hangs up at once.
+    HangsUp,
+    /// Listens to the tone until the server hangs up.
+    Listens,
+}
+
+/// A talk.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Talk {
+    /// How long, in ms.
+    pub talk_ms: u64,
+    /// Who hangs up.
+    pub ends: Side,
+    /// Whether the customer's side holds in its middle third.
+    pub holds: bool,
+}
+
+/// A side of a call.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Side {
+    /// Who is outside.
+    Customer,
+    /// The agent's phone.
+    Agent,
+}
+
+/// How many ms a call takes at a desk on average, pause included.
+const MEAN_CALL_MS: u64 = 2_200;
+
+impl World {
+    /// Makes a world.
+    #[must_use]
+    pub fn generate(plan: WorldPlan) -> Self {
+        let mut chance = Chance::new(plan.seed);
+        let desks = desks(&plan);
+        let mut calls: Vec<PlannedCall> = Vec::with_capacity(plan.calls);
+        let mut missed: Vec<Vec<String>> = vec![Vec::new(); desks.len()];
+        while calls.len() < plan.calls {
+            let number = calls.len();
+            let at_ms = number as u64 * 1_000 / u64::from(plan.rate_per_s.max(1));
+            // A whole round of the desks is dealt out before any gets its next call.
+            let index = number % desks.len().max(1);
+            let Some(desk) = desks.get(index) else { break };
+            let profile = plan.profiles.get(desk.pbx).copied().unwrap_or(Profile::Asterisk);
+            let known = missed.get_mut(index);
+            let fresh = customer_number(&plan, number);
+            let course = course(&mut chance, &plan, profile, fresh, known);
+            let long = matches!(
+                &course,
+                Course::Inbound { end: InboundEnd::Talk { talk, .. }, .. } if talk.talk_ms > 700
+            );
+            calls.push(PlannedCall { desk: index, at_ms, course });
+            if long && desk.mode == Mode::Anchor && calls.len() < plan.calls && chance.one_in(4) {
+                let caller = Party { number: Some(customer_number(&plan, calls.len())) };
+                let course = Course::Intrusion { caller, upon: number };
+                calls.push(PlannedCall { desk: index, at_ms, course });
+            }
+        }
+        Self { plan, desks, calls }
+    }
+
+    /// Gives the profile of a desk's PBX.
+    #[must_use]
+    pub fn profile(&self, desk: usize) -> Option<Profile> {
+        self.plan.profiles.get(self.desks.get(desk)?.pbx).copied()
+    }
+
+    /// Gives the number of a call's other party as the interaction has to have it.
+    #[must_use]
+    pub fn other_number(&self, call: usize) -> Option<&str> {
+        match &self.calls.get(call)?.course {
+            Course::Inbound { caller, .. } | Course::Intrusion { caller, .. } => caller.number.as_deref(),
+            Course::Outbound { callee, .. } => callee.number.as_deref(),
+        }
+    }
+}
+
+/// Makes as many desks as the rate keeps busy about two thirds of the time.
+fn desks(plan: &WorldPlan) -> Vec<Desk> {
+    let pbxes = plan.profiles.len().max(1);
+    let busy = u64::from(plan.rate_per_s) * MEAN_CALL_MS / 1_000;
+    let wanted = usize::try_from(busy * 3 / 2).unwrap_or(usize::MAX).clamp(pbxes, 400);
+    let count = wanted.min(plan.calls.max(1)).max(1);
+    let desk = |number: usize| Desk {
+        pbx: number % pbxes,
+        mode: Mode::Anchor,
+        account: format!("line{number}"),
+        extension: format!("{}", 200 + number),
+        did: format!("+74951{:06}", number),
+    };
+    (0..count).map(desk).collect()
+}
+
+/// Makes the number of a customer that nobody else of the same or the next worlds has.
+fn customer_number(plan: &WorldPlan, call: usize) -> String {
+    let number = plan.numbers_from.wrapping_add(call as u64) % 1_000_000_000;
+    format!("+79{number:09}")
+}
+
+fn course(
+    chance: &mut Chance,
+    plan: &WorldPlan,
+    profile: Profile,
+    fresh: String,
+    missed: Option<&mut Vec<String>>,
+) -> Course {
+    if chance.one_in(4) {
+        return outbound(chance, plan, Party { number: Some(fresh) }, missed);
+    }
+    let withheld = profile.has(Quirk::WithheldById) && chance.one_in(6);
+    let end = inbound_end(chance);
+    let number = (!withheld).then_some(fresh);
+    let answered = matches!(end, InboundEnd::Talk { .. });
+    if let (Some(number), Some(missed), false) = (&number, missed, answered) {
+        missed.push(number.clone());
+    }
+    Course::Inbound { caller: Party { number }, end }
+}
+
+fn inbound_end(chance: &mut Chance) -> InboundEnd {
+    let after_ms = 80 + chance.below(400);
+    match chance.below(20) {
+        0..=10 => InboundEnd::Talk { after_ms, talk: talk(chance) },
+        11..=14 => InboundEnd::GivesUp { after_ms: 200 + chance.below(600) },
+        15 => InboundEnd::RingsOut,
+        16 | 17 => InboundEnd::Busy { after_ms },
+        _ => InboundEnd::Declined { after_ms },
+    }
+}
+
+/// A call that an agent asks for; of those whom the desk missed some are called back.
+fn outbound(
+    chance: &mut Chance,
+    plan: &WorldPlan,
+    callee: Party,
+    missed: Option<&mut Vec<String>>,
+) -> Course {
+    let back = missed.filter(|_| chance.one_in(2)).and_then(Vec::pop);
+    let callee = back.map_or(callee, |number| Party { number: Some(number) });
+    let after_ms = 80 + chance.below(400);
+    let end = match chance.below(10) {
+        0..=5 => OutboundEnd::Talk { after_ms, talk: talk(chance) },
+        6 | 7 => {
+            let status = [486, 603, 480, 404].get(chance.index(4)).copied().unwrap_or(486);
+            // On a bad network the refusal may come after the agent's hanging up, and would be none.
+            let listens = plan.network == Network::Lossy || chance.one_in(8);
+            let then = if listens { AfterRefusal::Listens } else { AfterRefusal::HangsUp };
+            OutboundEnd::Refused { after_ms, status, then }
+        }
+        8 => OutboundEnd::AgentLeaves { after_ms: 150 + chance.below(300) },
+        _ => OutboundEnd::AgentDeclines,
+    };
+    let clicks = if chance.one_in(5) { 2 } else { 1 };
+    Course::Outbound { callee, pickup_ms: 50 + chance.below(200), clicks, end }
+}
+
+fn talk(chance: &mut Chance) -> Talk {
+    let talk_ms = 400 + chance.below(800);
+    let ends = if chance.one_in(2) { Side::Customer } else { Side::Agent };
+    Talk { talk_ms, ends, holds: talk_ms > 700 && chance.one_in(4) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn plan(seed: u64) -> WorldPlan {
+        let (profiles, network) = (Profile::ALL.to_vec(), Network::Good);
+        WorldPlan { seed, calls: 2_000, rate_per_s: 30, profiles, network, numbers_from: 0 }
+    }
+
+    #[test]
+    fn a_seed_gives_one_world_and_another_seed_another() {
+        assert_eq!(World::generate(plan(1)), World::generate(plan(1)));
+        assert_ne!(World::generate(plan(1)).calls, World::generate(plan(2)).calls);
+    }
+
+    #[test]
+    fn every_course_happens_in_a_world_of_two_thousand_calls() {
+        let world = World::generate(plan(3));
+        assert_eq!(world.calls.len(), 2_000);
+        let count =
+            |wanted: fn(&Course) -> bool| world.calls.iter().filter(|call| wanted(&call.course)).count();
+        let ends: [(&str, fn(&Course) -> bool); 9] = [
+            ("talks", |c| matches!(c, Course::Inbound { end: InboundEnd::Talk { .. }, .. })),
+            ("gives up", |c| matches!(c, Course::Inbound { end: InboundEnd::GivesUp { .. }, .. })),
+            ("rings out", |c| matches!(c, Course::Inbound { end: InboundEnd::RingsOut, .. })),
+            ("busy", |c| matches!(c, Course::Inbound { end: InboundEnd::Busy { .. }, .. })),
+            ("withheld", |c| matches!(c, Course::Inbound { caller: Party { number: None }, .. })),
+            ("intrudes", |c| matches!(c, Course::Intrusion { .. })),
+            ("clicks twice", |c| matches!(c, Course::Outbound { clicks: 2, .. })),
+            ("is refused", |c| matches!(c, Course::Outbound { end: OutboundEnd::Refused { .. }, .. })),
+            ("leaves", |c| matches!(c, Course::Outbound { end: OutboundEnd::AgentLeaves { .. }, .. })),
+        ];
+        for (name, wanted) in ends {
+            assert!(count(wanted) >= 10, "{name}: {}", count(wanted));
+        }
+    }
+}

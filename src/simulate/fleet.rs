@@ -1,0 +1,225 @@
+//! The fleet on real sockets: one task that drives every PBX, its datagrams through the simulated network.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use linecard_lab::fleet::{Chance, Deeds, Pbx, PbxOutput, SoundPorts, World};
+use tokio::net::UdpSocket;
+use tokio::sync::{mpsc, watch};
+
+use super::link::{Datagram, Faults, Link, Way};
+use super::sound::Sound;
+
+/// Datagrams that wait for the fleet.
+const ARRIVALS_MAX: usize = 8_192;
+/// How large a socket's buffer is asked to be, in bytes.
+const SOCKET_BUFFER: usize = 4 << 20;
+
+/// What the fleet is told.
+#[derive(Debug)]
+pub(super) enum Order {
+    /// Let the calls begin.
+    Begin,
+    /// The server refused an agent's click.
+    DialRefused { call: usize, why: String },
+    /// Leave.
+    Stop,
+}
+
+/// How the fleet stands.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) struct Standing {
+    /// Every line of every desk is registered.
+    pub(super) registered: bool,
+    /// Calls that have not come to their end, from the beginning on.
+    pub(super) open: Option<usize>,
+}
+
+/// What the fleet knows in the end.
+pub(super) struct Known {
+    pub(super) deeds: BTreeMap<usize, Deeds>,
+    /// Calls to the fleet that nobody asked for, and messages that cannot be read.
+    pub(super) strangers: Vec<String>,
+}
+
+/// The running fleet.
+pub(super) struct Fleet {
+    /// Where each PBX listens.
+    pub(super) addresses: Vec<SocketAddr>,
+    pub(super) orders: mpsc::UnboundedSender<Order>,
+    /// Calls that agents ask for.
+    pub(super) clicks: mpsc::UnboundedReceiver<usize>,
+    pub(super) standing: watch::Receiver<Standing>,
+    pub(super) task: tokio::task::JoinHandle<Known>,
+}
+
+struct Running {
+    pbxes: Vec<Pbx>,
+    sockets: Vec<Arc<UdpSocket>>,
+    sound: Sound,
+    link: Link,
+    faults: Faults,
+    clicks: mpsc::UnboundedSender<usize>,
+    standing: watch::Sender<Standing>,
+    begun: Option<Instant>,
+}
+
+impl Fleet {
+    /// Opens the sockets of a world's PBXes at `ip`.
+    ///
+    /// # Errors
+    /// When the system has no sockets to give.
+    pub(super) async fn open(world: &Arc<World>, ip: IpAddr, faults: Faults) -> anyhow::Result<Self> {
+        let (sound, ports) = Sound::open(ip, world.desks.len())?;
+        let ports: BTreeMap<usize, SoundPorts> = ports.into_iter().enumerate().collect();
+        let (arrived, arrivals) = mpsc::channel(ARRIVALS_MAX);
+        let (mut pbxes, mut sockets, mut addresses) = (Vec::new(), Vec::new(), Vec::new());
+        for place in 0..world.plan.profiles.len() {
+            let socket = Arc::new(roomy_socket(ip)?);
+            let address = socket.local_addr()?;
+            tokio::spawn(read(place, Arc::clone(&socket), arrived.clone()));
+            pbxes.push(Pbx::new(Arc::clone(world), place, address, &ports));
+            addresses.push(address);
+            sockets.push(socket);
+        }
+        let (orders, ordered) = mpsc::unbounded_channel();
+        let (clicks, clicked) = mpsc::unbounded_channel();
+        let (standing, seen) = watch::channel(Standing::default());
+        let link = Link::new(Faults::None, Chance::new(world.plan.seed ^ 0x5eed));
+        let running = Running { pbxes, sockets, sound, link, faults, clicks, standing, begun: None };
+        let task = tokio::spawn(running.run(arrivals, ordered));
+        Ok(Self { addresses, orders, clicks: clicked, standing: seen, task })
+    }
+}
+
+/// Opens a socket whose buffer holds a burst.
+fn roomy_socket(ip: IpAddr) -> anyhow::Result<UdpSocket> {
+    let domain = if ip.is_ipv4() { socket2::Domain::IPV4 } else { socket2::Domain::IPV6 };
+    let socket = socket2::Socket::new(domain, socket2::Type::DGRAM, None)?;
+    // Less than asked for is what the system allows.
+    let _ = socket.set_recv_buffer_size(SOCKET_BUFFER);
+    socket.set_nonblocking(true)?;
+    socket.bind(&SocketAddr::from((ip, 0)).into())?;
+    Ok(UdpSocket::from_std(socket.into())?)
+}
+
+async fn read(place: usize, socket: Arc<UdpSocket>, arrived: mpsc::Sender<Datagram>) {
+    let mut buffer = vec![0; 65_536];
+    while !arrived.is_closed() {
+        // An error is an ICMP message of an earlier datagram: the transaction's timers know what to do.
+        let Ok((length, peer)) = socket.recv_from(&mut buffer).await else { continue };
+        let bytes = buffer.get(..length).unwrap_or_default().to_vec();
+        if arrived.send(Datagram { place, way: Way::ToFleet, peer, bytes }).await.is_err() {
+            return;
+        }
+    }
+}
+
+impl Running {
+    async fn run(
+        mut self,
+        mut arrivals: mpsc::Receiver<Datagram>,
+        mut orders: mpsc::UnboundedReceiver<Order>,
+    ) -> Known {
+        loop {
+            let wake_at = self.turn();
+            tokio::select! {
+                Some(datagram) = arrivals.recv() => self.link.send(datagram, Instant::now()),
+                order = orders.recv() => match order {
+                    Some(Order::Begin) => self.begin(),
+                    Some(Order::DialRefused { call, why }) => {
+                        let now = Instant::now();
+                        for pbx in self.pbxes.iter_mut().filter(|pbx| pbx.deeds().contains_key(&call)) {
+                            pbx.dial_refused(call, &why, now);
+                        }
+                    }
+                    Some(Order::Stop) | None => return self.known(),
+                },
+                () = tokio::time::sleep_until(wake_at.into()) => {}
+            }
+        }
+    }
+
+    fn begin(&mut self) {
+        let now = Instant::now();
+        self.begun = Some(now);
+        self.link.set(self.faults);
+        for pbx in &mut self.pbxes {
+            pbx.start(now);
+        }
+    }
+
+    /// Delivers what has arrived, lets every PBX act, and says when there is more to do.
+    fn turn(&mut self) -> Instant {
+        let now = Instant::now();
+        while let Some(datagram) = self.link.arrived(now) {
+            match datagram.way {
+                Way::ToFleet => {
+                    if let Some(pbx) = self.pbxes.get_mut(datagram.place) {
+                        pbx.receive(datagram.peer, &datagram.bytes, now);
+                    }
+                }
+                Way::ToServer => self.transmit(&datagram, now),
+            }
+            self.collect(now);
+        }
+        for pbx in &mut self.pbxes {
+            if pbx.next_wakeup().is_some_and(|at| at <= now) {
+                pbx.wake(now);
+            }
+        }
+        self.collect(now);
+        self.tell();
+        let wakeups = self.pbxes.iter_mut().filter_map(Pbx::next_wakeup);
+        let next = wakeups.chain(self.link.next_arrival()).min();
+        next.unwrap_or(now + Duration::from_millis(500))
+    }
+
+    fn transmit(&mut self, datagram: &Datagram, now: Instant) {
+        if let Some(pbx) = self.pbxes.get_mut(datagram.place) {
+            pbx.delivered(&datagram.bytes, now);
+        }
+        if let Some(socket) = self.sockets.get(datagram.place) {
+            // A full buffer is loss, as on any network: it is sent again.
+            let _ = socket.try_send_to(&datagram.bytes, datagram.peer);
+        }
+    }
+
+    fn collect(&mut self, now: Instant) {
+        let mut outputs = VecDeque::new();
+        for (place, pbx) in self.pbxes.iter_mut().enumerate() {
+            outputs.extend(std::iter::from_fn(|| pbx.poll_output()).map(|output| (place, output)));
+        }
+        for (place, output) in outputs {
+            match output {
+                PbxOutput::Transmit { to, bytes } => {
+                    self.link.send(Datagram { place, way: Way::ToServer, peer: to, bytes }, now);
+                }
+                PbxOutput::Speak { desk, side, to, call } => self.sound.speak(desk, side, to, call),
+                PbxOutput::Hush { desk, side } => self.sound.hush(desk, side),
+                PbxOutput::Dial { call } => {
+                    let _ = self.clicks.send(call);
+                }
+            }
+        }
+    }
+
+    fn tell(&self) {
+        let registered = self.pbxes.iter().all(Pbx::is_registered);
+        let open = self.begun.map(|_| self.pbxes.iter().map(Pbx::open_calls).sum());
+        let now = Standing { registered, open };
+        self.standing.send_if_modified(|known| {
+            let changed = *known != now;
+            *known = now;
+            changed
+        });
+    }
+
+    fn known(self) -> Known {
+        let deeds = self.pbxes.iter().flat_map(|pbx| pbx.deeds().clone()).collect();
+        let strangers = self.pbxes.iter().flat_map(|pbx| pbx.strangers().to_vec()).collect();
+        Known { deeds, strangers }
+    }
+}

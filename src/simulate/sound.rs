@@ -1,0 +1,166 @@
+//! The fleet's RTP: one thread that sends every tone that is spoken now, a packet each 20 ms.
+
+use std::collections::HashMap;
+use std::f64::consts::TAU;
+use std::net::{IpAddr, SocketAddr, UdpSocket};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use linecard_lab::fleet::{Side, SoundPorts, tone_hz};
+use linecard_media::RtpHeader;
+use linecard_media::g711::encode_alaw;
+
+const FRAME: Duration = Duration::from_millis(20);
+const FRAME_SAMPLES: u32 = 160;
+const RATE_HZ: f64 = 8_000.0;
+const PCMA: u8 = 8;
+const AMPLITUDE: f64 = 8_000.0;
+
+/// An order to the thread.
+enum Order {
+    Speak { end: (usize, Side), to: SocketAddr, call: usize },
+    Hush { end: (usize, Side) },
+    Stop,
+}
+
+/// The thread.
+pub(super) struct Sound {
+    orders: Sender<Order>,
+    thread: Option<JoinHandle<()>>,
+}
+
+/// An end that speaks, or is about to go on.
+struct Stream {
+    to: SocketAddr,
+    call: usize,
+    side: Side,
+    started: Instant,
+    /// The frame that is due next, counted from `started`; what is not said while it is hushed is passed over.
+    frame: u32,
+    sequence: u16,
+}
+
+/// Every end, by whether it speaks now.
+#[derive(Default)]
+struct Ends {
+    speaking: HashMap<(usize, Side), Stream>,
+    hushed: HashMap<(usize, Side), Stream>,
+}
+
+impl Ends {
+    /// An end speaks: of the same call it goes on, of another one it begins.
+    fn speak(&mut self, end: (usize, Side), to: SocketAddr, call: usize) {
+        let known = self.speaking.remove(&end).or_else(|| self.hushed.remove(&end));
+        let stream = match known.filter(|known| known.call == call) {
+            Some(known) => Stream { to, ..known }.caught_up(),
+            None => Stream { to, call, side: end.1, started: Instant::now(), frame: 0, sequence: 0 },
+        };
+        self.speaking.insert(end, stream);
+    }
+
+    fn hush(&mut self, end: (usize, Side)) {
+        if let Some(stream) = self.speaking.remove(&end) {
+            self.hushed.insert(end, stream);
+        }
+    }
+}
+
+impl Sound {
+    /// Opens two sockets a desk at `ip`.
+    ///
+    /// # Errors
+    /// When the system has no sockets to give.
+    pub(super) fn open(ip: IpAddr, desks: usize) -> std::io::Result<(Self, Vec<SoundPorts>)> {
+        let mut sockets = HashMap::new();
+        let mut ports = Vec::with_capacity(desks);
+        for desk in 0..desks {
+            let (customer, agent) = (UdpSocket::bind((ip, 0))?, UdpSocket::bind((ip, 0))?);
+            ports.push(SoundPorts { customer: customer.local_addr()?, agent: agent.local_addr()? });
+            sockets.insert((desk, Side::Customer), customer);
+            sockets.insert((desk, Side::Agent), agent);
+        }
+        let (orders, taken) = channel();
+        let thread =
+            std::thread::Builder::new().name("fleet-sound".into()).spawn(move || run(&sockets, &taken))?;
+        Ok((Self { orders, thread: Some(thread) }, ports))
+    }
+
+    pub(super) fn speak(&self, desk: usize, side: Side, to: SocketAddr, call: usize) {
+        let _ = self.orders.send(Order::Speak { end: (desk, side), to, call });
+    }
+
+    pub(super) fn hush(&self, desk: usize, side: Side) {
+        let _ = self.orders.send(Order::Hush { end: (desk, side) });
+    }
+}
+
+impl Drop for Sound {
+    fn drop(&mut self) {
+        let _ = self.orders.send(Order::Stop);
+        if let Some(thread) = self.thread.take() {
+            let _ = thread.join();
+        }
+    }
+}
+
+fn run(sockets: &HashMap<(usize, Side), UdpSocket>, orders: &Receiver<Order>) {
+    let mut ends = Ends::default();
+    loop {
+        let next = ends.speaking.values().map(Stream::due).min();
+        let wait = next.map_or(Duration::from_secs(1), |at| at.saturating_duration_since(Instant::now()));
+        match orders.recv_timeout(wait) {
+            Ok(Order::Speak { end, to, call }) => ends.speak(end, to, call),
+            Ok(Order::Hush { end }) => ends.hush(end),
+            Ok(Order::Stop) | Err(RecvTimeoutError::Disconnected) => return,
+            Err(RecvTimeoutError::Timeout) => {}
+        }
+        let now = Instant::now();
+        for (end, stream) in &mut ends.speaking {
+            while stream.due() <= now {
+                if let (Some(socket), Some(packet)) = (sockets.get(end), stream.packet()) {
+                    // What cannot be sent is lost, as on any network: the recording tells.
+                    let _ = socket.send_to(&packet, stream.to);
+                }
+                stream.frame += 1;
+                stream.sequence = stream.sequence.wrapping_add(1);
+            }
+        }
+    }
+}
+
+impl Stream {
+    fn due(&self) -> Instant {
+        self.started + FRAME * self.frame
+    }
+
+    /// Passes over what was due before now.
+    fn caught_up(self) -> Self {
+        let now = Instant::now();
+        let passed = now.saturating_duration_since(self.started).as_millis() / FRAME.as_millis();
+        let frame = self.frame.max(u32::try_from(passed).unwrap_or(u32::MAX));
+        Self { frame, ..self }
+    }
+
+    fn packet(&self) -> Option<Vec<u8>> {
+        let hz = f64::from(tone_hz(self.call, self.side));
+        let first = self.frame.wrapping_mul(FRAME_SAMPLES);
+        let samples = (0..FRAME_SAMPLES).map(|n| {
+            let angle = TAU * hz * f64::from(first.wrapping_add(n)) / RATE_HZ;
+            // Of an amplitude below 2^15 nothing is cut.
+            #[allow(clippy::cast_possible_truncation)]
+            let sample = (AMPLITUDE * angle.sin()) as i16;
+            encode_alaw(sample)
+        });
+        let payload: Vec<u8> = samples.collect();
+        let header = RtpHeader {
+            payload_type: PCMA,
+            marker: self.frame == 0,
+            sequence: self.sequence,
+            timestamp: first,
+            ssrc: u32::try_from(self.call & 0x7fff_ffff).unwrap_or(0) * 2
+                + u32::from(self.side == Side::Agent),
+        };
+        header.build(&payload).ok()
+    }
+}
