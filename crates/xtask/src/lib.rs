@@ -1,4 +1,4 @@
-//! Set-up and orchestration around the server: what `cargo verify` and `cargo demo` do, the Debian package, how the settings in `sip-config`
+//! Set-up and orchestration around the server: what `cargo verify`, `cargo demo` and `cargo soak` do, the Debian package, how the settings in `sip-config`
 //! become a running phone, and where tests get a PostgreSQL (the tests use these two parts too).
 //!
 //! Deliberately no part of the server: nothing here is linked into it.
@@ -9,6 +9,7 @@ pub mod phone;
 pub mod postgres;
 mod running;
 pub mod setup;
+pub mod soak;
 pub mod verify;
 
 use std::path::PathBuf;

@@ -1,4 +1,4 @@
-//! `cargo verify`, `cargo demo` and `cargo xtask package`: one word chooses the work.
+//! `cargo verify`, `cargo demo`, `cargo soak` and `cargo xtask package`: one word chooses the work.
 
 use std::process::ExitCode;
 
@@ -9,9 +9,14 @@ fn main() -> ExitCode {
         ["verify"] => xtask::verify::run(),
         ["setup"] => xtask::setup::everything().map(|_| true),
         ["demo"] => xtask::demo::run().map(|()| true),
+        ["soak", "fleet", rest @ ..] => {
+            xtask::soak::Soak::parse(rest).and_then(|soak| xtask::soak::run(&soak))
+        }
         ["package"] => xtask::package::run().map(|()| true),
         _ => {
-            eprintln!("usage: cargo verify | cargo demo | cargo xtask package | cargo xtask setup");
+            eprintln!(
+                "usage: cargo verify | cargo demo | cargo soak fleet | cargo xtask package | cargo xtask setup"
+            );
             return ExitCode::from(2);
         }
     };

@@ -106,7 +106,10 @@ impl<'a> Judge<'a> {
                     Some(interaction) => pairs.push((*call, *interaction)),
                     None => {
                         let expected = self.describe(*call);
-                        self.find(Verdict::InteractionMissing, *call, None, expected, "nothing".to_owned());
+                        let told = self.deeds.get(call).and_then(|deeds| deeds.status);
+                        let told = told
+                            .map_or("nothing".to_owned(), |status| format!("{status} told and nothing kept"));
+                        self.find(Verdict::InteractionMissing, *call, None, expected, told);
                     }
                 }
             }

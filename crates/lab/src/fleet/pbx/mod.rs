@@ -152,7 +152,10 @@ impl Pbx {
         ports: &BTreeMap<usize, SoundPorts>,
     ) -> Self {
         let profile = world.plan.profiles.get(place).copied().unwrap_or(Profile::Asterisk);
-        let mut chance = Chance::new(world.plan.seed.wrapping_add(place as u64 + 1));
+        // Two runs of one world have their own Call-IDs and tags: a server remembers those of the first for a while
+        // and would take the second for a merged request (RFC 3261 section 8.2.2.2).
+        let run = world.plan.numbers_from.wrapping_mul(1_000_003);
+        let mut chance = Chance::new(world.plan.seed.wrapping_add(run).wrapping_add(place as u64 + 1));
         let local = LocalAddress { transport: Transport::Udp, addr: address };
         let config = TransactionConfig {
             local_addresses: vec![local],
