@@ -47,6 +47,8 @@ pub(crate) struct Simulation {
     pub(crate) ip: Option<IpAddr>,
     /// Whether calls that are under way are no reason to refuse.
     pub(crate) beside_calls: bool,
+    /// How much longer every step may take.
+    pub(crate) slack_ms: u64,
 }
 
 /// Lets a world happen at a server and compares.
@@ -125,7 +127,8 @@ async fn happen(
     fleet.orders.send(Order::Stop).ok();
     let known = (&mut fleet.task).await?;
     observed.stream_faults.extend(known.strangers);
-    let tolerance = tolerance(asked.faults);
+    observed.spoke_late = known.spoke_late;
+    let tolerance = tolerance(asked.faults).with_slack(asked.slack_ms);
     Ok(judge(world, &known.deeds, &observed, tolerance))
 }
 
@@ -134,7 +137,7 @@ fn tolerance(faults: Faults) -> Tolerance {
     let usual = Tolerance::default();
     match faults {
         Faults::None => usual,
-        Faults::Mild => Tolerance { talk_ms: 1_800, edge_ms: 1_800, ..usual },
+        Faults::Mild => Tolerance { talk_ms: 2_000, edge_ms: 2_000, ..usual },
         Faults::Harsh => Tolerance { talk_ms: 4_000, edge_ms: 4_000, ..usual },
     }
 }

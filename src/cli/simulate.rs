@@ -11,6 +11,10 @@ use crate::simulate::{Faults, Server, Simulation, simulate};
 
 /// The most calls of one run.
 const CALLS_MAX: usize = 100_000;
+/// The most that steps may take longer, in ms.
+const SLACK_MAX_MS: u64 = 20_000;
+/// How long a phone rings, in ms: four times as long as anybody takes to answer.
+const RING_TIMEOUT_MS: u64 = 3_000;
 /// The most calls that begin in a second.
 const RATE_MAX: u32 = 500;
 
@@ -41,6 +45,9 @@ pub(crate) struct Asked {
     /// How bad the network between PBXes and server is, and the agents' browsers.
     #[arg(long, value_enum, default_value_t = Faults::None)]
     faults: Faults,
+    /// How much longer than usual every step may take, in ms, because a machine is busy with other things.
+    #[arg(long, default_value_t = 0, value_name = "MS")]
+    slack: u64,
     /// The address of this machine that the server reaches; without it the one from which it is reached.
     #[arg(long, value_name = "ADDRESS")]
     ip: Option<IpAddr>,
@@ -69,6 +76,9 @@ fn read(asked: Asked) -> Result<Simulation, CliError> {
     if !(1..=RATE_MAX).contains(&asked.rate) {
         return Err(CliError::Usage(format!("--rate: write 1 to {RATE_MAX}")));
     }
+    if asked.slack > SLACK_MAX_MS {
+        return Err(CliError::Usage(format!("--slack: write at most {SLACK_MAX_MS}")));
+    }
     let profiles = match (asked.profile.as_str(), Profile::from_name(&asked.profile)) {
         ("all", _) => Profile::ALL.to_vec(),
         (_, Some(profile)) => vec![profile],
@@ -91,12 +101,14 @@ fn read(asked: Asked) -> Result<Simulation, CliError> {
             rate_per_s: asked.rate,
             profiles,
             network: asked.faults.network(),
+            ring_timeout_ms: RING_TIMEOUT_MS + asked.slack,
             // No run makes a thousand calls a second: each has numbers of its own.
             numbers_from: wall_clock().0.unsigned_abs(),
         },
         faults: asked.faults,
         ip: asked.ip,
         beside_calls: asked.beside_calls,
+        slack_ms: asked.slack,
     })
 }
 

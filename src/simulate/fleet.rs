@@ -1,6 +1,6 @@
 //! The fleet on real sockets: one task that drives every PBX, its datagrams through the simulated network.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, HashSet, VecDeque};
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -42,6 +42,8 @@ pub(super) struct Known {
     pub(super) deeds: BTreeMap<usize, Deeds>,
     /// Calls to the fleet that nobody asked for, and messages that cannot be read.
     pub(super) strangers: Vec<String>,
+    /// Calls in which the fleet's own sound was late.
+    pub(super) spoke_late: HashSet<usize>,
 }
 
 /// The running fleet.
@@ -220,6 +222,6 @@ impl Running {
     fn known(self) -> Known {
         let deeds = self.pbxes.iter().flat_map(|pbx| pbx.deeds().clone()).collect();
         let strangers = self.pbxes.iter().flat_map(|pbx| pbx.strangers().to_vec()).collect();
-        Known { deeds, strangers }
+        Known { deeds, strangers, spoke_late: self.sound.late() }
     }
 }

@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use anyhow::Context;
-use linecard_lab::fleet::{Desk, DeskNames, Mode, RING_TIMEOUT_MS, World, password_of};
+use linecard_lab::fleet::{DeskNames, Mode, World, password_of};
 use serde_json::{Value, json};
 use tokio::sync::Mutex;
 
@@ -49,8 +49,7 @@ impl Office {
                 let pbx = pbx.context("a desk without a PBX")?;
                 made.push(tokio::spawn(async move {
                     let mut admin = admin.lock().await;
-                    let desk = world.desks.get(number).context("a desk")?;
-                    furnish_desk(&server, &mut admin, desk, number, pbx).await
+                    furnish_desk(&server, &mut admin, &world, number, pbx).await
                 }));
             }
             for furnished in made {
@@ -84,16 +83,18 @@ async fn remove(admin: &mut Client, path: &str) -> anyhow::Result<()> {
 async fn furnish_desk(
     server: &Server,
     admin: &mut Client,
-    desk: &Desk,
+    world: &World,
     number: usize,
     pbx: SocketAddr,
 ) -> anyhow::Result<Furnished> {
+    let desk = world.desks.get(number).context("a desk")?;
+    let ring_timeout_ms = world.plan.ring_timeout_ms;
     // Whoever reads the list of users has to see what these are, and two runs must not meet.
     let login = format!("simulated-{}-{}", pbx.port(), number);
     let password = password_of(&login);
     let user = json!({
         "login": login, "name": format!("Simulated {number}"), "role": "agent", "password": password,
-        "ring_timeout_ms": RING_TIMEOUT_MS,
+        "ring_timeout_ms": ring_timeout_ms,
     });
     let user_id = id_of(&admin.post("/users", &user).await?)?;
     let device = json!({"kind": "sip", "uri": desk.extension});

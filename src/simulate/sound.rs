@@ -1,9 +1,10 @@
 //! The fleet's RTP: one thread that sends every tone that is spoken now, a packet each 20 ms.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::f64::consts::TAU;
 use std::net::{IpAddr, SocketAddr, UdpSocket};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
+use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
@@ -13,6 +14,8 @@ use linecard_media::g711::encode_alaw;
 
 const FRAME: Duration = Duration::from_millis(20);
 const FRAME_SAMPLES: u32 = 160;
+/// A packet that leaves later than this is missing in what is heard.
+const LATE: Duration = Duration::from_millis(40);
 const RATE_HZ: f64 = 8_000.0;
 const PCMA: u8 = 8;
 const AMPLITUDE: f64 = 8_000.0;
@@ -28,6 +31,7 @@ enum Order {
 pub(super) struct Sound {
     orders: Sender<Order>,
     thread: Option<JoinHandle<()>>,
+    late: Arc<Mutex<HashSet<usize>>>,
 }
 
 /// An end that speaks, or is about to go on.
@@ -81,9 +85,17 @@ impl Sound {
             sockets.insert((desk, Side::Agent), agent);
         }
         let (orders, taken) = channel();
-        let thread =
-            std::thread::Builder::new().name("fleet-sound".into()).spawn(move || run(&sockets, &taken))?;
-        Ok((Self { orders, thread: Some(thread) }, ports))
+        let late = Arc::new(Mutex::default());
+        let known = Arc::clone(&late);
+        let thread = std::thread::Builder::new()
+            .name("fleet-sound".into())
+            .spawn(move || run(&sockets, &taken, &known))?;
+        Ok((Self { orders, thread: Some(thread), late }, ports))
+    }
+
+    /// Gives the calls in which something was said too late.
+    pub(super) fn late(&self) -> HashSet<usize> {
+        self.late.lock().map(|late| late.clone()).unwrap_or_default()
     }
 
     pub(super) fn speak(&self, desk: usize, side: Side, to: SocketAddr, call: usize) {
@@ -104,7 +116,7 @@ impl Drop for Sound {
     }
 }
 
-fn run(sockets: &HashMap<(usize, Side), UdpSocket>, orders: &Receiver<Order>) {
+fn run(sockets: &HashMap<(usize, Side), UdpSocket>, orders: &Receiver<Order>, late: &Mutex<HashSet<usize>>) {
     let mut ends = Ends::default();
     loop {
         let next = ends.speaking.values().map(Stream::due).min();
@@ -117,6 +129,11 @@ fn run(sockets: &HashMap<(usize, Side), UdpSocket>, orders: &Receiver<Order>) {
         }
         let now = Instant::now();
         for (end, stream) in &mut ends.speaking {
+            if now.saturating_duration_since(stream.due()) > LATE
+                && let Ok(mut late) = late.lock()
+            {
+                late.insert(stream.call);
+            }
             while stream.due() <= now {
                 if let (Some(socket), Some(packet)) = (sockets.get(end), stream.packet()) {
                     // What cannot be sent is lost, as on any network: the recording tells.

@@ -9,14 +9,15 @@ use super::server::PASSWORD;
 /// Runs `linecard simulate` at a server.
 fn simulate(server: &Linecard, more: &[&str]) -> (i32, String) {
     let url = format!("http://{}", server.http);
-    let fixed = ["simulate", "--url", &url, "--login", "admin", "--password-stdin"];
+    // The machine has other work, and the server is a debug build: what comes out is judged, not how fast.
+    let fixed = ["simulate", "--url", &url, "--login", "admin", "--password-stdin", "--slack", "3000"];
     server.ask(&[&fixed[..], more].concat(), PASSWORD)
 }
 
 #[test]
 fn the_fleet_finds_no_wrong_call() {
     let server = Linecard::start();
-    for (calls, rate, faults) in [("1400", "20", "none"), ("600", "15", "mild")] {
+    for (calls, rate, faults) in [("1400", "18", "none"), ("600", "14", "mild")] {
         let world = ["--calls", calls, "--rate", rate, "--seed", "20", "--faults", faults];
         let (code, text) = simulate(&server, &world);
         assert_eq!(code, 0, "{text}");

@@ -213,6 +213,15 @@ impl Opening {
         }
     }
 
+    /// Whether the caller keeps the number back: a call of which a number is told is another one.
+    pub(crate) fn is_withheld(&self) -> bool {
+        match self {
+            Self::Offered(offer) => offer.caller.is_withheld(),
+            Self::Requested(_) => false,
+            Self::Seen(seen) => seen.direction == Direction::Inbound && seen.party.is_withheld(),
+        }
+    }
+
     /// Yields the number to ask the contacts for.
     pub fn number_to_match(&self) -> Option<&str> {
         match self {

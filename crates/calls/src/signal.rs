@@ -345,6 +345,13 @@ pub struct Caller {
     pub headers: Vec<(String, String)>,
 }
 
+impl Caller {
+    /// Tells whether the number is kept back, which is more than that nobody tells one.
+    pub fn is_withheld(&self) -> bool {
+        self.number.is_none() && self.chosen == IdentitySource::Nothing && !self.headers.is_empty()
+    }
+}
+
 /// Why a call cannot have sound.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]

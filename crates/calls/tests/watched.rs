@@ -204,6 +204,29 @@ fn two_callers_at_once_are_two_calls_and_so_are_two_of_one_number_to_two_numbers
 }
 
 #[test]
+fn a_caller_who_withholds_the_number_is_not_the_one_whose_number_is_told() {
+    let withheld = |desk: &mut Desk| {
+        let mut offer = desk.new_offer(Some(user(9)), None, "withheld");
+        offer.caller.chosen = IdentitySource::Nothing;
+        desk.give(Input::LegOffered(offer));
+        desk.wait_ms(100);
+    };
+    for withheld_first in [true, false] {
+        let mut desk = Desk::new();
+        if withheld_first {
+            withheld(&mut desk);
+        }
+        desk.sight(&Look::called(1, Some(CUSTOMER)));
+        desk.sight(&Look::called(2, Some("+79107654321")));
+        if !withheld_first {
+            withheld(&mut desk);
+        }
+        let calls = desk.engine.calls(&Viewer { user_id: user(9), role: Role::Supervisor });
+        assert_eq!(calls.len(), 3, "withheld first: {withheld_first}");
+    }
+}
+
+#[test]
 fn forks_without_a_number_are_one_call_when_they_begin_together() {
     let mut desk = Desk::new();
     desk.sight(&Look::called(1, None));

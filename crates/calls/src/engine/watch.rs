@@ -264,6 +264,8 @@ impl Call {
         }
         match (self.opening.number(), sighting.party.number.as_deref()) {
             (Some(one), Some(other)) => (one == other).then_some(Kinship::Number),
+            (None, Some(_)) if self.opening.is_withheld() => None,
+            (Some(_), None) if sighting.party.is_withheld() => None,
             _ => (at.since_ms(self.newest_fork()).abs() <= FORKS_WITHIN_MS).then_some(Kinship::Together),
         }
     }
@@ -298,6 +300,8 @@ impl Call {
         let numbers = (self.opening.number(), offer.caller.number.as_deref());
         let may_be = match numbers {
             (Some(one), Some(other)) => one == other,
+            (None, Some(_)) if self.opening.is_withheld() => false,
+            (Some(_), None) if offer.caller.is_withheld() => false,
             _ => together || self.watch.knows_sip_call(&offer.sip_call_id),
         };
         let ringing = matches!(self.stage, Stage::Watched(_)) && self.watch.talking().next().is_none();

@@ -40,6 +40,6 @@ pub use scorecard::{Finding, Scorecard, Verdict};
 pub use sound::{Channel, Listening, SoundError, listen, tone_hz};
 pub use truth::Deeds;
 pub use world::{
-    AfterRefusal, Course, Desk, InboundEnd, Mode, Network, OutboundEnd, Party, PlannedCall, RING_TIMEOUT_MS,
-    Side, Talk, World, WorldPlan,
+    AfterRefusal, Course, Desk, InboundEnd, Mode, Network, OutboundEnd, Party, PlannedCall, Side, Talk,
+    World, WorldPlan,
 };

@@ -1,6 +1,6 @@
 //! What was seen of the server, through its outside contract alone.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::time::Instant;
 
 use serde::Deserialize;
@@ -20,6 +20,8 @@ pub struct Observed {
     pub missed: Vec<FoundMissed>,
     /// The frames about pops, each as one desk's browser got it, in the order in which it did.
     pub pops: Vec<PopFrame>,
+    /// Calls in which the fleet itself, for lack of time, spoke later than it should have.
+    pub spoke_late: HashSet<usize>,
     /// What is wrong with the stream of frames itself.
     pub stream_faults: Vec<String>,
 }

@@ -22,7 +22,11 @@ pub enum Profile {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Quirk {
-    /// Every dialog of an extension has the extension as its id, and tells neither direction nor Call-ID.
+    /// Whoever may is told of an extension's calls (RFC 4235).
+    TellsDialogs,
+    /// The end of a dialog is told with its reason.
+    TellsHowItEnded,
+    /// Every dialog of an extension has the extension as its id.
     DialogIdIsExtension,
     /// An extension at rest is told as one terminated dialog.
     IdleIsTerminated,
@@ -91,6 +95,7 @@ impl Profile {
     pub fn quirks(self) -> &'static [Quirk] {
         match self {
             Self::Asterisk => &[
+                Quirk::TellsDialogs,
                 Quirk::DialogIdIsExtension,
                 Quirk::IdleIsTerminated,
                 Quirk::HangupCauseHeader,
@@ -98,6 +103,7 @@ impl Profile {
                 Quirk::AssertedIdentity,
             ],
             Self::FreeSwitch => &[
+                Quirk::TellsDialogs,
                 Quirk::NothingWhenIdle,
                 Quirk::PickupTarget,
                 Quirk::RingsThenEarlyMedia,
@@ -105,6 +111,8 @@ impl Profile {
                 Quirk::ElsewhereInCancel,
             ],
             Self::Kamailio => &[
+                Quirk::TellsDialogs,
+                Quirk::TellsHowItEnded,
                 Quirk::NothingWhenIdle,
                 Quirk::SecondForkAnswers,
                 Quirk::ElsewhereInCancel,
@@ -141,6 +149,8 @@ impl Quirk {
     #[must_use]
     pub fn reported(self) -> &'static str {
         match self {
+            Self::TellsDialogs => "RFC 4235; sip-config/README.md says of which PBX it is known",
+            Self::TellsHowItEnded => "RFC 4235 section 4.1.4",
             Self::DialogIdIsExtension | Self::IdleIsTerminated => "mikopbx/Core#1059",
             Self::NothingWhenIdle => "OpenSIPS/opensips#1193",
             Self::PickupTarget => "the corpus of dialog-info documents, freeswitch-partial-confirmed.xml",

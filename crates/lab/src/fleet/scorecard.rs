@@ -62,6 +62,8 @@ pub struct Scorecard {
     pub pop_ms: (u64, u64),
     /// Recordings with all of both ends.
     pub recordings_complete: usize,
+    /// Recordings that could not be judged, because the fleet's own sound was late.
+    pub recordings_unjudged: usize,
     /// Missed-call items as the callers' calls make them.
     pub missed_right: usize,
     /// What is not right.
@@ -69,10 +71,11 @@ pub struct Scorecard {
 }
 
 impl Scorecard {
-    /// Tells whether everything is right, and something was looked at.
+    /// Tells whether everything is right, and enough was looked at: half of the recordings at the least.
     #[must_use]
     pub fn is_right(&self) -> bool {
-        self.findings.is_empty() && self.calls > 0 && self.interactions_right == self.calls
+        let judged = self.recordings_unjudged <= self.recordings_complete;
+        self.findings.is_empty() && self.calls > 0 && self.interactions_right == self.calls && judged
     }
 
     /// Counts what is not right in one way.
@@ -88,6 +91,7 @@ impl Scorecard {
         self.pops_right += other.pops_right;
         self.pop_ms = (self.pop_ms.0.max(other.pop_ms.0), self.pop_ms.1.max(other.pop_ms.1));
         self.recordings_complete += other.recordings_complete;
+        self.recordings_unjudged += other.recordings_unjudged;
         self.missed_right += other.missed_right;
         self.findings.extend(other.findings);
     }
@@ -121,10 +125,11 @@ impl fmt::Display for Scorecard {
         )?;
         writeln!(
             f,
-            "recordings    complete {:<4} short {:<5} missing {}",
+            "recordings    complete {:<4} short {:<5} missing {:<5} not judged {}",
             self.recordings_complete,
             n(RecordingShort),
-            n(RecordingMissing)
+            n(RecordingMissing),
+            self.recordings_unjudged
         )?;
         writeln!(f, "missed items  right {:<7} wrong {}", self.missed_right, n(MissedWrong))?;
         writeln!(f, "signalling    faults {}, stream of events {}", n(Signalling), n(Stream))?;

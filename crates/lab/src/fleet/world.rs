@@ -5,9 +5,6 @@ use serde::Serialize;
 use super::chance::Chance;
 use super::quirk::{Profile, Quirk};
 
-/// How long the server lets a desk's phone ring, in ms.
-pub const RING_TIMEOUT_MS: u64 = 3_000;
-
 /// What a world is made from; the same gives the same world.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct WorldPlan {
@@ -21,6 +18,8 @@ pub struct WorldPlan {
     pub profiles: Vec<Profile>,
     /// How the network is between them and the server: on a bad one people wait longer before they act.
     pub network: Network,
+    /// How long the server lets a desk's phone ring, in ms.
+    pub ring_timeout_ms: u64,
     /// Where the customers' numbers begin: two runs at one server must not be taken for the same customers.
     pub numbers_from: u64,
 }
@@ -228,7 +227,10 @@ impl World {
             let profile = plan.profiles.get(desk.pbx).copied().unwrap_or(Profile::Asterisk);
             let known = missed.get_mut(index);
             let fresh = customer_number(&plan, number);
-            let course = course(&mut chance, &plan, profile, fresh, known);
+            let course = match desk.mode {
+                Mode::Anchor => course(&mut chance, &plan, profile, fresh, known),
+                Mode::Shadow | Mode::DialogInfo => course_at_phone(&mut chance, desk.mode, profile, fresh),
+            };
             let long = matches!(
                 &course,
                 Course::Inbound { end: InboundEnd::Talk { talk, .. }, .. } if talk.talk_ms > 700
@@ -265,12 +267,17 @@ fn desks(plan: &WorldPlan) -> Vec<Desk> {
     let busy = u64::from(plan.rate_per_s) * MEAN_CALL_MS / 1_000;
     let wanted = usize::try_from(busy * 3 / 2).unwrap_or(usize::MAX).clamp(pbxes, 400);
     let count = wanted.min(plan.calls.max(1)).max(1);
-    let desk = |number: usize| Desk {
-        pbx: number % pbxes,
-        mode: Mode::Anchor,
-        account: format!("line{number}"),
-        extension: format!("{}", 200 + number),
-        did: format!("+74951{:06}", number),
+    let desk = |number: usize| {
+        let pbx = number % pbxes;
+        let told = plan.profiles.get(pbx).is_some_and(|profile| profile.has(Quirk::TellsDialogs));
+        let mode = match (told, number / pbxes % 6) {
+            (true, 2) => Mode::DialogInfo,
+            (true, 4) => Mode::Shadow,
+            _ => Mode::Anchor,
+        };
+        let extension = format!("{}", 200 + number);
+        let account = if mode == Mode::Anchor { format!("line{number}") } else { extension.clone() };
+        Desk { pbx, mode, account, extension, did: format!("+74951{number:06}") }
     };
     (0..count).map(desk).collect()
 }
@@ -299,6 +306,23 @@ fn course(
         missed.push(number.clone());
     }
     Course::Inbound { caller: Party { number }, end }
+}
+
+/// A call that the desk phone has for itself: of what its PBX does not tell nothing can be known.
+fn course_at_phone(chance: &mut Chance, mode: Mode, profile: Profile, fresh: String) -> Course {
+    let party = Party { number: Some(fresh) };
+    let after_ms = 150 + chance.below(400);
+    let talk = Talk { holds: false, ..talk(chance) };
+    if mode == Mode::DialogInfo && chance.one_in(3) {
+        let end = OutboundEnd::Talk { after_ms, talk };
+        return Course::Outbound { callee: party, pickup_ms: 0, clicks: 0, end };
+    }
+    let end = match chance.below(5) {
+        0..=2 => InboundEnd::Talk { after_ms, talk },
+        3 if profile.has(Quirk::TellsHowItEnded) => InboundEnd::Declined { after_ms },
+        _ => InboundEnd::GivesUp { after_ms },
+    };
+    Course::Inbound { caller: party, end }
 }
 
 fn inbound_end(chance: &mut Chance) -> InboundEnd {
@@ -334,7 +358,9 @@ fn outbound(
         8 => OutboundEnd::AgentLeaves { after_ms: 150 + chance.below(300) },
         _ => OutboundEnd::AgentDeclines,
     };
-    let clicks = if chance.one_in(5) { 2 } else { 1 };
+    // A second click on a call that is over already is a call of its own.
+    let lasts = matches!(end, OutboundEnd::Talk { .. } | OutboundEnd::Refused { .. });
+    let clicks = if lasts && chance.one_in(4) { 2 } else { 1 };
     Course::Outbound { callee, pickup_ms: 50 + chance.below(200), clicks, end }
 }
 
@@ -350,7 +376,15 @@ mod tests {
 
     fn plan(seed: u64) -> WorldPlan {
         let (profiles, network) = (Profile::ALL.to_vec(), Network::Good);
-        WorldPlan { seed, calls: 2_000, rate_per_s: 30, profiles, network, numbers_from: 0 }
+        WorldPlan {
+            seed,
+            calls: 2_000,
+            rate_per_s: 30,
+            profiles,
+            network,
+            ring_timeout_ms: 3_000,
+            numbers_from: 0,
+        }
     }
 
     #[test]
@@ -365,7 +399,8 @@ mod tests {
         assert_eq!(world.calls.len(), 2_000);
         let count =
             |wanted: fn(&Course) -> bool| world.calls.iter().filter(|call| wanted(&call.course)).count();
-        let ends: [(&str, fn(&Course) -> bool); 9] = [
+        type Named = (&'static str, fn(&Course) -> bool);
+        let ends: [Named; 9] = [
             ("talks", |c| matches!(c, Course::Inbound { end: InboundEnd::Talk { .. }, .. })),
             ("gives up", |c| matches!(c, Course::Inbound { end: InboundEnd::GivesUp { .. }, .. })),
             ("rings out", |c| matches!(c, Course::Inbound { end: InboundEnd::RingsOut, .. })),

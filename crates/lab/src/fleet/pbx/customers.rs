@@ -17,31 +17,39 @@ use crate::fleet::world::{Course, Desk, InboundEnd, Party, Side, Talk};
 impl Pbx {
     /// A customer dials: the INVITE goes to the contact that the line has registered.
     pub(super) fn call_in(&mut self, call: usize, now: Instant) {
-        let world = Arc::clone(&self.world);
-        let Some(planned) = world.calls.get(call) else { return };
-        let (Course::Inbound { caller, .. } | Course::Intrusion { caller, .. }) = &planned.course else {
-            return;
-        };
-        let Some(desk) = world.desks.get(planned.desk) else { return };
-        let binding = self.seats.get(&planned.desk).and_then(|seat| seat.binding.clone());
-        let Some(binding) = binding else {
+        let Some((mut leg, invite)) = self.compose_invite(call) else {
             self.fault(call, "the line has no binding: the PBX could not reach it".to_owned());
             return self.finish(call, now);
         };
-        let ports = self.seats.get(&planned.desk).map(|seat| seat.ports);
-        let Some(ports) = ports else { return };
+        let flow = Flow::new(Transport::Udp, self.address, leg.server);
+        let transaction = self.layer.send_request(invite, flow, now);
+        leg.state = LegState::Calling { invite: transaction };
+        let id = self.add_leg(leg);
+        self.invites.insert(transaction, id);
+        let course = self.world.calls.get(call).map(|planned| &planned.course);
+        if let Some(Course::Inbound { end: InboundEnd::GivesUp { after_ms }, .. }) = course {
+            self.later(now + Duration::from_millis(*after_ms), Task::GiveUp(call));
+        }
+    }
+
+    /// Makes the INVITE of a customer's call, and the leg that it may become; `None` when the line is not bound.
+    pub(super) fn compose_invite(&mut self, call: usize) -> Option<(Leg, Request)> {
+        let world = Arc::clone(&self.world);
+        let planned = world.calls.get(call)?;
+        let (Course::Inbound { caller, .. } | Course::Intrusion { caller, .. }) = &planned.course else {
+            return None;
+        };
+        let desk = world.desks.get(planned.desk)?;
+        let binding = self.seats.get(&planned.desk)?.binding.clone()?;
+        let ports = self.seats.get(&planned.desk)?.ports;
         let from = self.caller(caller, desk);
-        let to = NameAddr::new(self.account_uri(if self.profile.has(Quirk::Diversion) {
-            &desk.account
-        } else {
-            &desk.did
-        }));
+        let dialled = if self.profile.has(Quirk::Diversion) { &desk.account } else { &desk.did };
         let mut leg = Leg {
             call,
             side: Side::Customer,
             call_id: format!("{}-{call}@{}", self.chance.token(), self.address.ip()),
             local: from,
-            remote: to,
+            remote: NameAddr::new(self.account_uri(dialled)),
             target: binding.contact,
             server: binding.from,
             sequence: 0,
@@ -55,14 +63,7 @@ impl Pbx {
         self.identify(&mut invite, caller, desk);
         invite.headers.push(HeaderName::ContentType, "application/sdp");
         invite.body = description(ports.customer, leg.version, Sends::Both);
-        let flow = Flow::new(Transport::Udp, self.address, leg.server);
-        let transaction = self.layer.send_request(invite, flow, now);
-        leg.state = LegState::Calling { invite: transaction };
-        let id = self.add_leg(leg);
-        self.invites.insert(transaction, id);
-        if let Course::Inbound { end: InboundEnd::GivesUp { after_ms }, .. } = planned.course {
-            self.later(now + Duration::from_millis(after_ms), Task::GiveUp(call));
-        }
+        Some((leg, invite))
     }
 
     /// Who calls, as From says it.
@@ -182,7 +183,7 @@ impl Pbx {
         }
     }
 
-    fn talk_of(&self, call: usize) -> Option<Talk> {
+    pub(super) fn talk_of(&self, call: usize) -> Option<Talk> {
         match &self.world.calls.get(call)?.course {
             Course::Inbound { end: InboundEnd::Talk { talk, .. }, .. }
             | Course::Outbound { end: crate::fleet::world::OutboundEnd::Talk { talk, .. }, .. } => {

@@ -21,6 +21,12 @@ impl Pbx {
         if let Some((leg, change)) = self.changes.get(&id).copied() {
             return self.change_answered(id, leg, change, response, now);
         }
+        if self.forks.contains_key(&id) {
+            return self.fork_answered(id, response);
+        }
+        if self.notify_answered(id, response, now) {
+            return;
+        }
         let Some(leg_id) = self.invites.get(&id).copied() else { return };
         if response.status.is_provisional() {
             return;

@@ -9,6 +9,7 @@ mod dialogs;
 mod leg;
 mod phones;
 mod registrar;
+mod watch;
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::net::SocketAddr;
@@ -25,10 +26,11 @@ use linecard_sip::transport::{Flow, LocalAddress, Transport};
 use self::leg::{Leg, LegId, LegState};
 use self::registrar::Binding;
 pub use self::registrar::password_of;
+use self::watch::{PhoneEnd, PhoneState, Watcher};
 use super::chance::Chance;
 use super::quirk::{Profile, Quirk};
 use super::truth::Deeds;
-use super::world::{Course, Side, World};
+use super::world::{Course, Mode, Side, World};
 
 /// How long a desk rests between two calls.
 const PAUSE: Duration = Duration::from_millis(300);
@@ -98,6 +100,8 @@ enum Task {
     Hold(usize),
     Retrieve(usize),
     Reinvite(LegId),
+    PhoneTalks(usize),
+    PhoneEnds(usize, PhoneEnd),
 }
 
 /// A desk as its PBX sees it.
@@ -109,6 +113,10 @@ struct Seat {
     call: Option<usize>,
     /// Calls that wait for it.
     waiting: VecDeque<usize>,
+    /// What the phone does that has its calls for itself.
+    phone: PhoneState,
+    /// Who is told of it.
+    watcher: Option<Watcher>,
 }
 
 /// What a re-INVITE of ours is for.
@@ -134,6 +142,8 @@ pub struct Pbx {
     by_call_id: HashMap<String, LegId>,
     invites: HashMap<ClientTransactionId, LegId>,
     changes: HashMap<ClientTransactionId, (LegId, Change)>,
+    /// INVITEs that ring a line beside its phone, by their call.
+    forks: HashMap<ClientTransactionId, usize>,
     next_leg: LegId,
     agenda: BTreeMap<(Instant, u64), Task>,
     next_task: u64,
@@ -166,7 +176,14 @@ impl Pbx {
         let own = world.desks.iter().enumerate().filter(|(_, desk)| desk.pbx == place);
         let seats = own.filter_map(|(number, _)| {
             let ports = *ports.get(&number)?;
-            let seat = Seat { ports, binding: None, call: None, waiting: VecDeque::new() };
+            let seat = Seat {
+                ports,
+                binding: None,
+                call: None,
+                waiting: VecDeque::new(),
+                phone: PhoneState::Idle,
+                watcher: None,
+            };
             Some((number, seat))
         });
         Self {
@@ -182,6 +199,7 @@ impl Pbx {
             by_call_id: HashMap::new(),
             invites: HashMap::new(),
             changes: HashMap::new(),
+            forks: HashMap::new(),
             next_leg: 0,
             agenda: BTreeMap::new(),
             next_task: 0,
@@ -206,10 +224,14 @@ impl Pbx {
         }
     }
 
-    /// Tells whether every desk's line is registered.
+    /// Tells whether the server has done for every desk's line what its mode asks for.
     #[must_use]
     pub fn is_registered(&self) -> bool {
-        self.seats.values().all(|seat| seat.binding.is_some())
+        self.seats.iter().all(|(desk, seat)| {
+            let mode = self.world.desks.get(*desk).map_or(Mode::Anchor, |desk| desk.mode);
+            let (bound, watched) = (seat.binding.is_some(), seat.watcher.is_some());
+            (bound || mode == Mode::DialogInfo) && (watched || mode == Mode::Anchor)
+        })
     }
 
     /// Counts the calls that have not come to their end.
@@ -317,6 +339,8 @@ impl Pbx {
             Task::HangUp(call, side) => self.hang_up(call, side, now),
             Task::Hold(call) => self.change_customer(call, Change::Hold, now),
             Task::Retrieve(call) => self.change_customer(call, Change::Retrieve, now),
+            Task::PhoneTalks(call) => self.phone_talks(call, now),
+            Task::PhoneEnds(call, end) => self.phone_ends(call, end, now),
             Task::Reinvite(leg) => self.reinvite(leg, Change::Refresh, now),
         }
     }
@@ -358,9 +382,9 @@ impl Pbx {
         let response = match (&request.method, within) {
             (Method::Register, _) => self.registered(&request, flow.remote),
             (Method::Invite, false) => return self.invited(id, request, flow, now),
+            (Method::Subscribe, _) => return self.subscribed(id, &request, flow, now),
             (_, true) => return self.requested_within(id, &request, now),
             (Method::Options, false) => Response::reply_to(&request, StatusCode::OK),
-            (Method::Subscribe, false) => Response::reply_to(&request, status(489)),
             _ => Response::reply_to(&request, status(405)),
         };
         self.reply(id, response, now);
@@ -415,6 +439,9 @@ impl Pbx {
         }
         self.later(now + STUCK_AFTER, Task::Stuck(call));
         self.note(call, |deeds| deeds.begun = Some(now));
+        if world.desks.get(planned.desk).is_some_and(|desk| desk.mode != Mode::Anchor) {
+            return self.begin_at_phone(call, now);
+        }
         match &planned.course {
             Course::Inbound { .. } | Course::Intrusion { .. } => self.call_in(call, now),
             Course::Outbound { .. } => self.outputs.push_back(PbxOutput::Dial { call }),

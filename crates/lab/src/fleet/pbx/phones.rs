@@ -11,7 +11,7 @@ use linecard_sip::uri::Uri;
 use super::leg::{Fork, ForkState, Leg, LegId, LegState, Sends, description};
 use super::{Pbx, Task, status};
 use crate::fleet::quirk::Quirk;
-use crate::fleet::world::{AfterRefusal, Course, InboundEnd, OutboundEnd, Side};
+use crate::fleet::world::{AfterRefusal, Course, InboundEnd, Network, OutboundEnd, Side};
 
 /// T1 and T2 of RFC 3261 section 17.1.1.1: how soon a 200 is repeated, and how seldom.
 pub(super) const T1: Duration = Duration::from_millis(500);
@@ -46,6 +46,9 @@ impl Pbx {
         let shown = shown_on(&request);
         let called = self.phone_called(&user, shown.as_deref()).or_else(|| self.customer_called(&user));
         let Some((call, side)) = called else {
+            if self.came_late(&user, shown.as_deref()) {
+                return self.reply(id, Response::reply_to(&request, status(480)), now);
+            }
             self.strangers.push(format!("{user} was called by {} and nobody asked for it", flow.remote));
             return self.reply(id, Response::reply_to(&request, status(404)), now);
         };
@@ -63,6 +66,15 @@ impl Pbx {
         let call = self.seats.get(&desk)?.call?;
         let intrusion = self.open_intrusion(call).filter(|other| self.world.other_number(*other) == shown);
         Some((intrusion.unwrap_or(call), Side::Agent))
+    }
+
+    /// On a network that loses, an INVITE may come for a call that was over before it left: its caller gave up.
+    fn came_late(&self, extension: &str, shown: Option<&str>) -> bool {
+        let desk = self.seat_of_extension(extension);
+        let over = self.deeds.iter().filter(|(_, deeds)| deeds.done.is_some()).map(|(call, _)| *call);
+        let mut of_desk = over.filter(|call| self.world.calls.get(*call).map(|planned| planned.desk) == desk);
+        let lossy = self.world.plan.network == Network::Lossy;
+        lossy && of_desk.any(|call| self.world.other_number(call) == shown)
     }
 
     /// The call for which a customer may be called now.

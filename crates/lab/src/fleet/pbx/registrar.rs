@@ -8,6 +8,7 @@ use linecard_sip::uri::Uri;
 
 use super::{Pbx, status};
 use crate::fleet::quirk::Quirk;
+use crate::fleet::world::Mode;
 
 /// The least that a registrar takes which refuses short registrations, in seconds.
 const MIN_EXPIRES_S: u32 = 3_600;
@@ -57,6 +58,11 @@ impl Pbx {
         let mut response = Response::reply_to(request, StatusCode::OK);
         if let Some(binding) = self.seats.get(&desk).and_then(|seat| seat.binding.as_ref()) {
             response.headers.push(HeaderName::Contact, format!("<{}>;expires={granted}", binding.contact));
+        }
+        if self.world.desks.get(desk).is_some_and(|desk| desk.mode == Mode::Shadow) {
+            // The phone itself, which must not be pushed out.
+            let phone = format!("<sip:phone-{account}@{}>;expires={MIN_EXPIRES_S}", self.address);
+            response.headers.push(HeaderName::Contact, phone);
         }
         response
     }
