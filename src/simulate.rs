@@ -15,7 +15,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, bail};
+use anyhow::{Context, anyhow, bail};
 use linecard_lab::fleet::{Chance, Course, Scorecard, Tolerance, World, WorldPlan, judge};
 use serde_json::{Value, json};
 use tokio::sync::{Mutex, mpsc, watch};
@@ -76,7 +76,11 @@ pub(crate) async fn simulate(asked: &Simulation) -> anyhow::Result<Scorecard> {
     let mut office = Office::default();
     let furnished = office.furnish(&asked.server, &admins, &world, &fleet.addresses).await;
     let card = match furnished {
-        Ok(()) => happen(asked, &world, &mut fleet, &office, &admin).await,
+        Ok(()) => tokio::select! {
+            card = happen(asked, &world, &mut fleet, &office, &admin) => card,
+            // What was made is removed all the same.
+            _ = tokio::signal::ctrl_c() => Err(anyhow!("stopped; nothing is compared")),
+        },
         Err(error) => Err(error),
     };
     let left = office.clear(&mut *admin.lock().await).await;

@@ -161,7 +161,7 @@ impl Quirk {
             Self::ElsewhereInCancel => "BelledonneCommunications/linphone-iphone#309",
             Self::RemotePartyId => "draft-ietf-sip-privacy-04; sip-config/freepbx/README.md",
             Self::AssertedIdentity => "RFC 3325; sip-config/asterisk/pjsip.conf",
-            Self::NumberInDisplay => "what 3CX calls caller id reformatting",
+            Self::NumberInDisplay => "no report: what rules that rewrite caller ids do, which 3CX offers",
             Self::ReinviteAfterAnswer => "baresip/baresip#2764",
             Self::NoRport => "RFC 3261 section 18.2.2, before RFC 3581",
             Self::IntervalTooBrief => "pjsip/pjproject#4038",
@@ -169,7 +169,7 @@ impl Quirk {
             Self::SessionTimer => "RFC 4028",
             Self::Diversion => "RFC 5806",
             Self::WithheldById => "RFC 3325 section 7",
-            Self::NationalNumbers => "OCA base_phone: numbers as they come from the line",
+            Self::NationalNumbers => "odoo/odoo#134447",
         }
     }
 }
