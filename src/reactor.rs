@@ -446,7 +446,7 @@ impl Reactor {
                 let handle = leg.handle;
                 let _ = self.parts.agent.send_options(handle, now);
             }
-            MediaEvent::LegClosed { totals, .. } => tracing::debug!(?totals, "a leg's ports are free again"),
+            MediaEvent::LegClosed { totals, .. } => self.tally.leg_closed(&totals),
             MediaEvent::Recording(event) => self.recording_event(event),
             MediaEvent::Broken { part } => {
                 tracing::error!(

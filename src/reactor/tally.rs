@@ -8,6 +8,7 @@ use linecard_calls::{
 use linecard_web::port::{Figures, StandingAlarm};
 
 use super::{Reactor, everybody};
+use crate::media::LegTotals;
 
 const OUTCOMES: [Outcome; 8] = [
     Outcome::Answered,
@@ -36,6 +37,18 @@ pub(super) struct Tally {
     recordings_ended: [u64; RECORDING_STATES.len()],
     /// The most legs that there are RTP ports for.
     rtp_legs_max: usize,
+    legs: LegsEnded,
+}
+
+/// What legs that have ended had counted.
+#[derive(Debug, Default)]
+struct LegsEnded {
+    passed_on: u64,
+    transcoded: u64,
+    received: u64,
+    lost: u64,
+    unknown_source: u64,
+    unprotected: u64,
 }
 
 impl Tally {
@@ -49,7 +62,24 @@ impl Tally {
             alarms: Vec::new(),
             recordings_ended: [0; RECORDING_STATES.len()],
             rtp_legs_max,
+            legs: LegsEnded::default(),
         }
+    }
+
+    /// Counts a leg whose ports are free again.
+    pub(super) fn leg_closed(&mut self, totals: &LegTotals) {
+        let LegTotals { heard, transcoded, .. } = totals;
+        let legs = &mut self.legs;
+        match (heard.received, transcoded) {
+            // Nobody spoke.
+            (0, _) => {}
+            (_, 0) => legs.passed_on += 1,
+            _ => legs.transcoded += 1,
+        }
+        legs.received += heard.received;
+        legs.lost += heard.lost;
+        legs.unknown_source += heard.unknown_source;
+        legs.unprotected += heard.unprotected;
     }
 
     pub(super) fn call_ended(&mut self, outcome: Option<Outcome>) {
@@ -99,6 +129,13 @@ impl Reactor {
             events_published: tally.events_published,
             rtp_legs: whole(tally.rtp_legs_max.saturating_sub(free)),
             rtp_legs_free: whole(free),
+            rtp_legs_ended: vec![("passed_on", tally.legs.passed_on), ("transcoded", tally.legs.transcoded)],
+            rtp_packets: vec![
+                ("received", tally.legs.received),
+                ("lost", tally.legs.lost),
+                ("unknown_source", tally.legs.unknown_source),
+                ("unprotected", tally.legs.unprotected),
+            ],
             recordings_open: whole(tally.recordings_open.len()),
             recordings_ended: RECORDING_STATES.into_iter().zip(tally.recordings_ended).collect(),
             alarms: tally.alarms.clone(),

@@ -15,6 +15,17 @@ const WIDE: &str = "G722/16000/1";
 const AGENT_HZ: u32 = 700;
 const CUSTOMER_HZ: u32 = 440;
 
+/// How many legs have ended whose sound passed as it came, and whose sound was transcoded.
+fn legs_ended(office: &Office) -> [u64; 2] {
+    let page = request(office.server.http, "GET", "/metrics", "", None).expect("an answer");
+    let page = String::from_utf8_lossy(&page.body).into_owned();
+    ["passed_on", "transcoded"].map(|sound| {
+        let name = format!("linecard_rtp_legs_ended_total{{sound=\"{sound}\"}} ");
+        let line = page.lines().find_map(|line| line.strip_prefix(&name)).expect("the figure");
+        line.parse().expect("a number")
+    })
+}
+
 /// Gives the agent a phone of other codecs in place of the one that it has.
 fn phone_of(office: &mut Office, codecs: &str) -> Baresip {
     let path = format!("/users/{}/devices", office.agent_id);
@@ -50,6 +61,9 @@ fn a_wideband_phone_and_a_narrowband_customer_hear_each_other() {
     let heard = phone.heard();
     assert!(heard[0].tone_in(0, CUSTOMER_HZ) > 0.1, "the agent hears: {}", heard[0].tone_in(0, CUSTOMER_HZ));
     office.server.command(&["recording", "verify", "--all"], "");
+    eventually("the figures say that it was transcoded", SOON, || {
+        (legs_ended(&office) == [0, 2]).then_some(())
+    });
 }
 
 #[test]
@@ -75,4 +89,7 @@ fn two_wideband_phones_stay_wideband() {
     assert_eq!((wav.channels.len(), wav.rate_hz), (2, 16_000));
     assert!(wav.tone_in(0, CUSTOMER_HZ) > 0.1 && wav.tone_in(0, AGENT_HZ) < 0.02, "customer left");
     assert!(wav.tone_in(1, AGENT_HZ) > 0.1 && wav.tone_in(1, CUSTOMER_HZ) < 0.02, "agent right");
+    eventually("the figures say that it was not transcoded", SOON, || {
+        (legs_ended(&office) == [2, 0]).then_some(())
+    });
 }

@@ -414,6 +414,18 @@ mod tests {
         assert_eq!(theirs.open(&expected).unwrap(), plain);
     }
 
+    /// RFC 3711 section 4.2: the tag covers the count of wraps, which is not in the packet.
+    #[test]
+    fn the_tag_covers_the_count_of_wraps() {
+        let (mut ours, mut fresh) = pair(SrtpSuite::Aes128Sha1Tag80);
+        ours.protect(&packet(65_535, b"before")).unwrap();
+        let wrapped = ours.protect(&packet(0, b"after")).unwrap();
+        let (content, tag) = wrapped.split_at(wrapped.len() - 10);
+        let keys = SessionKeys::derive(&master(), 0);
+        assert_eq!(tag, keys.tag([content, &[0, 0, 0, 1]]).get(..10).unwrap());
+        assert_eq!(fresh.open(&wrapped), None, "who has not seen the wrap does not believe it");
+    }
+
     #[test]
     fn the_count_of_wraps_is_kept_through_loss_and_disorder() {
         for suite in [SrtpSuite::Aes128Sha1Tag80, SrtpSuite::Aes128Sha1Tag32] {

@@ -116,6 +116,13 @@ fn text_of(figures: &Figures, traffic: &Traffic) -> String {
     page.counter("events_published_total", "Events published to browsers.", figures.events_published);
     page.gauge("rtp_legs", "Legs with RTP ports.", figures.rtp_legs);
     page.gauge("rtp_legs_free", "Legs that the RTP ports left would be enough for.", figures.rtp_legs_free);
+    page.counters(
+        "rtp_legs_ended_total",
+        "Legs with sound that have ended, by how it reached the other party.",
+        "sound",
+        &figures.rtp_legs_ended,
+    );
+    page.counters("rtp_packets_total", "RTP packets of legs that have ended.", "fate", &figures.rtp_packets);
     page.gauge("recordings_open", "Recordings being written.", figures.recordings_open);
     page.counters(
         "recordings_ended_total",

@@ -386,6 +386,10 @@ pub struct Figures {
     pub rtp_legs: u64,
     /// Further legs that there are RTP ports for.
     pub rtp_legs_free: u64,
+    /// Legs with sound that have ended, by whether it passed as it came or was transcoded for the other party.
+    pub rtp_legs_ended: Vec<(&'static str, u64)>,
+    /// RTP packets of ended legs, by what became of them.
+    pub rtp_packets: Vec<(&'static str, u64)>,
     /// Recordings being written.
     pub recordings_open: u64,
     /// Recordings that ended, by state.
