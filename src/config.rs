@@ -3,7 +3,9 @@
 //! Every key has a default, an unknown key is an error, and every error names the key and says what to write.
 //! Nothing here opens a file other than the configuration or a socket.
 
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+mod sip;
+
+use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 
 use figment::Figment;
@@ -15,6 +17,8 @@ use linecard_web::Network;
 use serde::{Deserialize, Serialize};
 
 use crate::media::Srtp;
+
+pub use sip::{ListenTransport, SipConfig, TlsRoots, UnknownSources};
 
 /// The name of the file read when no `--config` is given and it exists in the working directory.
 pub const DEFAULT_FILE: &str = "linecard.toml";
@@ -85,30 +89,6 @@ pub enum Tls {
 pub struct DatabaseConfig {
     /// `sqlite://PATH` or `postgres://USER:PASSWORD@HOST/DATABASE`; `{data_dir}` stands for the data folder.
     pub url: String,
-}
-
-/// `[sip]`.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct SipConfig {
-    /// The sockets, each `udp://address:port` or `tcp://address:port`.
-    pub listen: Vec<String>,
-    /// The address that peers see when it is not the socket's own; empty when it is.
-    pub external_address: String,
-    /// Addresses or host names beside lines and devices that are listened to.
-    pub trusted: Vec<String>,
-    /// What a request from anybody else gets.
-    pub unknown_sources: UnknownSources,
-}
-
-/// What a SIP request from an unknown source gets.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum UnknownSources {
-    /// Silence, so that a scanner learns nothing.
-    Drop,
-    /// An ordinary refusal.
-    Answer,
 }
 
 /// `[media]`.
@@ -240,17 +220,6 @@ impl Default for DatabaseConfig {
     }
 }
 
-impl Default for SipConfig {
-    fn default() -> Self {
-        Self {
-            listen: vec!["udp://0.0.0.0:5060".into(), "tcp://0.0.0.0:5060".into()],
-            external_address: String::new(),
-            trusted: Vec::new(),
-            unknown_sources: UnknownSources::Drop,
-        }
-    }
-}
-
 impl Default for MediaConfig {
     fn default() -> Self {
         Self { port_min: 16384, port_max: 32766, rtp_timeout_s: 30, srtp: Srtp::Off }
@@ -290,15 +259,6 @@ impl Default for LogConfig {
     fn default() -> Self {
         Self { format: LogFormat::Text, level: "info".into() }
     }
-}
-
-/// The transport of a `sip.listen` entry.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum ListenTransport {
-    /// `udp://`
-    Udp,
-    /// `tcp://`
-    Tcp,
 }
 
 impl Config {
@@ -349,32 +309,6 @@ impl Config {
         self.expand(&self.recording.dir).into()
     }
 
-    /// Returns the SIP sockets to open.
-    ///
-    /// # Errors
-    /// An entry that is not `udp://address:port` or `tcp://address:port`.
-    pub fn sip_listeners(&self) -> Result<Vec<(ListenTransport, SocketAddr)>, ConfigError> {
-        self.sip.listen.iter().map(|entry| parse_listener(entry)).collect()
-    }
-
-    /// Returns the address that peers are told, when it differs from the socket's.
-    ///
-    /// # Errors
-    /// A value that is not an IP address.
-    pub fn external_address(&self) -> Result<Option<IpAddr>, ConfigError> {
-        match self.sip.external_address.as_str() {
-            "" => Ok(None),
-            text => text.parse().map(Some).map_err(|_| {
-                ConfigError::new(
-                    "sip.external_address",
-                    format!(
-                        "{text:?} is not an IP address; write one such as \"203.0.113.7\", or leave it empty"
-                    ),
-                )
-            }),
-        }
-    }
-
     /// Returns how numbers are read and dialled.
     ///
     /// # Errors
@@ -406,11 +340,7 @@ impl Config {
     }
 
     fn check(&self) -> Result<(), ConfigError> {
-        if self.sip_listeners()?.is_empty() {
-            let advice = "nothing is listened on; write at least one entry such as \"udp://0.0.0.0:5060\"";
-            return Err(ConfigError::new("sip.listen", advice));
-        }
-        self.external_address()?;
+        self.sip.check()?;
         self.dial_plan()?;
         self.barring()?;
         if self.dialplan.calls_per_minute == 0 {
@@ -485,22 +415,6 @@ fn dialplan_error(error: &CrmError) -> ConfigError {
     ConfigError::new(key, advice)
 }
 
-fn parse_listener(entry: &str) -> Result<(ListenTransport, SocketAddr), ConfigError> {
-    let advice = || {
-        ConfigError::new(
-            "sip.listen",
-            format!("{entry:?} is not a socket; write entries such as \"udp://0.0.0.0:5060\""),
-        )
-    };
-    let (scheme, address) = entry.split_once("://").ok_or_else(advice)?;
-    let transport = match scheme {
-        "udp" => ListenTransport::Udp,
-        "tcp" => ListenTransport::Tcp,
-        _ => return Err(advice()),
-    };
-    Ok((transport, address.parse().map_err(|_| advice())?))
-}
-
 fn explain_figment(error: figment::Error) -> ConfigError {
     // A place within a list is no key.
     let is_key = |part: &&String| part.parse::<usize>().is_err();
@@ -544,7 +458,7 @@ mod tests {
         let config = from_toml("").unwrap();
         assert_eq!(config.database_url(), "sqlite://linecard-data/linecard.db");
         assert_eq!(config.recording_dir(), PathBuf::from("linecard-data/recordings"));
-        assert_eq!(config.sip_listeners().unwrap().len(), 2);
+        assert_eq!(config.sip.listeners().unwrap().len(), 2);
     }
 
     #[test]
@@ -588,6 +502,13 @@ mod tests {
             ("[sip]\nlisten = []", "sip.listen"),
             ("[sip]\nlisten = [5060]", "sip.listen"),
             ("[sip]\nexternal_address = \"pbx\"", "sip.external_address"),
+            ("[sip]\nlisten = [\"tls://0.0.0.0:5061\"]", "sip.tls_cert"),
+            ("[sip]\ntls_cert = \"c.pem\"", "sip.tls_key"),
+            ("[sip]\ntls_cert = \"c.pem\"\ntls_key = \"k.pem\"", "sip.tls_cert"),
+            ("[sip]\ntls_client_key = \"k.pem\"", "sip.tls_client_cert"),
+            ("[sip]\ntls_client_cert = \"c.pem\"", "sip.tls_client_key"),
+            ("[sip]\ntls_roots = \"\"", "sip.tls_roots"),
+            ("[sip]\ntls_pins = [\"BA:78\"]", "sip.tls_pins"),
             ("[media]\nport_min = 7", "media.port_min"),
             ("[media]\nport_max = 40000", "media.port_max"),
             ("[media]\nrtp_timeout_s = 0", "media.rtp_timeout_s"),

@@ -12,10 +12,11 @@ mod said;
 mod session;
 
 use std::net::IpAddr;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use linecard_sip::registration::{FailureReason, RegistrationState, WaitReason};
-use linecard_sip::transport::Transport;
+use linecard_sip::transport::{Transport, TransportFault};
 use linecard_store::lines::{LineMode, LineTransport};
 use linecard_web::doctor::{Account, Finding};
 use tokio::sync::mpsc;
@@ -27,6 +28,7 @@ pub(crate) use report::{Report, step_text, verdict_text};
 use session::Session;
 
 use crate::trouble::Trouble;
+use crate::wire::Trust;
 
 /// How long a registration may take over one transport: six datagrams are sent in that time.
 const REGISTER_WITHIN: Duration = Duration::from_secs(12);
@@ -40,6 +42,8 @@ pub(crate) struct Patient {
     pub(crate) own_contact: Option<String>,
     /// The address that peers are told, behind a NAT.
     pub(crate) external_address: Option<IpAddr>,
+    /// Whom TLS connections trust.
+    pub(crate) trust: Arc<Trust>,
 }
 
 impl Patient {
@@ -72,7 +76,7 @@ pub(crate) async fn examine(patient: &Patient, findings: mpsc::Sender<Finding>) 
     let mut chart = Chart::new(findings);
     let wanted = patient.account.transport;
     if let Some(server) = reach::resolve(patient, &mut chart).await {
-        let reached = reach::knock(&server, wanted, &mut chart).await;
+        let reached = reach::knock(&server, patient, &mut chart).await;
         let transports = transports(wanted, &reached);
         if !transports.is_empty() && chart.is_wanted() {
             register(patient, &server, &transports, &mut chart).await?;
@@ -87,6 +91,7 @@ fn transports(wanted: Option<LineTransport>, reached: &Reached) -> Vec<Transport
     let tried = [
         (Transport::Udp, LineTransport::Udp, !reached.udp_refused),
         (Transport::Tcp, LineTransport::Tcp, reached.tcp_open),
+        (Transport::Tls, LineTransport::Tls, reached.tls_open),
     ];
     let tried = tried.into_iter().filter(|(_, name, leads)| *leads && wanted.is_none_or(|it| it == *name));
     tried.map(|(transport, ..)| transport).collect()
@@ -177,7 +182,12 @@ fn outcome(session: &Session, begun: Instant) -> Option<Registered> {
         RegistrationState::Failed { reason, .. } => Some(Registered::No(Trouble::of_failure(reason))),
         RegistrationState::Waiting { reason, .. } => match reason {
             WaitReason::Spread => None,
-            WaitReason::Unreachable { .. } => Some(Registered::Silent),
+            WaitReason::Unreachable { fault: None | Some(TransportFault::Unconnected { .. }), .. } => {
+                Some(Registered::Silent)
+            }
+            WaitReason::Unreachable { fault: Some(fault), .. } => {
+                Some(Registered::No(Trouble::of_fault(fault)))
+            }
             WaitReason::Unavailable { .. } => Trouble::of_wait(reason).map(Registered::No),
             WaitReason::ContactMissing { .. } => Some(Registered::NotListed),
         },

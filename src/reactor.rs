@@ -31,7 +31,6 @@ use linecard_calls::{
 };
 use linecard_crm::{Barring, DialPlan};
 use linecard_media::ToneTable;
-use linecard_sip::transport::Transport;
 use linecard_sip::ua::{self, UserAgent};
 use linecard_store::Store;
 use linecard_store::ledger::SavedCall;
@@ -267,7 +266,10 @@ impl Reactor {
         let mut spoke = false;
         loop {
             match self.parts.agent.poll_output() {
-                ua::Output::Transmit { flow, payload } => self.parts.wire.transmit(flow, payload),
+                ua::Output::Transmit { flow, payload } => {
+                    let server = flow.server.and_then(|server| self.parts.agent.server_name(server));
+                    self.parts.wire.transmit(flow, payload, server);
+                }
                 ua::Output::CloseStream { flow } => self.parts.wire.close_stream(flow),
                 ua::Output::Resolve { id, host, port, transport } => {
                     let port = port.unwrap_or_else(|| transport.default_port());
@@ -503,29 +505,8 @@ impl Reactor {
     }
 
     fn arrived(&mut self, arrival: Arrival) {
-        let now = Instant::now();
-        let agent = &mut self.parts.agent;
-        match arrival {
-            Arrival::Datagram { flow, payload } => {
-                agent.handle_input(ua::Input::Datagram { flow, payload: &payload }, now);
-            }
-            Arrival::StreamOpened { flow, sender } => self.parts.wire.stream_opened(flow, sender),
-            Arrival::StreamData { flow, payload } => {
-                agent.handle_input(ua::Input::StreamData { flow, payload: &payload }, now);
-            }
-            Arrival::StreamClosed { flow } => {
-                self.parts.wire.close_stream(flow);
-                agent.handle_input(ua::Input::StreamClosed { flow }, now);
-            }
-            Arrival::TransmitFailed { flow } => {
-                if flow.transport != Transport::Udp {
-                    self.parts.wire.close_stream(flow);
-                }
-                agent.handle_input(ua::Input::TransmitFailed { flow }, now);
-            }
-            Arrival::Resolved { id, addresses } => {
-                agent.handle_input(ua::Input::Resolved { id, addresses }, now)
-            }
+        if let Some(arrival) = self.parts.wire.admit(arrival) {
+            self.parts.agent.handle_input(arrival.input(), Instant::now());
         }
     }
 }

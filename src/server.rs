@@ -35,7 +35,7 @@ use crate::media::{Losses, Media, RelayOptions, Srtp};
 use crate::reactor::{Parts, Queues, Reactor, Settings};
 use crate::recorder::{RecordingStore, Recovered};
 use crate::tls::{CertificateFiles, own_names};
-use crate::wire::Wire;
+use crate::wire::{Security, Wire};
 use crate::{chance, translate};
 
 /// Datagrams and bytes of streams that wait for the reactor.
@@ -87,6 +87,7 @@ pub async fn run(
         // Before anything is made: a wrong path leaves no trace.
         files.load()?;
     }
+    let security = Security::load(&config)?;
     let _lock = lock_whole(folder)?;
     let store = Store::open(&config.database_url()).await?;
     let numbering = store.take_numbering(&uuid::Uuid::now_v7().simple().to_string()).await?;
@@ -96,7 +97,7 @@ pub async fn run(
         .await
         .map_err(|error| in_use("server.http", config.server.http, &error))?;
     let (arrived, arrivals) = mpsc::channel(ARRIVALS_MAX);
-    let wire = Wire::open(&config.sip_listeners()?, arrived)
+    let wire = Wire::open(&config.sip.listeners()?, &security, arrived)
         .await
         .map_err(|(address, error)| in_use("sip.listen", address, &error))?;
     let recordings = open_recordings(&config)?;
@@ -109,7 +110,7 @@ pub async fn run(
     let engine = recovered_engine(&config, &store, recovered, &alive_file).await?;
     let settings = Settings {
         media_address: media_address(&wire),
-        external_address: config.external_address()?,
+        external_address: config.sip.external_address()?,
         trusted: trusted(&config).await,
         barring: config.barring()?,
         tones: ToneTable::of(&config.dialplan.region),
@@ -132,9 +133,8 @@ pub async fn run(
     };
     let queues = Queues { arrivals, media: media_events, notices, commands: asked };
     let (audit, audit_writer) = AuditWriter::start(store.clone(), &folder.join("spool"))?;
-    let doctor = Consulting::start(config.external_address()?);
-    let doors = Doors { reactor: Door::new(commands), audit, doctor };
-    let app = web_app(&config, &store, doors, epoch)?;
+    let doctor = Consulting::start(config.sip.external_address()?, security.trust);
+    let app = web_app(&config, &store, Doors { reactor: Door::new(commands), audit, doctor }, epoch)?;
     let http = serve_http(&config, certificate, listener, app, started)?;
     let forgetting = tokio::spawn(forget(store.clone(), config.events.retention_days));
 
@@ -223,7 +223,7 @@ fn agent_config(config: &Config, wire: &Wire) -> Result<UserAgentConfig, StartEr
     Ok(UserAgentConfig {
         user_agent_name: format!("Linecard/{}", env!("CARGO_PKG_VERSION")),
         local_addresses: wire.local_addresses().to_vec(),
-        external_address: config.external_address()?,
+        external_address: config.sip.external_address()?,
         unknown_sources: match config.sip.unknown_sources {
             UnknownSources::Drop => ua::UnknownSources::Drop,
             UnknownSources::Answer => ua::UnknownSources::Answer,

@@ -1,10 +1,12 @@
-//! TLS for the HTTP side: a certificate from files, or one made at the first start and kept.
+//! The certificates that are served, to browsers and on SIP's `tls://` sockets: from files, or made at the first start.
 //!
 //! The files are looked at each second and read again when they changed, so a renewed certificate is served without a
 //! restart; while they cannot be used, because only one of the two is new for example, the old one is served on.
 
+use std::fmt;
 use std::io::Write;
 use std::path::{Path, PathBuf};
+use std::str::FromStr;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
@@ -14,14 +16,55 @@ use tokio_rustls::rustls::ServerConfig;
 use tokio_rustls::rustls::crypto::ring;
 use tokio_rustls::rustls::pki_types::pem::PemObject;
 use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use tokio_rustls::rustls::sign::CertifiedKey;
 
 use crate::config::{Config, ConfigError, Tls};
 
 /// How often the files are looked at.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 
-/// What this server speaks under TLS.
-const ALPN: &[u8] = b"http/1.1";
+/// What browsers are spoken to with.
+const HTTP: &[u8] = b"http/1.1";
+
+/// SHA-256 of a certificate, written as browsers show it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Fingerprint([u8; 32]);
+
+impl Fingerprint {
+    pub(crate) fn of(certificate: &CertificateDer<'_>) -> Self {
+        Self(Sha256::digest(certificate).into())
+    }
+}
+
+impl fmt::Display for Fingerprint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (place, byte) in self.0.iter().enumerate() {
+            let colon = if place == 0 { "" } else { ":" };
+            write!(f, "{colon}{byte:02X}")?;
+        }
+        Ok(())
+    }
+}
+
+impl FromStr for Fingerprint {
+    type Err = ();
+
+    /// Reads 64 hexadecimal digits, with or without colons and blanks.
+    fn from_str(text: &str) -> Result<Self, ()> {
+        let digits: Option<Vec<u8>> = text
+            .chars()
+            .filter(|letter| !matches!(letter, ':' | ' '))
+            .map(|letter| u8::try_from(letter.to_digit(16)?).ok())
+            .collect();
+        let bytes: Vec<u8> = digits
+            .ok_or(())?
+            .chunks(2)
+            .map(|pair| pair.iter().fold(0, |byte, digit| byte << 4 | digit))
+            .collect();
+        let is_whole = text.chars().filter(char::is_ascii_hexdigit).count() == 64;
+        bytes.try_into().ok().filter(|_| is_whole).map(Self).ok_or(())
+    }
+}
 
 /// What is served, as of now.
 pub(crate) type Served = watch::Receiver<Arc<ServerConfig>>;
@@ -33,6 +76,7 @@ pub(crate) struct CertificateFiles {
     chain_key: &'static str,
     private: PathBuf,
     private_key: &'static str,
+    protocol: Option<&'static [u8]>,
 }
 
 /// By this a changed file is known.
@@ -50,14 +94,40 @@ impl CertificateFiles {
                 chain_key: "server.tls_cert",
                 private: server.tls_key.clone(),
                 private_key: "server.tls_key",
+                protocol: Some(HTTP),
             }),
             Tls::SelfSigned => Some(Self {
                 chain: server.data_dir.join("self-signed.pem"),
                 chain_key: "server.data_dir",
                 private: server.data_dir.join("self-signed.key"),
                 private_key: "server.data_dir",
+                protocol: Some(HTTP),
             }),
         }
+    }
+
+    /// Returns the files of SIP's `tls://` sockets; none when there is no such socket.
+    pub(crate) fn of_sip(config: &Config) -> Option<Self> {
+        let sip = &config.sip;
+        (!sip.tls_cert.as_os_str().is_empty()).then(|| Self {
+            chain: sip.tls_cert.clone(),
+            chain_key: "sip.tls_cert",
+            private: sip.tls_key.clone(),
+            private_key: "sip.tls_key",
+            protocol: None,
+        })
+    }
+
+    /// Returns the files that are shown to a PBX which asks for a certificate; none when there are none.
+    pub(crate) fn of_client(config: &Config) -> Option<Self> {
+        let sip = &config.sip;
+        (!sip.tls_client_cert.as_os_str().is_empty()).then(|| Self {
+            chain: sip.tls_client_cert.clone(),
+            chain_key: "sip.tls_client_cert",
+            private: sip.tls_client_key.clone(),
+            private_key: "sip.tls_client_key",
+            protocol: None,
+        })
     }
 
     /// Makes a certificate that nobody vouches for, unless it is there; browsers warn until it is known to them.
@@ -90,25 +160,39 @@ impl CertificateFiles {
     /// # Errors
     /// Names the key that leads to the file to blame.
     pub(crate) fn load(&self) -> Result<Arc<ServerConfig>, ConfigError> {
-        let chain = self.read_chain()?;
-        let fingerprint = chain.first().map(fingerprint).unwrap_or_default();
-        let key = PrivateKeyDer::from_pem_file(&self.private).map_err(|error| {
-            let advice = format!("{error}; write the path of the certificate's private key in PEM");
-            ConfigError::new(self.private_key, format!("{} cannot be read: {advice}", self.private.display()))
-        })?;
-        let unfit = |error: tokio_rustls::rustls::Error| {
-            let advice = format!("{error}; write the key that the certificate was made with");
-            ConfigError::new(self.private_key, format!("{} cannot be used: {advice}", self.private.display()))
-        };
+        let (chain, key) = (self.read_chain()?, self.read_key()?);
+        let fingerprint = chain.first().map(|it| Fingerprint::of(it).to_string()).unwrap_or_default();
+        let unfit = |error| self.unfit(&error);
         let mut config = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
             .with_safe_default_protocol_versions()
             .map_err(unfit)?
             .with_no_client_auth()
             .with_single_cert(chain, key)
             .map_err(unfit)?;
-        config.alpn_protocols = vec![ALPN.to_vec()];
+        config.alpn_protocols = self.protocol.into_iter().map(<[u8]>::to_vec).collect();
         tracing::info!(%fingerprint, file = %self.chain.display(), "a certificate is served (SHA-256 of it)");
         Ok(Arc::new(config))
+    }
+
+    /// Reads both files into what proves who we are.
+    ///
+    /// # Errors
+    /// As [`CertificateFiles::load`].
+    pub(crate) fn identity(&self) -> Result<CertifiedKey, ConfigError> {
+        let (chain, key) = (self.read_chain()?, self.read_key()?);
+        CertifiedKey::from_der(chain, key, &ring::default_provider()).map_err(|error| self.unfit(&error))
+    }
+
+    fn unfit(&self, error: &tokio_rustls::rustls::Error) -> ConfigError {
+        let advice = format!("{error}; write the key that the certificate was made with");
+        ConfigError::new(self.private_key, format!("{} cannot be used: {advice}", self.private.display()))
+    }
+
+    fn read_key(&self) -> Result<PrivateKeyDer<'static>, ConfigError> {
+        PrivateKeyDer::from_pem_file(&self.private).map_err(|error| {
+            let advice = format!("{error}; write the path of the certificate's private key in PEM");
+            ConfigError::new(self.private_key, format!("{} cannot be read: {advice}", self.private.display()))
+        })
     }
 
     fn read_chain(&self) -> Result<Vec<CertificateDer<'static>>, ConfigError> {
@@ -188,11 +272,6 @@ pub(crate) fn own_names(config: &Config) -> Vec<String> {
     names
 }
 
-fn fingerprint(certificate: &CertificateDer<'static>) -> String {
-    let bytes: Vec<String> = Sha256::digest(certificate).iter().map(|byte| format!("{byte:02X}")).collect();
-    bytes.join(":")
-}
-
 /// Writes a file that only this user may read, whole or not at all.
 fn write_private(path: &Path, text: &str) -> std::io::Result<()> {
     use std::os::unix::fs::OpenOptionsExt;
@@ -210,7 +289,16 @@ mod tests {
 
     #[test]
     fn a_fingerprint_is_the_sha_256_as_browsers_show_it() {
-        let told = fingerprint(&CertificateDer::from(b"abc".to_vec()));
+        let fingerprint = Fingerprint::of(&CertificateDer::from(b"abc".to_vec()));
+        let told = fingerprint.to_string();
+        for written in [told.clone(), told.replace(':', "").to_lowercase(), told.replace(':', " ")] {
+            assert_eq!(written.parse(), Ok(fingerprint), "{written}");
+        }
+        for wrong in
+            ["", "BA", &told[1..], &told[..told.len() - 3], &format!("{told}:00"), &told.replace('B', "x")]
+        {
+            assert_eq!(wrong.parse::<Fingerprint>(), Err(()), "{wrong}");
+        }
         assert!(told.starts_with("BA:78:16:BF:8F:01:CF:EA:"), "{told}");
         assert_eq!(told.len(), 32 * 3 - 1);
     }

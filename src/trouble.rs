@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use linecard_sip::digest::Refused;
 use linecard_sip::registration::{FailureReason, WaitReason};
 use linecard_sip::subscription;
+use linecard_sip::transport::TransportFault;
 
 /// What is wrong with a line.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -49,7 +50,8 @@ impl Trouble {
         let text = reason.to_string();
         let trouble = match reason {
             WaitReason::Spread => return None,
-            WaitReason::Unreachable { attempts } => Self::new(
+            WaitReason::Unreachable { fault: Some(fault), .. } => Self::of_fault(fault),
+            WaitReason::Unreachable { attempts, fault: None } => Self::new(
                 "unreachable",
                 text,
                 "check the line's server, port and transport, that the PBX runs, and that a firewall lets SIP \
@@ -73,6 +75,61 @@ impl Trouble {
             .with("attempts", attempts),
         };
         Some(trouble)
+    }
+
+    /// Why nothing can be sent to a PBX.
+    pub(crate) fn of_fault(fault: &TransportFault) -> Self {
+        let text = fault.to_string();
+        match fault {
+            TransportFault::Unconnected { why } => Self::new(
+                "unconnected",
+                text,
+                "check the line's server, port and transport, that the PBX runs, and that a firewall lets SIP through",
+            )
+            .with("why", why)
+            .blames("server"),
+            TransportFault::Closed => Self::new(
+                "closed",
+                text,
+                "the line registers again by itself; if this stays, look into the PBX's log for why it hangs up",
+            ),
+            TransportFault::NotTls => {
+                let advice = "check the port (5061 is usual for TLS), and switch TLS on at the PBX";
+                Self::new("no_tls", text, advice).blames("transport")
+            }
+            TransportFault::WrongName { name, fingerprint } => Self::new(
+                "tls_wrong_name",
+                text,
+                "write the server by the name that its certificate has; or compare the fingerprint with the PBX's \
+                 certificate and write it into sip.tls_pins",
+            )
+            .with("name", name)
+            .with("fingerprint", fingerprint)
+            .blames("server"),
+            TransportFault::Untrusted { fingerprint } => Self::new(
+                "tls_untrusted",
+                text,
+                "compare the fingerprint with the PBX's certificate and write it into sip.tls_pins; or write the file \
+                 of the authority that signed it into sip.tls_roots",
+            )
+            .with("fingerprint", fingerprint),
+            TransportFault::NotValidNow { fingerprint } => {
+                let advice = "renew the PBX's certificate, and check the clocks of both machines";
+                Self::new("tls_not_valid", text, advice).with("fingerprint", fingerprint)
+            }
+            TransportFault::ClientCertificate { shown: false } => {
+                let advice = "write the certificate that the PBX wants into sip.tls_client_cert and sip.tls_client_key";
+                Self::new("tls_client_wanted", text, advice)
+            }
+            TransportFault::ClientCertificate { shown: true } => {
+                let advice = "show a certificate (sip.tls_client_cert) whose authority the PBX trusts";
+                Self::new("tls_client_refused", text, advice)
+            }
+            TransportFault::Handshake { why } => {
+                let advice = "look into the PBX's log; Linecard speaks TLS 1.2 and 1.3";
+                Self::new("tls_failed", text, advice).with("why", why)
+            }
+        }
     }
 
     /// Why a registrar refuses a line.
@@ -125,7 +182,7 @@ impl Trouble {
     pub(crate) fn of_watch_wait(reason: &subscription::WaitReason) -> Self {
         match reason {
             subscription::WaitReason::Unreachable { attempts } => {
-                Self::of_wait(&WaitReason::Unreachable { attempts: *attempts })
+                Self::of_wait(&WaitReason::Unreachable { attempts: *attempts, fault: None })
                     .unwrap_or_else(Self::watch_unavailable)
             }
             subscription::WaitReason::Refused(refused) => Self::of_watch_refused(*refused),

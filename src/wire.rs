@@ -1,83 +1,108 @@
-//! SIP on the wire: UDP sockets, TCP listeners and connections, and the resolver.
+//! SIP on the wire: UDP sockets, TCP and TLS listeners and connections, and the resolver.
 //!
 //! Moves bytes between the network and the reactor's queue; what they mean is the user agent's.
 
-use std::collections::HashMap;
+mod secure;
+mod streams;
+
+use std::collections::{HashMap, HashSet};
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket as StdUdpSocket};
 use std::sync::Arc;
 use std::time::Duration;
 
-use linecard_sip::transport::{Flow, LocalAddress, Transport};
-use linecard_sip::ua::ResolveId;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::tcp::OwnedReadHalf;
-use tokio::net::{TcpListener, TcpSocket, TcpStream, UdpSocket};
+use linecard_sip::transport::{Connection, Flow, LocalAddress, Transport, TransportFault};
+use linecard_sip::ua::{Input, ResolveId};
+use linecard_sip::uri::Host;
+use tokio::net::{TcpSocket, UdpSocket};
 use tokio::sync::mpsc;
 use tokio::time::timeout;
+
+pub(crate) use secure::{Security, Trust};
+use streams::{Door, Link};
 
 use crate::config::ListenTransport;
 
 /// The largest datagram.
 const DATAGRAM_MAX: usize = 65_535;
-/// Messages that wait for a slow stream before it counts as broken.
-const STREAM_QUEUE: usize = 256;
-/// How long a stream may take to connect.
-const CONNECT_WITHIN: Duration = Duration::from_secs(5);
-/// How long a stream may take to accept one message.
-const WRITE_WITHIN: Duration = Duration::from_secs(10);
 /// How long the resolver may take.
 const RESOLVE_WITHIN: Duration = Duration::from_secs(5);
 /// Streams that peers may have open at once.
 const STREAMS_MAX: usize = 2_048;
 
-/// What the network brings.
+/// What the network brings; [`Wire::admit`] tells what of it is still true.
 #[derive(Debug)]
 pub(crate) enum Arrival {
     /// One datagram.
     Datagram { flow: Flow, payload: Vec<u8> },
-    /// A peer opened a stream, or ours is connected.
-    StreamOpened { flow: Flow, sender: mpsc::Sender<Vec<u8>> },
+    /// A peer opened a stream, whose sender comes along, or ours is connected.
+    StreamOpened { flow: Flow, serial: u64, sender: Option<mpsc::Sender<Vec<u8>>> },
     /// Bytes of a stream.
-    StreamData { flow: Flow, payload: Vec<u8> },
-    /// A stream is over.
-    StreamClosed { flow: Flow },
-    /// Something could not be sent.
-    TransmitFailed { flow: Flow },
+    StreamData { flow: Flow, serial: u64, payload: Vec<u8> },
+    /// A stream is over, and perhaps why.
+    StreamClosed { flow: Flow, serial: u64, fault: Option<TransportFault> },
+    /// Something could not be sent, or the stream for it not be opened.
+    TransmitFailed { flow: Flow, serial: Option<u64>, fault: TransportFault },
     /// The resolver answered.
     Resolved { id: ResolveId, addresses: Vec<SocketAddr> },
+}
+
+impl Arrival {
+    /// Returns it as the user agent takes it.
+    pub(crate) fn input(&self) -> Input<'_> {
+        match self {
+            Self::Datagram { flow, payload } => Input::Datagram { flow: *flow, payload },
+            Self::StreamOpened { flow, .. } => Input::StreamOpened { flow: *flow },
+            Self::StreamData { flow, payload, .. } => Input::StreamData { flow: *flow, payload },
+            Self::StreamClosed { flow, fault: None, .. } => Input::StreamClosed { flow: *flow },
+            Self::StreamClosed { flow, fault: Some(fault), .. }
+            | Self::TransmitFailed { flow, fault, .. } => {
+                Input::TransmitFailed { flow: *flow, fault: fault.clone() }
+            }
+            Self::Resolved { id, addresses } => Input::Resolved { id: *id, addresses: addresses.clone() },
+        }
+    }
 }
 
 /// The sockets; owned by the reactor.
 #[derive(Debug)]
 pub(crate) struct Wire {
     datagrams: Vec<(SocketAddr, Arc<UdpSocket>)>,
-    streams: HashMap<SocketAddr, mpsc::Sender<Vec<u8>>>,
-    listens_to_streams: Option<SocketAddr>,
+    streams: HashMap<Connection, Link>,
     local_addresses: Vec<LocalAddress>,
+    /// Addresses that the configuration names: streams that are opened here leave from them.
+    chosen: HashSet<IpAddr>,
+    trust: Arc<Trust>,
     arrivals: mpsc::Sender<Arrival>,
 }
 
 impl Wire {
-    /// Opens the sockets and starts to read them into `arrivals`.
+    /// Opens the sockets and starts to read them into `arrivals`; `security` has what the `tls://` ones serve.
     ///
     /// # Errors
     /// The address that cannot be listened on, with the system's reason.
     pub(crate) async fn open(
         listeners: &[(ListenTransport, SocketAddr)],
+        security: &Security,
         arrivals: mpsc::Sender<Arrival>,
     ) -> Result<Self, (SocketAddr, io::Error)> {
+        let chosen = listeners.iter().map(|(_, address)| address.ip()).filter(|ip| !ip.is_unspecified());
         let mut wire = Self {
             datagrams: Vec::new(),
             streams: HashMap::new(),
-            listens_to_streams: None,
             local_addresses: Vec::new(),
+            chosen: chosen.collect(),
+            trust: Arc::clone(&security.trust),
             arrivals,
         };
         for (transport, address) in listeners {
-            let opened = match transport {
-                ListenTransport::Udp => wire.open_datagrams(*address).await,
-                ListenTransport::Tcp => wire.open_streams(*address).await,
+            let opened = match (transport, &security.served) {
+                (ListenTransport::Udp, _) => wire.open_datagrams(*address).await,
+                (ListenTransport::Tcp, _) => wire.open_streams(*address, Door::Plain),
+                (ListenTransport::Tls, Some(served)) => {
+                    wire.open_streams(*address, Door::Tls(served.clone()))
+                }
+                (ListenTransport::Tls, None) => Err(io::Error::other("there is no certificate for it")),
             };
             opened.map_err(|error| (*address, error))?;
         }
@@ -89,22 +114,45 @@ impl Wire {
         &self.local_addresses
     }
 
-    /// Sends one message; a failure comes back as `Arrival::TransmitFailed`.
-    pub(crate) fn transmit(&mut self, flow: Flow, payload: Vec<u8>) {
+    /// Sends one message, under TLS to `server` alone; a failure comes back as `Arrival::TransmitFailed`.
+    pub(crate) fn transmit(&mut self, flow: Flow, payload: Vec<u8>, server: Option<&Host>) {
         match flow.transport {
             Transport::Udp => self.transmit_datagram(flow, &payload),
-            Transport::Tcp | Transport::Tls => self.transmit_stream(flow, payload),
+            Transport::Tcp | Transport::Tls => self.transmit_stream(flow, payload, server),
         }
     }
 
-    /// Remembers a stream that was opened.
-    pub(crate) fn stream_opened(&mut self, flow: Flow, sender: mpsc::Sender<Vec<u8>>) {
-        self.streams.insert(flow.remote, sender);
+    /// Takes note of what became of streams; gives back what concerns the user agent: nothing of a stream in whose place
+    /// there is another.
+    pub(crate) fn admit(&mut self, arrival: Arrival) -> Option<Arrival> {
+        let replaced = |wire: &Self, flow: &Flow, serial: u64| {
+            wire.streams.get(&flow.connection()).is_some_and(|link| link.serial != serial)
+        };
+        match arrival {
+            Arrival::StreamOpened { flow, serial, sender: Some(sender) } => {
+                self.streams.insert(flow.connection(), Link { serial, sender });
+                Some(Arrival::StreamOpened { flow, serial, sender: None })
+            }
+            Arrival::StreamOpened { flow, serial, .. } | Arrival::StreamData { flow, serial, .. }
+                if replaced(self, &flow, serial) =>
+            {
+                None
+            }
+            Arrival::StreamClosed { flow, serial, .. }
+            | Arrival::TransmitFailed { flow, serial: Some(serial), .. } => {
+                let concerns = !replaced(self, &flow, serial);
+                if concerns {
+                    self.streams.remove(&flow.connection());
+                }
+                concerns.then_some(arrival)
+            }
+            other => Some(other),
+        }
     }
 
-    /// Forgets a stream; its writer ends with the queue.
+    /// Closes a stream: its writer ends with the queue.
     pub(crate) fn close_stream(&mut self, flow: Flow) {
-        self.streams.remove(&flow.remote);
+        self.streams.remove(&flow.connection());
     }
 
     /// Asks the resolver; the answer comes as `Arrival::Resolved`, empty when there is none.
@@ -134,15 +182,18 @@ impl Wire {
         Ok(())
     }
 
-    async fn open_streams(&mut self, address: SocketAddr) -> io::Result<()> {
+    fn open_streams(&mut self, address: SocketAddr, door: Door) -> io::Result<()> {
         let socket = if address.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
         socket.set_reuseaddr(true)?;
         socket.bind(address)?;
         let listener = socket.listen(256)?;
         let told = told_address(listener.local_addr()?)?;
-        self.local_addresses.push(LocalAddress { transport: Transport::Tcp, addr: told });
-        self.listens_to_streams.get_or_insert(told);
-        tokio::spawn(accept_streams(listener, told, self.arrivals.clone(), STREAMS_MAX));
+        let transport = match door {
+            Door::Plain => Transport::Tcp,
+            Door::Tls(_) => Transport::Tls,
+        };
+        self.local_addresses.push(LocalAddress { transport, addr: told });
+        tokio::spawn(streams::accept(listener, told, door, self.arrivals.clone(), STREAMS_MAX));
         Ok(())
     }
 
@@ -160,47 +211,45 @@ impl Wire {
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
             Err(error) => {
                 tracing::debug!(%error, "a datagram could not be sent");
-                self.fail(flow);
+                self.fail(flow, TransportFault::Unconnected { why: error.to_string() });
             }
         }
     }
 
-    fn transmit_stream(&mut self, flow: Flow, payload: Vec<u8>) {
-        if let Some(sender) = self.streams.get(&flow.remote) {
-            match sender.try_send(payload) {
-                Ok(()) => return,
-                Err(mpsc::error::TrySendError::Full(_)) => {
-                    self.streams.remove(&flow.remote);
-                    return self.fail(flow);
-                }
-                Err(mpsc::error::TrySendError::Closed(payload)) => {
-                    self.streams.remove(&flow.remote);
-                    return self.connect(flow, payload);
-                }
+    fn transmit_stream(&mut self, flow: Flow, payload: Vec<u8>, server: Option<&Host>) {
+        let Some(link) = self.streams.get(&flow.connection()) else {
+            return self.connect(flow, payload, server);
+        };
+        match link.sender.try_send(payload) {
+            Ok(()) => {}
+            Err(mpsc::error::TrySendError::Full(_)) => {
+                self.streams.remove(&flow.connection());
+                self.fail(
+                    flow,
+                    TransportFault::Unconnected { why: "the other end takes nothing".to_owned() },
+                );
             }
+            Err(mpsc::error::TrySendError::Closed(payload)) => self.connect(flow, payload, server),
         }
-        self.connect(flow, payload);
     }
 
-    fn connect(&mut self, flow: Flow, payload: Vec<u8>) {
-        let (sender, queue) = mpsc::channel(STREAM_QUEUE);
-        let _ = sender.try_send(payload);
-        self.streams.insert(flow.remote, sender);
-        let arrivals = self.arrivals.clone();
-        tokio::spawn(async move {
-            match timeout(CONNECT_WITHIN, TcpStream::connect(flow.remote)).await {
-                Ok(Ok(stream)) => carry(stream, flow, queue, arrivals).await,
-                Ok(Err(_)) | Err(_) => {
-                    let _ = arrivals.send(Arrival::TransmitFailed { flow }).await;
-                }
-            }
-        });
+    fn connect(&mut self, flow: Flow, payload: Vec<u8>, server: Option<&Host>) {
+        let secured = match (flow.transport, server) {
+            (Transport::Tls, None) => return self.fail(flow, TransportFault::Closed),
+            (Transport::Tls, Some(server)) => Some((Arc::clone(&self.trust), server.clone())),
+            (Transport::Udp | Transport::Tcp, _) => None,
+        };
+        let (link, carriage) = Link::new(flow, &self.arrivals);
+        let _ = link.sender.try_send(payload);
+        self.streams.insert(flow.connection(), link);
+        let from = Some(flow.local.ip()).filter(|ip| self.chosen.contains(ip));
+        tokio::spawn(carriage.open(from, secured));
     }
 
-    fn fail(&self, flow: Flow) {
+    fn fail(&self, flow: Flow, fault: TransportFault) {
         let arrivals = self.arrivals.clone();
         tokio::spawn(async move {
-            let _ = arrivals.send(Arrival::TransmitFailed { flow }).await;
+            let _ = arrivals.send(Arrival::TransmitFailed { flow, serial: None, fault }).await;
         });
     }
 }
@@ -230,7 +279,7 @@ async fn read_datagrams(socket: Arc<UdpSocket>, local: SocketAddr, arrivals: mps
     loop {
         match socket.recv_from(&mut buffer).await {
             Ok((size, remote)) => {
-                let flow = Flow { transport: Transport::Udp, local, remote };
+                let flow = Flow::new(Transport::Udp, local, remote);
                 let payload = buffer.get(..size).unwrap_or_default().to_vec();
                 if arrivals.send(Arrival::Datagram { flow, payload }).await.is_err() {
                     return;
@@ -238,78 +287,6 @@ async fn read_datagrams(socket: Arc<UdpSocket>, local: SocketAddr, arrivals: mps
             }
             // An ICMP error of an earlier datagram; the transaction's own timers notice the silence.
             Err(error) => tracing::debug!(%error, "a datagram socket reported an error"),
-        }
-    }
-}
-
-async fn accept_streams(
-    listener: TcpListener,
-    local: SocketAddr,
-    arrivals: mpsc::Sender<Arrival>,
-    streams_max: usize,
-) {
-    let places = Arc::new(tokio::sync::Semaphore::new(streams_max));
-    loop {
-        let Ok(place) = Arc::clone(&places).acquire_owned().await else { return };
-        match listener.accept().await {
-            Ok((stream, remote)) => {
-                let flow = Flow { transport: Transport::Tcp, local, remote };
-                let (sender, queue) = mpsc::channel(STREAM_QUEUE);
-                if arrivals.send(Arrival::StreamOpened { flow, sender }).await.is_err() {
-                    return;
-                }
-                let arrivals = arrivals.clone();
-                tokio::spawn(async move {
-                    carry(stream, flow, queue, arrivals).await;
-                    drop(place);
-                });
-            }
-            Err(error) => {
-                // Out of descriptors: the listener stays readable, so wait rather than spin.
-                tracing::warn!(%error, "a stream could not be accepted");
-                tokio::time::sleep(Duration::from_millis(100)).await;
-            }
-        }
-    }
-}
-
-/// Carries one stream until either side ends it.
-async fn carry(
-    stream: TcpStream,
-    flow: Flow,
-    mut queue: mpsc::Receiver<Vec<u8>>,
-    arrivals: mpsc::Sender<Arrival>,
-) {
-    let _ = stream.set_nodelay(true);
-    let (reader, mut writer) = stream.into_split();
-    let mut reading = tokio::spawn(read_stream(reader, flow, arrivals.clone()));
-    loop {
-        tokio::select! {
-            _ = &mut reading => break,
-            payload = queue.recv() => {
-                let Some(payload) = payload else { break };
-                if !matches!(timeout(WRITE_WITHIN, writer.write_all(&payload)).await, Ok(Ok(()))) {
-                    let _ = arrivals.send(Arrival::TransmitFailed { flow }).await;
-                    break;
-                }
-            }
-        }
-    }
-    reading.abort();
-    let _ = arrivals.send(Arrival::StreamClosed { flow }).await;
-}
-
-async fn read_stream(mut reader: OwnedReadHalf, flow: Flow, arrivals: mpsc::Sender<Arrival>) {
-    let mut buffer = vec![0; 16 * 1024];
-    loop {
-        match reader.read(&mut buffer).await {
-            Ok(0) | Err(_) => return,
-            Ok(size) => {
-                let payload = buffer.get(..size).unwrap_or_default().to_vec();
-                if arrivals.send(Arrival::StreamData { flow, payload }).await.is_err() {
-                    return;
-                }
-            }
         }
     }
 }

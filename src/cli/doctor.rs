@@ -9,6 +9,7 @@ use tokio::sync::mpsc;
 use super::{CliError, Ended};
 use crate::config::Config;
 use crate::doctor::{self, Patient, Report};
+use crate::wire::Trust;
 
 /// Findings that wait for the terminal.
 const FINDINGS_MAX: usize = 64;
@@ -44,6 +45,7 @@ pub(crate) struct Asked {
 enum AskedTransport {
     Udp,
     Tcp,
+    Tls,
 }
 
 /// Finds out what a PBX lets Linecard do; what is found goes to standard output, step by step.
@@ -69,11 +71,17 @@ pub(crate) async fn examine(config: &Config, asked: Asked) -> Result<Ended, CliE
         transport: asked.transport.map(|transport| match transport {
             AskedTransport::Udp => LineTransport::Udp,
             AskedTransport::Tcp => LineTransport::Tcp,
+            AskedTransport::Tls => LineTransport::Tls,
         }),
         mode: LineMode::Anchor,
         line: None,
     };
-    let patient = Patient { account, own_contact: None, external_address: config.external_address()? };
+    let patient = Patient {
+        account,
+        own_contact: None,
+        external_address: config.sip.external_address()?,
+        trust: Trust::load(config)?,
+    };
     let (findings, told) = mpsc::channel(FINDINGS_MAX);
     let (examined, report) =
         tokio::join!(doctor::examine(&patient, findings), report(&patient.account, told, asked.json));

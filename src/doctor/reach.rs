@@ -4,7 +4,7 @@ use std::io::ErrorKind;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::time::Duration;
 
-use linecard_sip::transport::Transport;
+use linecard_sip::transport::{Transport, TransportFault};
 use linecard_sip::uri::{Host, Uri};
 use linecard_store::lines::LineTransport;
 use linecard_web::doctor::{Step, StepName};
@@ -14,6 +14,7 @@ use tokio::time::timeout;
 use super::Patient;
 use super::chart::Chart;
 use super::said::Said;
+use crate::tls::Fingerprint;
 use crate::trouble::Trouble;
 
 /// How long the resolver and a TCP connection may take.
@@ -31,6 +32,8 @@ pub(super) struct Server {
     pub(super) port: Option<u16>,
     /// Where requests go first: the server, or the outbound proxy.
     pub(super) address: SocketAddr,
+    /// The host there, as a certificate has to name it.
+    pub(super) next: Host,
 }
 
 /// What is known of the ports.
@@ -38,6 +41,8 @@ pub(super) struct Server {
 pub(super) struct Reached {
     pub(super) tcp_open: bool,
     pub(super) udp_refused: bool,
+    /// Somebody takes TLS connections who proves to be the server.
+    pub(super) tls_open: bool,
 }
 
 /// How a TCP connection went.
@@ -63,11 +68,12 @@ pub(super) async fn resolve(patient: &Patient, chart: &mut Chart) -> Option<Serv
         return None;
     };
     let field = if proxy.is_some() { "outbound_proxy" } else { "server" };
-    let port_wanted = next_port.unwrap_or(Transport::Udp.default_port());
+    let usual = if account.transport == Some(LineTransport::Tls) { Transport::Tls } else { Transport::Udp };
+    let port_wanted = next_port.unwrap_or(usual.default_port());
     if let Some(ip) = next.ip() {
         let said = Said::new("address_given", format!("{ip} is an address already")).with("address", ip);
         chart.step(said.good(StepName::Resolve)).await;
-        return Some(Server { host, port, address: SocketAddr::new(ip, port_wanted) });
+        return Some(Server { host, port, address: SocketAddr::new(ip, port_wanted), next });
     }
     let name = next.to_string();
     let found = timeout(REACH_WITHIN, lookup_host((name.as_str(), port_wanted))).await;
@@ -87,7 +93,7 @@ pub(super) async fn resolve(patient: &Patient, chart: &mut Chart) -> Option<Serv
         }
     };
     chart.step(said.with("host", &name).with("address", address.ip()).good(StepName::Resolve)).await;
-    Some(Server { host, port, address })
+    Some(Server { host, port, address, next })
 }
 
 fn place(server: &str) -> Option<(Host, Option<u16>)> {
@@ -95,12 +101,32 @@ fn place(server: &str) -> Option<(Host, Option<u16>)> {
     uri.as_sip().map(|uri| (uri.host.clone(), uri.port))
 }
 
-/// Looks whether somebody listens, on both transports at once.
-pub(super) async fn knock(server: &Server, wanted: Option<LineTransport>, chart: &mut Chart) -> Reached {
+/// Looks whether somebody listens, on both transports at once; or under TLS alone, when that is wanted.
+pub(super) async fn knock(server: &Server, patient: &Patient, chart: &mut Chart) -> Reached {
     let address = server.address;
+    let wanted = patient.account.transport;
+    if wanted == Some(LineTransport::Tls) {
+        let knocked = timeout(REACH_WITHIN, patient.trust.knock(address, &server.next)).await;
+        let knocked = knocked.unwrap_or(Err(TransportFault::NotTls));
+        let tls_open = knocked.is_ok();
+        chart.step(tls_step(address, knocked)).await;
+        return Reached { tcp_open: false, udp_refused: true, tls_open };
+    }
     let (tcp, udp_refused) = tokio::join!(connect(address), datagram_refused(address));
     chart.step(port_step(address, wanted, tcp, udp_refused)).await;
-    Reached { tcp_open: tcp == Connected::Open, udp_refused }
+    Reached { tcp_open: tcp == Connected::Open, udp_refused, tls_open: false }
+}
+
+fn tls_step(address: SocketAddr, knocked: Result<Fingerprint, TransportFault>) -> Step {
+    let said = match knocked {
+        Ok(fingerprint) => {
+            let text = format!("{address} speaks TLS; the SHA-256 of its certificate is {fingerprint}");
+            let said = Said::new("port_tls", text).with("fingerprint", fingerprint);
+            return said.with("address", address).good(StepName::Port);
+        }
+        Err(fault) => Said::from(Trouble::of_fault(&fault)),
+    };
+    said.with("address", address).bad(StepName::Port)
 }
 
 fn port_step(address: SocketAddr, wanted: Option<LineTransport>, tcp: Connected, udp_refused: bool) -> Step {

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeSet, HashMap};
 use std::net::{SocketAddr, UdpSocket};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use linecard_sip::dialog_info::DialogInfo;
@@ -11,7 +12,7 @@ use linecard_sip::message::{
 };
 use linecard_sip::registration::{FailureReason, RegistrationState};
 use linecard_sip::subscription::{self, SubscriptionState, WaitReason};
-use linecard_sip::transport::{Flow, Transport};
+use linecard_sip::transport::{Connection, Flow, Transport};
 use linecard_sip::ua::{Event, Input, Line, LineId, Output, Presence, UserAgent, UserAgentConfig};
 use linecard_sip::uri::{Host, SipUri, Uri, escape_user};
 use rand_chacha::rand_core::RngCore;
@@ -22,7 +23,7 @@ use super::reach::Server;
 use super::{Account, Patient};
 use crate::chance;
 use crate::config::ListenTransport;
-use crate::wire::{Arrival, Wire};
+use crate::wire::{Arrival, Security, Wire};
 
 /// The expiry asked for, in seconds: a forgotten binding of the doctor's harms nobody for long.
 const EXPIRES_S: u32 = 60;
@@ -63,8 +64,9 @@ pub(super) struct Session {
     agent: UserAgent,
     wire: Wire,
     arrivals: mpsc::Receiver<Arrival>,
-    streams: HashMap<SocketAddr, StreamFramer>,
-    flow: Flow,
+    streams: HashMap<Connection, StreamFramer>,
+    /// The way of our own requests, until the user agent has found it.
+    fallback: Flow,
     exchange: Exchange,
     /// The contact that the doctor registers.
     contact_user: String,
@@ -101,11 +103,12 @@ impl Session {
         let local = SocketAddr::new(own_address_towards(server.address)?, 0);
         let (arrived, arrivals) = mpsc::channel(ARRIVALS_MAX);
         let listeners = [(ListenTransport::Udp, local), (ListenTransport::Tcp, local)];
-        let wire = Wire::open(&listeners, arrived)
-            .await
-            .map_err(|(address, error)| anyhow::anyhow!("no socket at {address}: {error}"))?;
+        let wire =
+            Wire::open(&listeners, &Security { trust: Arc::clone(&patient.trust), served: None }, arrived)
+                .await
+                .map_err(|(address, error)| anyhow::anyhow!("no socket at {address}: {error}"))?;
         let own = wire.local_addresses().iter().find(|own| own.transport == transport);
-        let own = own.map(|own| own.addr).ok_or_else(|| anyhow::anyhow!("no socket for {transport}"))?;
+        let own = own.map_or(SocketAddr::new(local.ip(), transport.default_port()), |own| own.addr);
         let config = UserAgentConfig {
             user_agent_name: format!("Linecard/{} doctor", env!("CARGO_PKG_VERSION")),
             local_addresses: wire.local_addresses().to_vec(),
@@ -118,7 +121,7 @@ impl Session {
             wire,
             arrivals,
             streams: HashMap::new(),
-            flow: Flow::new(transport, own, server.address),
+            fallback: Flow::new(transport, own, server.address),
             exchange,
             contact_user: contact_user.clone(),
             own_contact: patient.own_contact.clone(),
@@ -176,11 +179,11 @@ impl Session {
     pub(super) async fn ask_options(&mut self, patient: &Patient, server: &Server) -> Option<Response> {
         let request = self.options_request(&patient.account, server)?;
         for patience in ASKED {
-            self.transmit(self.flow, request.clone());
+            self.transmit(self.flow(), request.clone());
             if self.until(patience, |session| session.options.is_some()).await {
                 break;
             }
-            if self.flow.transport.reliable() {
+            if self.flow().transport.reliable() {
                 self.until(patience * 2, |session| session.options.is_some()).await;
                 break;
             }
@@ -251,18 +254,19 @@ impl Session {
         self.until(Duration::from_secs(4), |session| session.over).await && self.listings.len() > before
     }
 
+    fn flow(&self) -> Flow {
+        self.agent.line_flow(&LineId::new(LINE)).unwrap_or(self.fallback)
+    }
+
     fn options_request(&mut self, account: &Account, server: &Server) -> Option<Vec<u8>> {
         let mut rng = chance::generator().ok()?;
+        let flow = self.flow();
         let mut token = || format!("{:016x}", rng.next_u64());
         let target =
             SipUri { user: Some(escape_user(&account.username)), ..SipUri::new(server.host.clone()) };
         let target = SipUri { port: server.port, ..target };
         let mut request = Request::new(Method::Options, Uri::from(target.clone()));
-        let mut via = Via::new(
-            self.flow.transport.as_via(),
-            Host::from(self.flow.local.ip()),
-            Some(self.flow.local.port()),
-        );
+        let mut via = Via::new(flow.transport.as_via(), Host::from(flow.local.ip()), Some(flow.local.port()));
         let branch = format!("z9hG4bK{}", token());
         via.set_branch(&branch);
         via.set_rport(None);
@@ -277,7 +281,7 @@ impl Session {
         if let Some(proxy) = &account.outbound_proxy {
             headers.push(HeaderName::Route, format!("<sip:{proxy};lr>"));
         }
-        let own = format!("<sip:{}@{}>", self.contact_user, self.flow.local);
+        let own = format!("<sip:{}@{};transport={}>", self.contact_user, flow.local, flow.transport);
         headers.push(HeaderName::Contact, own);
         headers.push(HeaderName::Accept, "application/sdp");
         self.options_branch = Some(branch);
@@ -285,40 +289,30 @@ impl Session {
     }
 
     fn arrived(&mut self, arrival: Arrival) {
-        let now = Instant::now();
-        match arrival {
-            Arrival::Datagram { flow, payload } => {
+        let Some(arrival) = self.wire.admit(arrival) else { return };
+        match &arrival {
+            Arrival::Datagram { payload, .. } => {
                 // Only what is SIP is told: the doctor is no way to read other services.
-                if let Ok(message) = parse_datagram(&payload) {
-                    self.exchange.received(&payload);
+                if let Ok(message) = parse_datagram(payload) {
+                    self.exchange.received(payload);
                     if let Message::Response(response) = message {
                         self.heard(&response);
                     }
                 }
-                self.agent.handle_input(Input::Datagram { flow, payload: &payload }, now);
             }
-            Arrival::StreamOpened { flow, sender } => self.wire.stream_opened(flow, sender),
-            Arrival::StreamData { flow, payload } => {
-                self.heard_stream(flow, &payload);
-                self.agent.handle_input(Input::StreamData { flow, payload: &payload }, now);
+            Arrival::StreamData { flow, payload, .. } => self.heard_stream(*flow, payload),
+            Arrival::StreamOpened { flow, .. }
+            | Arrival::StreamClosed { flow, .. }
+            | Arrival::TransmitFailed { flow, .. } => {
+                self.streams.remove(&flow.connection());
             }
-            Arrival::StreamClosed { flow } => {
-                self.streams.remove(&flow.remote);
-                self.wire.close_stream(flow);
-                self.agent.handle_input(Input::StreamClosed { flow }, now);
-            }
-            Arrival::TransmitFailed { flow } => {
-                self.wire.close_stream(flow);
-                self.agent.handle_input(Input::TransmitFailed { flow }, now);
-            }
-            Arrival::Resolved { id, addresses } => {
-                self.agent.handle_input(Input::Resolved { id, addresses }, now);
-            }
+            Arrival::Resolved { .. } => {}
         }
+        self.agent.handle_input(arrival.input(), Instant::now());
     }
 
     fn heard_stream(&mut self, flow: Flow, payload: &[u8]) {
-        let framer = self.streams.entry(flow.remote).or_default();
+        let framer = self.streams.entry(flow.connection()).or_default();
         framer.push(payload);
         let mut responses = Vec::new();
         while let Some(frame) = framer.next() {
@@ -369,7 +363,8 @@ impl Session {
             return;
         }
         self.exchange.sent(&payload);
-        self.wire.transmit(flow, payload);
+        let server = flow.server.and_then(|server| self.agent.server_name(server));
+        self.wire.transmit(flow, payload, server);
     }
 
     fn pump(&mut self) {

@@ -4,9 +4,18 @@ use linecard_sip::ua::{Line, LineId, Output, Presence, UserAgent, UserAgentConfi
 use rand_chacha::ChaCha12Rng;
 use rand_chacha::rand_core::SeedableRng;
 
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
+
+use super::streams::{STREAM_QUEUE, WRITE_WITHIN};
 use super::*;
+use crate::config::Config;
 
 const SOON: Duration = Duration::from_secs(10);
+
+fn nothing_secured() -> Security {
+    Security::load(&Config::default()).expect("no file is named")
+}
 
 /// Sockets of our own, and what they bring.
 struct Bench {
@@ -21,7 +30,7 @@ impl Bench {
         let (arrived, arrivals) = mpsc::channel(16_384);
         let any = SocketAddr::from(([127, 0, 0, 1], 0));
         let listeners = [(ListenTransport::Udp, any), (ListenTransport::Tcp, any)];
-        let wire = Wire::open(&listeners, arrived).await.expect("free ports");
+        let wire = Wire::open(&listeners, &nothing_secured(), arrived).await.expect("free ports");
         for (_, socket) in &wire.datagrams {
             socket.writable().await.expect("it can be written to");
         }
@@ -31,8 +40,15 @@ impl Bench {
         Self { wire, arrivals, udp: at(Transport::Udp), tcp: at(Transport::Tcp) }
     }
 
+    /// What arrives next, as the reactor takes it in.
     async fn arrival(&mut self) -> Arrival {
-        timeout(SOON, self.arrivals.recv()).await.expect("something arrives").expect("the sockets live")
+        loop {
+            let arrived = timeout(SOON, self.arrivals.recv()).await;
+            let arrived = arrived.expect("something arrives").expect("the sockets live");
+            if let Some(arrival) = self.wire.admit(arrived) {
+                return arrival;
+            }
+        }
     }
 
     /// Bytes of a stream until there are `count`; TCP may cut them anywhere.
@@ -40,7 +56,7 @@ impl Bench {
         let mut bytes = Vec::new();
         while bytes.len() < count {
             match self.arrival().await {
-                Arrival::StreamData { flow, payload } => {
+                Arrival::StreamData { flow, payload, .. } => {
                     assert_eq!((flow.transport, flow.remote), (Transport::Tcp, from));
                     bytes.extend(payload);
                 }
@@ -67,7 +83,7 @@ async fn a_datagram_arrives_with_its_flow_and_is_answered_along_it() {
         assert_eq!(got, payload);
     }
     let flow = Flow::new(Transport::Udp, bench.udp, peer.local_addr().unwrap());
-    bench.wire.transmit(flow, b"200".to_vec());
+    bench.wire.transmit(flow, b"200".to_vec(), None);
     let mut buffer = [0; 64];
     let (size, from) = timeout(SOON, peer.recv_from(&mut buffer)).await.unwrap().unwrap();
     assert_eq!((&buffer[..size], from), (&b"200"[..], bench.udp), "from the address that it was sent to");
@@ -77,15 +93,19 @@ async fn a_datagram_arrives_with_its_flow_and_is_answered_along_it() {
 async fn what_cannot_leave_as_a_datagram_is_told_and_the_socket_goes_on() {
     let mut bench = Bench::open().await;
     let v6 = Flow::new(Transport::Udp, bench.udp, "[::1]:5060".parse().unwrap());
-    bench.wire.transmit(v6, b"x".to_vec());
-    let Arrival::TransmitFailed { flow } = bench.arrival().await else { panic!("no IPv6 socket is open") };
+    bench.wire.transmit(v6, b"x".to_vec(), None);
+    let Arrival::TransmitFailed { flow, .. } = bench.arrival().await else {
+        panic!("no IPv6 socket is open")
+    };
     assert_eq!(flow, v6);
     let peer = UdpSocket::bind("127.0.0.1:0").await.unwrap();
     let too_long = Flow::new(Transport::Udp, bench.udp, peer.local_addr().unwrap());
-    bench.wire.transmit(too_long, vec![0; 70_000]);
-    let Arrival::TransmitFailed { flow } = bench.arrival().await else { panic!("no datagram is that long") };
+    bench.wire.transmit(too_long, vec![0; 70_000], None);
+    let Arrival::TransmitFailed { flow, .. } = bench.arrival().await else {
+        panic!("no datagram is that long")
+    };
     assert_eq!(flow, too_long);
-    bench.wire.transmit(too_long, b"short".to_vec());
+    bench.wire.transmit(too_long, b"short".to_vec(), None);
     let mut buffer = [0; 64];
     let (size, _) = timeout(SOON, peer.recv_from(&mut buffer)).await.unwrap().unwrap();
     assert_eq!(&buffer[..size], b"short");
@@ -96,29 +116,27 @@ async fn a_peers_stream_is_opened_read_answered_and_closed() {
     let mut bench = Bench::open().await;
     let mut peer = TcpStream::connect(bench.tcp).await.unwrap();
     let address = peer.local_addr().unwrap();
-    let Arrival::StreamOpened { flow, sender } = bench.arrival().await else { panic!("it opens") };
+    let Arrival::StreamOpened { flow, .. } = bench.arrival().await else { panic!("it opens") };
     assert_eq!(flow, bench.tcp_flow(address));
-    bench.wire.stream_opened(flow, sender);
     let long = vec![0x5a; 100_000];
     peer.write_all(&long).await.unwrap();
     assert_eq!(bench.stream_bytes(address, long.len()).await, long);
 
-    bench.wire.transmit(flow, b"first".to_vec());
-    bench.wire.transmit(flow, b"second".to_vec());
+    bench.wire.transmit(flow, b"first".to_vec(), None);
+    bench.wire.transmit(flow, b"second".to_vec(), None);
     let mut answer = [0; 11];
     timeout(SOON, peer.read_exact(&mut answer)).await.unwrap().unwrap();
     assert_eq!(&answer, b"firstsecond", "along the same stream, in order");
     drop(peer);
-    let Arrival::StreamClosed { flow: closed } = bench.arrival().await else { panic!("it closes") };
+    let Arrival::StreamClosed { flow: closed, .. } = bench.arrival().await else { panic!("it closes") };
     assert_eq!(closed, flow);
 
     let mut peer = TcpStream::connect(bench.tcp).await.unwrap();
-    let Arrival::StreamOpened { flow, sender } = bench.arrival().await else { panic!("it opens") };
-    bench.wire.stream_opened(flow, sender);
+    let Arrival::StreamOpened { flow, .. } = bench.arrival().await else { panic!("it opens") };
     bench.wire.close_stream(flow);
     let ended = timeout(SOON, peer.read(&mut answer)).await.expect("the peer is told");
     assert_eq!(ended.unwrap(), 0, "closed from this end");
-    assert!(matches!(bench.arrival().await, Arrival::StreamClosed { flow: closed } if closed == flow));
+    assert!(matches!(bench.arrival().await, Arrival::StreamClosed { flow: closed, .. } if closed == flow));
 }
 
 #[tokio::test]
@@ -126,20 +144,21 @@ async fn our_stream_is_opened_once_used_again_and_opened_anew_after_its_end() {
     let mut bench = Bench::open().await;
     let peer = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let flow = bench.tcp_flow(peer.local_addr().unwrap());
-    bench.wire.transmit(flow, b"one ".to_vec());
-    bench.wire.transmit(flow, b"two".to_vec());
+    bench.wire.transmit(flow, b"one ".to_vec(), None);
+    bench.wire.transmit(flow, b"two".to_vec(), None);
     let (mut stream, _) = timeout(SOON, peer.accept()).await.unwrap().unwrap();
     let mut heard = [0; 7];
     timeout(SOON, stream.read_exact(&mut heard)).await.unwrap().unwrap();
     assert_eq!(&heard, b"one two", "both over one stream");
+    assert!(matches!(bench.arrival().await, Arrival::StreamOpened { flow: opened, .. } if opened == flow));
     stream.write_all(b"back").await.unwrap();
     assert_eq!(bench.stream_bytes(flow.remote, 4).await, b"back", "known by the address that was called");
     let second = timeout(Duration::from_millis(100), peer.accept()).await;
     assert!(second.is_err(), "no other stream was opened");
 
     drop(stream);
-    assert!(matches!(bench.arrival().await, Arrival::StreamClosed { flow: closed } if closed == flow));
-    bench.wire.transmit(flow, b"three".to_vec());
+    assert!(matches!(bench.arrival().await, Arrival::StreamClosed { flow: closed, .. } if closed == flow));
+    bench.wire.transmit(flow, b"three".to_vec(), None);
     let (mut stream, _) = timeout(SOON, peer.accept()).await.unwrap().unwrap();
     let mut heard = [0; 5];
     timeout(SOON, stream.read_exact(&mut heard)).await.unwrap().unwrap();
@@ -151,23 +170,22 @@ async fn a_peer_that_refuses_is_told_at_once() {
     let mut bench = Bench::open().await;
     let nobody = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
     let flow = bench.tcp_flow(nobody);
-    bench.wire.transmit(flow, b"hello".to_vec());
-    assert!(matches!(bench.arrival().await, Arrival::TransmitFailed { flow: failed } if failed == flow));
+    bench.wire.transmit(flow, b"hello".to_vec(), None);
+    assert!(matches!(bench.arrival().await, Arrival::TransmitFailed { flow: failed, .. } if failed == flow));
 }
 
 #[tokio::test]
 async fn a_peer_that_does_not_read_costs_a_bounded_queue_and_delays_nobody() {
     let mut bench = Bench::open().await;
     let slow = TcpStream::connect(bench.tcp).await.unwrap();
-    let Arrival::StreamOpened { flow: stuck, sender } = bench.arrival().await else { panic!("it opens") };
-    bench.wire.stream_opened(stuck, sender);
+    let Arrival::StreamOpened { flow: stuck, .. } = bench.arrival().await else { panic!("it opens") };
     let (begun, mut sent) = (tokio::time::Instant::now(), 0);
     let failed = loop {
-        bench.wire.transmit(stuck, vec![b'x'; 60_000]);
+        bench.wire.transmit(stuck, vec![b'x'; 60_000], None);
         sent += 1;
         tokio::task::yield_now().await;
         match bench.arrivals.try_recv() {
-            Ok(Arrival::TransmitFailed { flow }) => break flow,
+            Ok(Arrival::TransmitFailed { flow, .. }) => break flow,
             Ok(other) => panic!("nothing else may happen: {other:?}"),
             Err(_) => assert!(sent < 10_000, "the queue has a bound"),
         }
@@ -176,7 +194,11 @@ async fn a_peer_that_does_not_read_costs_a_bounded_queue_and_delays_nobody() {
     assert!(begun.elapsed() < WRITE_WITHIN, "a full queue is told before the stream is given up");
     assert!(sent > STREAM_QUEUE, "a slow peer has the whole queue: {sent}");
     let peer = UdpSocket::bind("127.0.0.1:0").await.unwrap();
-    bench.wire.transmit(Flow::new(Transport::Udp, bench.udp, peer.local_addr().unwrap()), b"x".to_vec());
+    bench.wire.transmit(
+        Flow::new(Transport::Udp, bench.udp, peer.local_addr().unwrap()),
+        b"x".to_vec(),
+        None,
+    );
     let mut buffer = [0; 8];
     timeout(SOON, peer.recv_from(&mut buffer)).await.expect("others are served").unwrap();
     drop(slow);
@@ -187,7 +209,7 @@ async fn more_streams_than_there_are_places_wait_until_one_is_free() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     let (arrived, mut arrivals) = mpsc::channel(64);
-    tokio::spawn(accept_streams(listener, address, arrived, 2));
+    tokio::spawn(streams::accept(listener, address, Door::Plain, arrived, 2));
     let mut peers = Vec::new();
     for _ in 0..3 {
         peers.push(TcpStream::connect(address).await.unwrap());
@@ -258,7 +280,8 @@ async fn an_address_in_use_is_named() {
     let taken = UdpSocket::bind("127.0.0.1:0").await.unwrap().into_std().unwrap();
     let address = taken.local_addr().unwrap();
     let (arrived, _arrivals) = mpsc::channel(1);
-    let (named, error) = Wire::open(&[(ListenTransport::Udp, address)], arrived).await.unwrap_err();
+    let (named, error) =
+        Wire::open(&[(ListenTransport::Udp, address)], &nothing_secured(), arrived).await.unwrap_err();
     assert_eq!((named, error.kind()), (address, io::ErrorKind::AddrInUse));
 }
 

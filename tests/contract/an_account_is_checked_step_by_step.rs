@@ -132,7 +132,7 @@ fn an_account_that_cannot_be_one_is_refused_by_its_field() {
         (json!({"server": "h", "username": "1", "password": ""}), "password"),
         (json!({"server": "h", "username": "1"}), "password"),
         (json!({"server": "h", "username": "1", "password": "x", "outbound_proxy": "a b"}), "outbound_proxy"),
-        (json!({"server": "h", "username": "1", "password": "x", "transport": "tls"}), "transport"),
+        (json!({"server": "h", "username": "1", "password": "x", "transport": "sctp"}), "transport"),
         (json!({"server": "h", "username": "1", "password": "x", "mode": "sniff"}), "mode"),
         (json!({"server": "h", "username": "1", "password": "x", "name": "Main"}), "name"),
     ];

@@ -1,6 +1,6 @@
 //! The PBX: kamailio with the very configuration of `sip-config/kamailio`.
 
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::os::unix::net::UnixDatagram;
 use std::time::Duration;
 
@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 use super::net::{free_port, own_address};
 use super::program::{Program, eventually};
 use super::root;
+use super::tls::{Authority, Identity};
 
 /// The empty tables that Kamailio comes with.
 const PRESENCE_TABLES: &str = "/usr/share/kamailio/dbtext/kamailio";
@@ -38,6 +39,8 @@ impl Account {
 pub(crate) struct Kamailio {
     program: Program,
     address: SocketAddr,
+    /// Where it listens for TLS, if it does.
+    tls: Option<SocketAddr>,
     settings: Vec<(String, String)>,
     asked: u64,
 }
@@ -79,12 +82,54 @@ impl Kamailio {
         pbx
     }
 
+    /// Starts a PBX that also takes TLS, with a certificate; with an authority it wants one of every peer.
+    pub(crate) fn start_secure_at(
+        ip: Ipv4Addr,
+        accounts: &[Account],
+        identity: &Identity,
+        clients: Option<&Authority>,
+    ) -> Self {
+        let mut pbx = Self::of_at(ip, accounts);
+        pbx.tls = Some(SocketAddr::from((ip, free_port(ip))));
+        pbx.shows(identity);
+        let home = pbx.program.directory().display().to_string();
+        let mut settings = vec![("TLS_CERTIFICATE", "pbx.pem"), ("TLS_KEY", "pbx.key")];
+        if let Some(authority) = clients {
+            pbx.program.write("clients.pem", authority.pem());
+            settings.push(("TLS_CLIENT_CA", "clients.pem"));
+        }
+        let settings = settings.iter().map(|(key, file)| ((*key).to_owned(), format!("\"{home}/{file}\"")));
+        pbx.settings.extend(settings);
+        pbx.run();
+        pbx
+    }
+
+    /// Gives it another certificate; it is shown from the next start on.
+    pub(crate) fn shows(&self, identity: &Identity) {
+        self.program.write("pbx.pem", identity.certificate.clone());
+        self.program.write("pbx.key", identity.key.clone());
+    }
+
+    /// Where it takes TLS.
+    pub(crate) fn tls_address(&self) -> SocketAddr {
+        self.tls.expect("a PBX that was started with a certificate")
+    }
+
     /// A PBX that does not run yet.
     fn of(accounts: &[Account]) -> Self {
-        let ip = own_address();
+        Self::of_at(own_address(), accounts)
+    }
+
+    fn of_at(ip: Ipv4Addr, accounts: &[Account]) -> Self {
         let program = Program::new("kamailio", "kamailio");
         write_directory(&program, accounts);
-        Self { program, address: SocketAddr::from((ip, free_port(ip))), settings: Vec::new(), asked: 0 }
+        Self {
+            program,
+            address: SocketAddr::from((ip, free_port(ip))),
+            tls: None,
+            settings: Vec::new(),
+            asked: 0,
+        }
     }
 
     fn override_settings(&mut self, settings: &[(&str, &str)]) {
@@ -98,6 +143,9 @@ impl Kamailio {
             ["-DD", "-E", "-m", "32", "-M", "4", "-f", &config, "-Y", &home].map(String::from).into();
         for transport in ["udp", "tcp"] {
             args.extend(["-l".into(), format!("{transport}:{}", self.address)]);
+        }
+        if let Some(tls) = self.tls {
+            args.extend(["-l".into(), format!("tls:{tls}")]);
         }
         args.extend(["-A".into(), format!("DIRECTORY=\"text://{home}/directory\"")]);
         args.extend(["-A".into(), format!("RPC_SOCKET=\"{home}/rpc.sock\"")]);

@@ -33,7 +33,7 @@ const STORIES_ON: &str = "LINECARD_STORIES_ON";
 
 impl Storage {
     /// The database of this run of the stories: a file, unless it is told otherwise.
-    fn of_the_run() -> Self {
+    pub(crate) fn of_the_run() -> Self {
         match std::env::var(STORIES_ON).as_deref() {
             Ok("postgres") => Self::postgres(),
             Ok(other) => panic!("{STORIES_ON}={other}: write postgres, or leave it out"),
@@ -62,7 +62,8 @@ impl Linecard {
         Self::start_with("")
     }
 
-    /// Starts the server with more configuration.
+    /// Starts the server with more configuration: keys of `[sip]` first, `listen` before all
+    /// if it is not the usual, then other tables.
     pub(crate) fn start_with(more: &str) -> Self {
         Self::start_on(Storage::of_the_run(), more)
     }
@@ -73,9 +74,11 @@ impl Linecard {
         let port = || SocketAddr::from((ip, net::free_port(ip)));
         let (http, sip) = (port(), port());
         let folder = tempfile::tempdir().expect("a folder for the server");
+        let listen = format!("listen = [\"udp://{sip}\", \"tcp://{sip}\"]\n");
+        let listen = if more.starts_with("listen") { "" } else { &listen };
         let config = format!(
             "[server]\ndata_dir = {:?}\nhttp = \"{http}\"\npublic_url = \"http://{http}\"\n\
-             [sip]\nlisten = [\"udp://{sip}\", \"tcp://{sip}\"]\n[log]\nlevel = \"info,linecard=debug\"\n{more}",
+             [log]\nlevel = \"info,linecard=debug\"\n[sip]\n{listen}{more}",
             folder.path().join("data"),
         );
         let mut server = Self {
@@ -256,6 +259,20 @@ pub(crate) const THIRD_NUMBER: &str = "+78312000002";
 /// Numbers of customers who can be called, of the PBX's accounts 110 and 111.
 pub(crate) const CUSTOMERS: [&str; 2] = ["+78312000010", "+78312000011"];
 
+/// The accounts of the office's PBX.
+pub(crate) fn accounts() -> [Account; 8] {
+    [
+        Account::new("100").with_number(NUMBER),
+        Account::new("201"),
+        Account::new("202"),
+        Account::new("101").with_number(OTHER_NUMBER),
+        Account::new("203"),
+        Account::new("102").with_number(THIRD_NUMBER),
+        Account::new("110").with_number(CUSTOMERS[0]),
+        Account::new("111").with_number(CUSTOMERS[1]),
+    ]
+}
+
 impl Office {
     /// Opens the office: everything is registered when it returns.
     pub(crate) fn open(answer: Answer) -> Self {
@@ -269,22 +286,21 @@ impl Office {
 
     /// Opens the office of a server on a database, with more configuration.
     pub(crate) fn open_on(storage: Storage, answer: Answer, more: &str) -> Self {
-        let accounts = [
-            Account::new("100").with_number(NUMBER),
-            Account::new("201"),
-            Account::new("202"),
-            Account::new("101").with_number(OTHER_NUMBER),
-            Account::new("203"),
-            Account::new("102").with_number(THIRD_NUMBER),
-            Account::new("110").with_number(CUSTOMERS[0]),
-            Account::new("111").with_number(CUSTOMERS[1]),
-        ];
-        let mut pbx = Kamailio::start(&accounts);
-        let phone = Baresip::start(
-            pbx.address(),
-            &accounts[1],
-            &PhoneOptions { answer, tone_hz: 700, expires_s: 60 },
-        );
+        let pbx = Kamailio::start(&accounts());
+        let line = json!({"server": pbx.address().to_string()});
+        Self::open_at(pbx, &line, answer, storage, more)
+    }
+
+    /// Opens the office at a PBX with [`accounts`]; `line` says how Linecard's line reaches it.
+    pub(crate) fn open_at(
+        mut pbx: Kamailio,
+        line: &Value,
+        answer: Answer,
+        storage: Storage,
+        more: &str,
+    ) -> Self {
+        let options = PhoneOptions { answer, tone_hz: 700, expires_s: 60 };
+        let phone = Baresip::start(pbx.address(), &Account::new("201"), &options);
         pbx.wait_registered("201", 1, SOON);
         let server = Linecard::start_on(storage, more);
         let agent = server.create(
@@ -293,13 +309,13 @@ impl Office {
         );
         let agent_id = agent["id"].as_str().expect("an id").to_owned();
         server.create(&format!("/users/{agent_id}/devices"), &json!({"kind": "sip", "uri": "201"}));
-        let line = server.create(
-            "/lines",
-            &json!({
-                "name": "Main", "server": pbx.address().to_string(), "username": "100",
-                "password": "secret-100", "user_id": agent_id,
-            }),
-        );
+        let mut draft = line.clone();
+        for (key, value) in
+            [("name", "Main"), ("username", "100"), ("password", "secret-100"), ("user_id", &agent_id)]
+        {
+            draft[key] = value.into();
+        }
+        let line = server.create("/lines", &draft);
         let line_id = line["id"].as_str().expect("an id").to_owned();
         pbx.wait_registered("100", 1, SOON);
         eventually("the line says that it is registered", SOON, || {

@@ -62,10 +62,28 @@ impl fmt::Display for Transport {
     }
 }
 
+/// Names the server that a TLS connection opened from here has to prove to be: the user agent knows its host
+/// ([`UserAgent::server_name`](crate::ua::UserAgent::server_name)).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ServerId(pub(crate) u32);
+
+/// A stream: by what and to where it leads, and as whom the other end was proved.
+///
+/// Two PBXes behind one address have a connection each, since each proves to be another server.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Connection {
+    /// What carries it.
+    pub transport: Transport,
+    /// The other end.
+    pub remote: SocketAddr,
+    /// Whom the other end has to be, for TLS opened from here.
+    pub server: Option<ServerId>,
+}
+
 /// The path of a message: where it came from and where its answer goes.
 ///
-/// For a stream, `transport` and `remote` name the connection; `local` is the address this end listens on, also
-/// when the connection was opened from here and the kernel chose another port for it.
+/// For a stream, `transport`, `remote` and `server` name the connection; `local` is the address this end listens on,
+/// also when the connection was opened from here and the kernel chose another port for it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Flow {
     /// What carries the message.
@@ -74,12 +92,19 @@ pub struct Flow {
     pub local: SocketAddr,
     /// The other end.
     pub remote: SocketAddr,
+    /// Whom the other end has to be. Without it no TLS connection is opened; one that a peer opened has none.
+    pub server: Option<ServerId>,
 }
 
 impl Flow {
-    /// Names a path.
+    /// Names a path to nobody in particular.
     pub fn new(transport: Transport, local: SocketAddr, remote: SocketAddr) -> Self {
-        Self { transport, local, remote }
+        Self { transport, local, remote, server: None }
+    }
+
+    /// Gives the connection that this path takes, if it is a stream's.
+    pub fn connection(self) -> Connection {
+        Connection { transport: self.transport, remote: self.remote, server: self.server }
     }
 }
 
@@ -96,4 +121,53 @@ pub struct LocalAddress {
     pub transport: Transport,
     /// Where; never an unspecified address, because it is told to peers.
     pub addr: SocketAddr,
+}
+
+/// Why nothing can be sent along a path.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum TransportFault {
+    /// The system takes the message or the connection not, or nobody at the other end does.
+    #[error("no connection: {why}")]
+    Unconnected {
+        /// The system's reason.
+        why: String,
+    },
+    /// A connection that was open is over.
+    #[error("the PBX has closed the connection")]
+    Closed,
+    /// The other end does not speak TLS.
+    #[error("no TLS is spoken there")]
+    NotTls,
+    /// The certificate is for other names (RFC 5922 section 7.1).
+    #[error("the certificate is not for {name}; its SHA-256 is {fingerprint}")]
+    WrongName {
+        /// The name that was expected.
+        name: String,
+        /// SHA-256 of the certificate.
+        fingerprint: String,
+    },
+    /// Nobody who is trusted vouches for the certificate, and it is not pinned.
+    #[error("nobody who is trusted vouches for the certificate; its SHA-256 is {fingerprint}")]
+    Untrusted {
+        /// SHA-256 of the certificate.
+        fingerprint: String,
+    },
+    /// The certificate is no longer valid, or not yet.
+    #[error("the certificate is not valid now; its SHA-256 is {fingerprint}")]
+    NotValidNow {
+        /// SHA-256 of the certificate.
+        fingerprint: String,
+    },
+    /// The other end wants a certificate of ours, and there is none or it does not like it.
+    #[error("the PBX wants a client certificate{}", if *.shown { " other than ours" } else { "" })]
+    ClientCertificate {
+        /// Whether one was shown.
+        shown: bool,
+    },
+    /// The two ends do not agree on TLS for another reason.
+    #[error("TLS fails: {why}")]
+    Handshake {
+        /// The reason.
+        why: String,
+    },
 }

@@ -101,7 +101,7 @@ fn the_attempts_of_5000_lines_at_a_dead_registrar_do_not_march_in_step() {
             match line.poll_output() {
                 Output::SendRequest(_) => {
                     attempts.push(now);
-                    line.handle_input(Input::TransportFailed, now);
+                    line.handle_input(Input::TransportFailed(None), now);
                 }
                 Output::Timeout { at, .. } => {
                     now = at;

@@ -434,7 +434,7 @@ fn a_transport_that_refuses_at_once_makes_no_busy_loop() {
     world.registrar.up = false;
     world.input(Input::Start);
     for _ in 0..600 {
-        world.input(Input::TransportFailed);
+        world.input(Input::TransportFailed(None));
         world.run_for(seconds(1));
     }
     assert!(world.busiest_minute() <= 8, "{}", world.busiest_minute());
@@ -516,7 +516,7 @@ fn a_lost_connection_is_followed_by_a_registration_within_seconds() {
     let mut world = World::started(config());
     world.run_for(seconds(10));
     world.registrar.table.clear();
-    world.input(Input::TransportFailed);
+    world.input(Input::TransportFailed(None));
     assert!(!world.is_registered());
     world.run_for(seconds(4));
     assert!(world.is_registered());

@@ -366,12 +366,6 @@ pub(crate) fn check(draft: &LineDraft) -> Result<(), ApiError> {
     {
         return Err(ApiError::field("dial_prefix", "write digits, *, # or +"));
     }
-    if draft.transport == Some(LineTransport::Tls) {
-        return Err(ApiError::field(
-            "transport",
-            "this version speaks \"udp\" and \"tcp\"; write one, or null",
-        ));
-    }
     Ok(())
 }
 

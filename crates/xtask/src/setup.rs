@@ -41,8 +41,9 @@ pub const TO_SHOW: [Tool; 5] = [
 ];
 
 /// What the tests need beside that.
-pub const TO_TEST: [Tool; 5] = [
+pub const TO_TEST: [Tool; 6] = [
     tool("sipp", "sip-tester"),
+    tool("/usr/lib/*/kamailio/modules/tls.so", "kamailio-tls-modules"),
     tool("/usr/lib/*/kamailio/modules/presence.so", "kamailio-presence-modules"),
     tool("/usr/lib/postgresql/*/bin/initdb", "postgresql"),
     tool("chromium", "chromium"),

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use linecard_lab::{Conditions, Endpoint, Parcel, SimNet};
 use linecard_sip::message::{HeaderName, Message, Method, Request, Response, StatusCode, parse_datagram};
-use linecard_sip::transport::{Flow, LocalAddress, Transport};
+use linecard_sip::transport::{Flow, LocalAddress, Transport, TransportFault};
 use linecard_sip::ua::{
     CallerId, DialogHandle, Event, Input, Line, LineId, OutgoingInvite, Output, Presence, Route, UserAgent,
     UserAgentConfig,
@@ -214,7 +214,7 @@ impl Endpoint for Phone {
 
     fn path_failed(&mut self, local: SocketAddr, remote: SocketAddr, transport: Transport, now: Instant) {
         let flow = Flow::new(transport, local, remote);
-        self.ua.handle_input(Input::TransmitFailed { flow }, now);
+        self.ua.handle_input(Input::TransmitFailed { flow, fault: TransportFault::Closed }, now);
     }
 
     fn poll_transmit(&mut self, now: Instant) -> Option<Parcel> {

@@ -12,9 +12,10 @@ use super::bindings::Binding;
 use super::guard::Guard;
 use super::request::{self, Fields, Purpose};
 use super::timing;
-use super::{Input, Output, RegistrationConfig, RegistrationState, TimerReason, WaitReason};
+use super::{AddressLearning, Input, Output, RegistrationConfig, RegistrationState, TimerReason, WaitReason};
 use crate::digest::{Attempt, DigestClient};
 use crate::message::Request;
+use crate::transport::TransportFault;
 use crate::uri::SipUri;
 
 /// Timer F ends after 32 s; a transaction that is silent for longer was lost by its layer.
@@ -80,6 +81,8 @@ pub(super) enum Intent {
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(super) struct Failures {
     pub(super) silent: u32,
+    /// Connections that were lost before the first refresh along them.
+    pub(super) lost: u32,
     pub(super) missing: u32,
     pub(super) refused: u32,
 }
@@ -196,8 +199,8 @@ impl Registration {
             Input::Timeout => self.on_timer(now),
             Input::Verify => self.verify(now),
             Input::Response(response) => self.on_response(&response, now),
-            Input::TimedOut => self.on_silence(now),
-            Input::TransportFailed => self.on_transport_failed(now),
+            Input::TimedOut => self.on_silence(None, now),
+            Input::TransportFailed(fault) => self.on_transport_failed(fault, now),
         }
     }
 
@@ -285,7 +288,7 @@ impl Registration {
             return;
         }
         match (reason, &self.step) {
-            (TimerReason::AnswerOverdue, _) => self.on_silence(now),
+            (TimerReason::AnswerOverdue, _) => self.on_silence(None, now),
             (TimerReason::Probe, _) => self.send(Purpose::Probe, now),
             (TimerReason::Refresh, _) if self.is_guarded() => self.send(Purpose::Lookout, now),
             (TimerReason::Refresh, _) => self.send(Purpose::Refresh, now),
@@ -304,15 +307,19 @@ impl Registration {
         }
     }
 
-    fn on_transport_failed(&mut self, now: Instant) {
+    fn on_transport_failed(&mut self, fault: Option<TransportFault>, now: Instant) {
         match self.step {
-            Step::InFlight(_) => self.on_silence(now),
-            Step::Bound { .. } => self.sleep_after_silence(now),
+            Step::InFlight(_) => self.on_silence(fault, now),
+            Step::Bound { .. } => {
+                self.failures.lost = self.failures.lost.saturating_add(1);
+                self.failures.silent = self.failures.silent.max(self.failures.lost.saturating_sub(1));
+                self.sleep_after_silence(fault, now);
+            }
             Step::Rest | Step::Sleep { .. } => {}
         }
     }
 
-    fn on_silence(&mut self, now: Instant) {
+    fn on_silence(&mut self, fault: Option<TransportFault>, now: Instant) {
         let Step::InFlight(in_flight) = &self.step else {
             return;
         };
@@ -326,25 +333,28 @@ impl Registration {
             (Purpose::Unregister | Purpose::PutBack, _) => self.rest(now),
             (_, Intent::Leave) => self.leave(now),
             (Purpose::Recheck, Intent::Stay) => self.withdraw(now),
-            (_, Intent::Stay) => self.sleep_after_silence(now),
+            (_, Intent::Stay) => self.sleep_after_silence(fault, now),
         }
     }
 
-    fn sleep_after_silence(&mut self, now: Instant) {
+    fn sleep_after_silence(&mut self, fault: Option<TransportFault>, now: Instant) {
         self.failures.silent = self.failures.silent.saturating_add(1);
         let attempts = self.failures.silent;
         let wait = timing::after_silence(&mut self.rng, attempts);
         self.sleep(now + wait);
         self.set_state(RegistrationState::Waiting {
             until: now + wait,
-            reason: WaitReason::Unreachable { attempts },
+            reason: WaitReason::Unreachable { attempts, fault },
         });
     }
 
     /// Waits; the next attempt goes to the configured registrar again.
     pub(super) fn sleep(&mut self, until: Instant) {
         self.target = self.config.registrar.clone();
-        let next = if self.inquiry == Inquiry::Unasked { Purpose::Query } else { Purpose::Register };
+        // A contact at a connection that is no more would be bound for a moment.
+        let unknown = self.config.address_learning == AddressLearning::FollowConnection;
+        let asks = self.inquiry == Inquiry::Unasked || (unknown && self.inquiry != Inquiry::Useless);
+        let next = if asks { Purpose::Query } else { Purpose::Register };
         self.step = Step::Sleep { until, reason: TimerReason::Retry, next };
     }
 

@@ -13,6 +13,8 @@ mod request;
 mod state;
 pub(crate) mod timing;
 
+pub(crate) use timing::between;
+
 pub use bindings::Binding;
 pub use machine::Registration;
 pub use state::{

@@ -97,6 +97,9 @@ impl Registration {
         let bindings = self.note_bindings(purpose, response, now);
         let moved = self.learn_address(purpose, response);
         self.failures.silent = 0;
+        if matches!(purpose, Purpose::Refresh | Purpose::Probe) && in_flight.tries.moves == 0 {
+            self.failures.lost = 0;
+        }
         match purpose {
             Purpose::Query => {
                 self.inquiry = Inquiry::Answered;
@@ -224,11 +227,12 @@ impl Registration {
         let Ok(via) = response.headers.top_via() else {
             return false;
         };
-        let Some(moved) = request::public_contact(&self.contact, &via) else {
+        let with_port = self.config.address_learning == AddressLearning::FollowConnection;
+        let Some(moved) = request::public_contact(&self.contact, &via, with_port) else {
             return false;
         };
         let old = std::mem::replace(&mut self.contact, moved);
-        if purpose != Purpose::Query {
+        if purpose != Purpose::Query || self.bound_until.is_some() {
             self.superseded.retain(|contact| *contact != self.contact);
             self.superseded.push(old);
             if self.superseded.len() > MAX_SUPERSEDED {

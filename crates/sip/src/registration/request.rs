@@ -86,16 +86,16 @@ pub(super) fn build(config: &RegistrationConfig, fields: &Fields<'_>) -> Request
 /// Returns the contact at the public address of a response's top Via, when it differs from the contact's.
 ///
 /// A contact at a host name stays: somebody configured it. Over TCP and TLS the port belongs to one
-/// connection, so the contact moves only when the address itself is another.
-pub(super) fn public_contact(contact: &SipUri, via: &Via) -> Option<SipUri> {
+/// connection, so the contact moves only when the address itself is another, unless it is `with_port`.
+pub(super) fn public_contact(contact: &SipUri, via: &Via, with_port: bool) -> Option<SipUri> {
     let current = contact.host.ip()?;
     let seen = via.received().unwrap_or(current);
     let secure = via.transport.eq_ignore_ascii_case("TLS");
     let default_port = if secure { Transport::Tls } else { Transport::Udp }.default_port();
     let current_port = contact.port.unwrap_or(default_port);
     let seen_port = via.rport().flatten().unwrap_or(current_port);
-    let datagram = via.transport.eq_ignore_ascii_case("UDP");
-    if seen == current && (!datagram || seen_port == current_port) {
+    let port_counts = with_port || via.transport.eq_ignore_ascii_case("UDP");
+    if seen == current && (!port_counts || seen_port == current_port) {
         return None;
     }
     if seen.is_unspecified() || seen_port == 0 {

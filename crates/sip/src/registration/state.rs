@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use crate::digest::{Credentials, Refused};
 use crate::message::{Request, Response};
+use crate::transport::TransportFault;
 use crate::uri::SipUri;
 
 /// What one line registers and with whom.
@@ -54,6 +55,8 @@ pub enum AddressLearning {
     Keep,
     /// The contact takes the public address, and the old binding is removed in the same request.
     FollowVia,
+    /// The contact takes address and port of the very connection: no other one can be opened to us.
+    FollowConnection,
 }
 
 /// What happens to a registration.
@@ -65,8 +68,8 @@ pub enum Input {
     Response(Response),
     /// The request last sent got no final response (timer F).
     TimedOut,
-    /// The request last sent could not be sent, or the line's connection was lost.
-    TransportFailed,
+    /// The request last sent could not be sent, or the line's connection was lost; why, if that is known.
+    TransportFailed(Option<TransportFault>),
     /// A timer of [`Output::Timeout`] may be due.
     Timeout,
     /// Doubt about the registrar's table: ask for the bindings within a few seconds.
@@ -155,6 +158,8 @@ pub enum WaitReason {
     Unreachable {
         /// Attempts without an answer in a row.
         attempts: u32,
+        /// What is wrong with the way to it, if that is known.
+        fault: Option<TransportFault>,
     },
     /// The registrar answered that it can not serve now.
     Unavailable {
@@ -202,7 +207,8 @@ impl fmt::Display for WaitReason {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Spread => formatter.write_str("first registration is spread with those of other lines"),
-            Self::Unreachable { attempts } => {
+            Self::Unreachable { fault: Some(fault), .. } => fault.fmt(formatter),
+            Self::Unreachable { attempts, fault: None } => {
                 write!(formatter, "the registrar does not answer ({attempts} attempts)")
             }
             Self::Unavailable { status, retry_after_s: Some(wait_s) } => {

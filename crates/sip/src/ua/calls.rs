@@ -4,6 +4,8 @@ use std::time::Instant;
 
 use super::config::{OutgoingInvite, ReinviteAnswer, Route};
 use super::lines::Shutdown;
+use super::outgoing::Job;
+use super::resolver::Resolver;
 use super::{CommandRefused, DialogHandle, Key, UserAgent, token};
 use crate::dialog::{DialogPhase, DialogRecord, RecordRefused};
 use crate::invite::{
@@ -37,7 +39,7 @@ impl UserAgent {
     /// Places a call. `Progress`, `Answered`, `Rejected` or, after [`cancel`](Self::cancel), `Ended` follow.
     ///
     /// # Errors
-    /// `UnknownLine`, `Unreachable` (the target is no SIP URI), `Unprintable`, `ReservedHeader`, `ShuttingDown`.
+    /// `UnknownLine`, `Unreachable` (the target is no SIP URI, or a `sips:` one through a line without TLS), `Unprintable`, `ReservedHeader`, `ShuttingDown`.
     pub fn invite(&mut self, invite: OutgoingInvite, now: Instant) -> Result<DialogHandle, CommandRefused> {
         if self.shutdown != Shutdown::No {
             return Err(CommandRefused::ShuttingDown);
@@ -50,13 +52,16 @@ impl UserAgent {
             Route::Direct => (None, target.clone(), Transport::Udp),
             Route::Line(id) => {
                 let state = self.lines.get(id).ok_or(CommandRefused::UnknownLine)?;
+                if target.secure && state.transport != Transport::Tls {
+                    return Err(CommandRefused::Unreachable);
+                }
                 (Some(id.clone()), state.hop.clone(), state.transport)
             }
         };
-        let transport = hop.transport_param().and_then(Transport::from_name).unwrap_or(preferred);
+        let transport = Resolver::<Job>::transport(&hop, preferred);
         let remote = hop.host.ip().unwrap_or(std::net::Ipv4Addr::UNSPECIFIED.into());
         let place = std::net::SocketAddr::new(remote, 0);
-        let contact = self.contact_for(line.as_ref(), Flow::new(transport, place, place));
+        let contact = self.contact_for(line.as_ref(), Flow::new(transport, place, place), target.secure);
         let request = self.compose_invite(&invite, target, &contact);
         let handle = self.fresh_handle();
         let origin = SessionOrigin { handle, line: line.clone(), contact, flow: None, path: Path::Contact };
@@ -288,7 +293,10 @@ impl UserAgent {
         let handle = self.fresh_handle();
         let line =
             record.line.as_deref().map(super::LineId::new).filter(|line| self.lines.contains_key(line));
-        let contact = self.contact_for(line.as_ref(), flow);
+        // Nobody is proved by an address: the line knows whom its connection has to lead to.
+        let server = line.as_ref().and_then(|line| self.lines.get(line)?.flow?.server);
+        let flow = if flow.transport == Transport::Tls { Flow { server, ..flow } } else { flow };
+        let contact = self.contact_for(line.as_ref(), flow, false);
         let origin =
             SessionOrigin { handle, line: line.clone(), contact, flow: Some(flow), path: Path::Contact };
         let mut actions = Vec::new();

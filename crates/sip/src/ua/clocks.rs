@@ -27,6 +27,10 @@ impl<K: Ord + Clone> Clocks<K> {
         }
     }
 
+    pub(super) fn is_running(&self, name: &K) -> bool {
+        self.running.contains_key(name)
+    }
+
     pub(super) fn next(&self) -> Option<(Instant, &K)> {
         self.due.first().map(|(at, name)| (*at, name))
     }

@@ -6,7 +6,7 @@ use std::time::Instant;
 use super::event::{Event, LineId};
 use crate::message::Header;
 use crate::transaction::Timers;
-use crate::transport::{Flow, LocalAddress, Transport};
+use crate::transport::{Flow, LocalAddress, Transport, TransportFault};
 use crate::uri::Uri;
 
 /// How the user agent behaves.
@@ -148,9 +148,14 @@ pub enum Input<'a> {
         /// Its bytes.
         payload: &'a [u8],
     },
+    /// A stream is open: a peer's, or one that [`Output::Transmit`] asked for.
+    StreamOpened {
+        /// Which one.
+        flow: Flow,
+    },
     /// Some bytes of a stream.
     StreamData {
-        /// The connection, named by its transport and remote address; `local` is the address listened on.
+        /// The connection that [`Flow::connection`] names; `local` is the address listened on.
         flow: Flow,
         /// The bytes.
         payload: &'a [u8],
@@ -160,10 +165,12 @@ pub enum Input<'a> {
         /// Which one.
         flow: Flow,
     },
-    /// Something could not be sent: an ICMP error, a refused connection.
+    /// Something could not be sent: an ICMP error, a refused connection, a certificate that proves nothing.
     TransmitFailed {
         /// The path it should have taken.
         flow: Flow,
+        /// Why.
+        fault: TransportFault,
     },
     /// The resolver's answer, in order of preference; empty when there is none.
     Resolved {
@@ -179,7 +186,8 @@ pub enum Input<'a> {
 /// What the user agent wants.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Output {
-    /// Send these bytes; for a stream, connect to `flow.remote` when there is no connection.
+    /// Send these bytes; for a stream, connect to `flow.remote` when there is no connection, for TLS to nobody but the
+    /// server that `flow.server` names ([`UserAgent::server_name`](super::UserAgent::server_name)).
     Transmit {
         /// Where to.
         flow: Flow,

@@ -12,7 +12,7 @@ use crate::message::{HeaderName, Message, Method, Rejected, Request, Response, S
 use crate::registration;
 use crate::subscription;
 use crate::transaction::{ClientTransactionId, ServerTransactionId};
-use crate::transport::Flow;
+use crate::transport::{Flow, Transport};
 use crate::uri::Uri;
 
 /// When legs are too many, callers are asked to come back after this many seconds.
@@ -47,29 +47,27 @@ impl UserAgent {
     }
 
     pub(super) fn stream_data(&mut self, flow: Flow, payload: &[u8], now: Instant) {
-        let name = (flow.transport, flow.remote);
-        let mut framer = self.framers.remove(&name).unwrap_or_default();
-        framer.push(payload);
-        while let Some(frame) = framer.next() {
+        let name = flow.connection();
+        self.streams.entry(name).or_default().framer.push(payload);
+        while let Some(frame) = self.streams.get_mut(&name).and_then(|stream| stream.framer.next()) {
             match frame {
                 Ok(Frame::Message(message)) => self.message(message, flow, now),
                 Ok(Frame::Rejected(rejected)) => self.rejected(rejected, flow, now),
                 Ok(Frame::KeepAlivePing) => {
                     self.outputs.push_back(Output::Transmit { flow, payload: b"\r\n".to_vec() });
                 }
-                Ok(Frame::KeepAlivePong) => {}
+                Ok(Frame::KeepAlivePong) => self.ponged(flow, now),
                 Err(error) => {
                     if let Some(response) = error.response.filter(|_| self.trusts(flow)) {
                         self.transactions.send_stateless(&response, flow);
                     }
                     self.suspect(flow, Suspicion::BrokenStream, now);
                     self.settle(now);
+                    self.streams.remove(&name);
                     self.outputs.push_back(Output::CloseStream { flow });
-                    return;
                 }
             }
         }
-        self.framers.insert(name, framer);
     }
 
     fn trusts(&self, flow: Flow) -> bool {
@@ -172,7 +170,7 @@ impl UserAgent {
 
     /// Takes an INVITE outside any dialog that passed the general checks.
     fn invited(&mut self, to: ServerTransactionId, request: Request, flow: Flow, now: Instant) {
-        let (line, dialog) = match self.admit(&request) {
+        let (line, dialog) = match self.admit(&request, flow) {
             Ok(admitted) => admitted,
             Err(response) => return self.refuse(to, *response, now),
         };
@@ -189,7 +187,7 @@ impl UserAgent {
         let origin = SessionOrigin {
             handle,
             line: Some(line.clone()),
-            contact: self.contact_for(Some(&line), flow),
+            contact: self.contact_for(Some(&line), flow, request.uri.is_secure()),
             flow: Some(flow),
             path: path_back(&request, flow),
         };
@@ -233,7 +231,7 @@ impl UserAgent {
     }
 
     /// Finds the line that is called and makes the dialog, or gives the refusal.
-    fn admit(&mut self, request: &Request) -> Result<(LineId, Dialog), Box<Response>> {
+    fn admit(&mut self, request: &Request, flow: Flow) -> Result<(LineId, Dialog), Box<Response>> {
         let refusal = |status| Box::new(Response::reply_to(request, status));
         let key = InviteKey::of(request).ok_or_else(|| refusal(StatusCode::BAD_REQUEST))?;
         if self.invite_keys.contains_key(&key) {
@@ -244,6 +242,10 @@ impl UserAgent {
             Uri::Tel(_) | Uri::Other(_) => Vec::new(),
         };
         let line = self.users.get(&user).cloned().ok_or_else(|| refusal(StatusCode::NOT_FOUND))?;
+        let under_tls = self.lines.get(&line).is_some_and(|state| state.transport == Transport::Tls);
+        if under_tls && flow.transport != Transport::Tls {
+            return Err(refusal(StatusCode::FORBIDDEN));
+        }
         if self.sessions.len() >= self.config.max_legs || self.shutdown != Shutdown::No {
             let mut response = refusal(StatusCode::SERVICE_UNAVAILABLE);
             response.headers.set(HeaderName::RetryAfter, FULL_RETRY_AFTER_S.to_string());
@@ -335,9 +337,13 @@ impl UserAgent {
             ClientUse::Register(line) => {
                 let input = match silence {
                     Silence::TimedOut => registration::Input::TimedOut,
-                    Silence::TransportFailed => registration::Input::TransportFailed,
+                    Silence::TransportFailed => registration::Input::TransportFailed(self.fault.clone()),
                 };
                 self.drive_registration(&line, input, now);
+                let flow = self.lines.get(&line).and_then(|state| state.flow);
+                if let (Silence::TimedOut, Some(flow)) = (silence, flow) {
+                    self.give_up_stream(flow, now);
+                }
             }
             ClientUse::Subscribe(handle) => {
                 let input = match silence {

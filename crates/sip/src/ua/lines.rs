@@ -13,7 +13,7 @@ use crate::registration::{
     AddressLearning, Input, Neighbours, Output, Registration, RegistrationConfig, RegistrationState,
 };
 use crate::transaction::ClientTransactionId;
-use crate::transport::Transport;
+use crate::transport::{Flow, Transport};
 use crate::uri::{SipUri, Uri};
 
 /// How many lines of one server ask for their bindings often enough to see its restart.
@@ -51,6 +51,8 @@ pub(super) struct LineState {
     pub(super) transport: Transport,
     /// User part of its Contact; nobody can guess it.
     pub(super) user: String,
+    /// The path of the last REGISTER, or SUBSCRIBE of a line that only watches; none since its connection is over.
+    pub(super) flow: Option<Flow>,
     request: Option<ClientTransactionId>,
     probing: Probing,
 }
@@ -113,6 +115,7 @@ impl UserAgent {
                 hop: proxy.unwrap_or(server),
                 transport,
                 user,
+                flow: None,
                 request: None,
                 probing,
                 line,
@@ -180,6 +183,11 @@ impl UserAgent {
         self.lines.get(line).map(|state| state.registration.contact())
     }
 
+    /// Gives the path of a line's last REGISTER, as long as its connection lasts.
+    pub fn line_flow(&self, line: &LineId) -> Option<Flow> {
+        self.lines.get(line)?.flow
+    }
+
     /// Lists the lines.
     pub fn line_ids(&self) -> Vec<LineId> {
         let mut ids: Vec<LineId> = self.lines.keys().cloned().collect();
@@ -222,6 +230,10 @@ impl UserAgent {
             start_spread: spread,
             probe_interval: None,
             address_learning: match self.config.external_address {
+                // Nobody can open a stream to us: calls come along the connection that registers.
+                _ if transport.reliable() && !self.listens_for(transport) => {
+                    AddressLearning::FollowConnection
+                }
                 Some(_) => AddressLearning::Keep,
                 None => AddressLearning::FollowVia,
             },
@@ -246,8 +258,7 @@ impl UserAgent {
             };
             match state.registration.poll_output() {
                 Output::SendRequest(request) => {
-                    let preferred = state.transport;
-                    self.dispatch_by_route(*request, ClientUse::Register(line.clone()), preferred, now);
+                    self.dispatch_by_route(*request, ClientUse::Register(line.clone()), line, now);
                 }
                 Output::StateChanged(next) => self.registration_changed(line, next, now),
                 Output::Timeout { at, .. } => {
@@ -263,10 +274,11 @@ impl UserAgent {
     }
 
     /// Takes note of the transaction of a line's REGISTER and of where it went.
-    pub(super) fn register_sent(&mut self, line: &LineId, id: ClientTransactionId, remote: std::net::IpAddr) {
-        self.sources.add(line, remote);
+    pub(super) fn register_sent(&mut self, line: &LineId, id: ClientTransactionId, flow: Flow) {
+        self.sources.add(line, flow.remote.ip());
         if let Some(state) = self.lines.get_mut(line) {
             state.request = Some(id);
+            state.flow = Some(flow);
         }
     }
 
@@ -295,6 +307,7 @@ impl UserAgent {
             _ => {}
         }
         self.drive_registration(line, Input::Response(response), now);
+        self.hold(line, now);
     }
 
     fn registration_changed(&mut self, line: &LineId, next: RegistrationState, now: Instant) {
@@ -407,10 +420,10 @@ impl UserAgent {
     }
 }
 
-/// Reads `host` or `host:port` as a URI without a user.
+/// Reads `host` or `host:port` as a URI without a user. Under TLS too it is a `sip:` one with the transport, as phones
+/// write it: `sips:` would ask for TLS on each hop behind the PBX (RFC 5630 section 3.1.1), which few of them offer.
 fn host_uri(server: &str, transport: Transport) -> Result<SipUri, CommandRefused> {
-    let scheme = if transport == Transport::Tls { "sips" } else { "sip" };
-    let text = format!("{scheme}:{}", server.trim());
+    let text = format!("sip:{}", server.trim());
     match Uri::parse(text.as_bytes()) {
         Ok(Uri::Sip(uri)) if uri.user.is_none() => Ok(with_transport(uri, transport)),
         _ => Err(CommandRefused::Unreachable),
@@ -418,7 +431,7 @@ fn host_uri(server: &str, transport: Transport) -> Result<SipUri, CommandRefused
 }
 
 fn with_transport(mut uri: SipUri, transport: Transport) -> SipUri {
-    if transport == Transport::Tcp {
+    if transport.reliable() {
         uri.params.set("transport", Some(transport.as_param()));
     }
     uri

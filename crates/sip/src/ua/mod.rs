@@ -15,7 +15,9 @@ mod lines;
 mod outgoing;
 mod policy;
 mod resolver;
+mod servers;
 mod sources;
+mod streams;
 mod subscriptions;
 
 pub use config::{
@@ -29,7 +31,6 @@ pub use subscriptions::SubscriptionHandle;
 pub use crate::invite::{CommandRefused, DialogHandle, EndCause};
 
 use std::collections::{HashMap, VecDeque};
-use std::net::SocketAddr;
 use std::time::Instant;
 
 use rand_chacha::ChaCha12Rng;
@@ -40,17 +41,18 @@ use self::incoming::{InviteKey, Invited};
 use self::lines::{LineState, Shutdown};
 use self::outgoing::Job;
 use self::resolver::Resolver;
+use self::servers::Servers;
 use self::sources::Sources;
+use self::streams::Stream;
 use self::subscriptions::Subscribed;
 use crate::dialog::{DialogId, DialogPhase};
-use crate::frame::StreamFramer;
 use crate::invite::{Account, Action, Context, Purpose, Session, SessionClock, Settings, Silence};
 use crate::subscription;
 use crate::transaction::{
     ClientTransactionId, ServerTransactionId, TransactionConfig, TransactionId, TransactionLayer,
     TransactionOutput,
 };
-use crate::transport::Transport;
+use crate::transport::{Connection, Flow, ServerId, TransportFault};
 use crate::uri::Host;
 
 /// A timer of the user agent.
@@ -62,6 +64,8 @@ enum Clock {
     Registration(LineId),
     /// A subscription wants to be woken.
     Subscription(SubscriptionHandle),
+    /// An open stream, or a NAT's binding, is to be kept alive; or the answer to that is overdue.
+    KeepAlive(Flow),
     /// A line is stopped: its turn in the shut-down.
     Stop(LineId),
     /// A line that was removed is forgotten, whether its registrar answered or not.
@@ -85,8 +89,10 @@ pub struct UserAgent {
     settings: Settings,
     rng: ChaCha12Rng,
     transactions: TransactionLayer,
-    /// Streams by transport and remote address.
-    framers: HashMap<(Transport, SocketAddr), StreamFramer>,
+    streams: HashMap<Connection, Stream>,
+    servers: Servers,
+    /// Why the path does not work whose transactions are being told.
+    fault: Option<TransportFault>,
     lines: HashMap<LineId, LineState>,
     /// How many lines of a server watch it for the others.
     watchers: HashMap<String, usize>,
@@ -130,7 +136,9 @@ impl UserAgent {
             config,
             rng,
             transactions: TransactionLayer::new(transaction_config, layer_rng),
-            framers: HashMap::new(),
+            streams: HashMap::new(),
+            servers: Servers::default(),
+            fault: None,
             lines: HashMap::new(),
             watchers: HashMap::new(),
             users: HashMap::new(),
@@ -156,14 +164,11 @@ impl UserAgent {
         match input {
             Input::Datagram { flow, payload } => self.datagram(flow, payload, now),
             Input::StreamData { flow, payload } => self.stream_data(flow, payload, now),
-            Input::StreamClosed { flow } => {
-                self.framers.remove(&(flow.transport, flow.remote));
-                self.transactions.transport_failed(flow, now);
-            }
-            Input::TransmitFailed { flow } => {
-                self.framers.remove(&(flow.transport, flow.remote));
+            Input::StreamOpened { flow } => self.stream_opened(flow),
+            Input::StreamClosed { flow } => self.path_failed(flow, TransportFault::Closed, now),
+            Input::TransmitFailed { flow, fault } => {
                 self.resolver.demote(flow.remote);
-                self.transactions.transport_failed(flow, now);
+                self.path_failed(flow, fault, now);
             }
             Input::Resolved { id, addresses } => self.resolved(id, &addresses, now),
             Input::Timeout => self.tick(now),
@@ -190,6 +195,11 @@ impl UserAgent {
     /// Replaces the configured known peers.
     pub fn set_known_sources(&mut self, addresses: &[std::net::IpAddr]) {
         self.sources.configure(addresses);
+    }
+
+    /// Gives the host that a TLS connection to this server has to prove to lead to (RFC 5922 section 7.1).
+    pub fn server_name(&self, server: ServerId) -> Option<&Host> {
+        self.servers.name(server)
     }
 
     /// Counts legs that still live, those whose BYE is not answered yet and those that wait for late forks included.
@@ -227,6 +237,7 @@ impl UserAgent {
                 Clock::Subscription(handle) => {
                     self.drive_subscription(handle, subscription::Input::Timeout, now);
                 }
+                Clock::KeepAlive(flow) => self.keep_alive(flow, now),
                 Clock::Stop(line) => self.stop_line(&line, now),
                 Clock::Forget(line) => self.forget_line(&line),
                 Clock::GiveUp => self.finish_shutdown(),
@@ -354,6 +365,7 @@ impl Clock {
             Self::Session(_, clock) => clock.name(),
             Self::Registration(_) => "registration",
             Self::Subscription(_) => "subscription",
+            Self::KeepAlive(_) => "keep-alive",
             Self::Stop(_) => "line to stop",
             Self::Forget(_) => "line to forget",
             Self::GiveUp => "shut-down overdue",

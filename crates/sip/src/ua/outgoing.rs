@@ -5,6 +5,7 @@ use std::time::Instant;
 
 use super::config::ResolveId;
 use super::event::{Event, LineId};
+use super::lines::LineState;
 use super::resolver::{Resolver, Whereabouts};
 use super::{ClientUse, Clock, DialogHandle, Output, UserAgent};
 use crate::invite::{Action, Path, Purpose};
@@ -86,17 +87,27 @@ impl UserAgent {
         };
         let origin = session.origin.clone();
         let line = origin.line.as_ref().and_then(|line| self.lines.get(line));
-        let preferred = origin
-            .flow
-            .map_or_else(|| line.map_or(Transport::Udp, |line| line.transport), |flow| flow.transport);
+        let known = self.known_way(origin.flow, line);
+        let preferred =
+            known.map_or_else(|| line.map_or(Transport::Udp, |line| line.transport), |flow| flow.transport);
         let routed = request.headers.contains(&HeaderName::Route);
         let invites = matches!(kind, JobKind::Transaction(ClientUse::Session(_, Purpose::Invite)));
         let own_way = invites.then(|| line.map(|line| line.hop.clone())).flatten();
-        let job = Job { request, kind, preferred, fallback: origin.flow };
-        match (origin.flow, own_way.as_ref().or(hop)) {
+        let job = Job { request, kind, preferred, fallback: known };
+        match (known, own_way.as_ref().or(hop)) {
             (Some(flow), None) => self.transmit(job, flow, now),
             (Some(flow), Some(_)) if origin.path == Path::Back && !routed => self.transmit(job, flow, now),
             (_, hop) => self.dispatch(job, hop, now),
+        }
+    }
+
+    /// Gives the way that a leg's requests took so far, or that of its line when the connection is no more.
+    fn known_way(&self, origin: Option<Flow>, line: Option<&LineState>) -> Option<Flow> {
+        let is_open = |flow: &Flow| self.streams.contains_key(&flow.connection());
+        let of_line = || line?.flow.filter(|flow| flow.transport.reliable() && is_open(flow));
+        match origin {
+            Some(flow) if flow.transport.reliable() && !is_open(&flow) => of_line().or(Some(flow)),
+            origin => origin,
         }
     }
 
@@ -105,14 +116,17 @@ impl UserAgent {
         &mut self,
         request: Request,
         purpose: ClientUse,
-        preferred: Transport,
+        line: &LineId,
         now: Instant,
     ) {
+        let Some(state) = self.lines.get(line) else { return };
+        let preferred = state.transport;
+        let fallback = state.flow.filter(|flow| flow.transport.reliable());
         let route = request.headers.routes().ok().and_then(|routes| routes.into_iter().next());
         let hop = route.map_or_else(|| request.uri.clone(), |route| route.uri);
         let kind = JobKind::Transaction(purpose);
         match hop.as_sip() {
-            Some(hop) => self.dispatch(Job { request, kind, preferred, fallback: None }, Some(hop), now),
+            Some(hop) => self.dispatch(Job { request, kind, preferred, fallback }, Some(hop), now),
             None => self.undeliverable(kind),
         }
     }
@@ -124,8 +138,15 @@ impl UserAgent {
             return self.undeliverable(job.kind);
         };
         let transport = Resolver::<Job>::transport(&target, job.preferred);
+        if job.preferred == Transport::Tls && transport != Transport::Tls {
+            // What goes under TLS never leaves in clear: by the connection there is, or not at all.
+            return match job.fallback {
+                Some(flow) if flow.transport == Transport::Tls => self.transmit(job, flow, now),
+                _ => self.undeliverable(job.kind),
+            };
+        }
         match self.resolver.find(&target, job.preferred, now) {
-            Whereabouts::At(remote) => self.send_to(job, transport, remote, now),
+            Whereabouts::At(remote) => self.send_to(job, transport, remote, &target.host, now),
             Whereabouts::Unknown(hop) => {
                 let (host, port) = (hop.host.clone(), hop.port);
                 if let Some(id) = self.resolver.wait(hop, job) {
@@ -141,7 +162,9 @@ impl UserAgent {
         };
         for job in jobs {
             match (addresses.first(), job.fallback) {
-                (Some(remote), _) => self.send_to(job, hop.transport, *remote, now),
+                (Some(remote), _) => {
+                    self.send_to(job, hop.transport, *remote, &Host::Name(hop.host.clone()), now);
+                }
                 (None, Some(flow)) => self.transmit(job, flow, now),
                 (None, None) => {
                     self.undeliverable(job.kind);
@@ -153,19 +176,26 @@ impl UserAgent {
         }
     }
 
-    fn send_to(&mut self, job: Job, transport: Transport, remote: SocketAddr, now: Instant) {
+    fn send_to(&mut self, job: Job, transport: Transport, remote: SocketAddr, host: &Host, now: Instant) {
         // An open connection to the same host is used again (RFC 5923).
         let open = job.fallback.filter(|flow| {
             transport.reliable()
                 && flow.transport == transport
                 && flow.remote.ip() == remote.ip()
-                && self.framers.contains_key(&(flow.transport, flow.remote))
+                && self.streams.contains_key(&flow.connection())
         });
-        let flow =
-            open.or_else(|| Some(Flow::new(transport, self.local_for(transport, remote.ip())?, remote)));
-        match flow {
+        match open.or_else(|| self.fresh_way(transport, remote, host)) {
             Some(flow) => self.transmit(job, flow, now),
             None => self.undeliverable(job.kind),
+        }
+    }
+
+    /// Names the path to an address; under TLS the host whose address it is has to be there (RFC 5922 section 7.1).
+    fn fresh_way(&mut self, transport: Transport, remote: SocketAddr, host: &Host) -> Option<Flow> {
+        let flow = Flow::new(transport, self.local_for(transport, remote.ip())?, remote);
+        match transport {
+            Transport::Udp | Transport::Tcp => Some(flow),
+            Transport::Tls => Some(Flow { server: Some(self.servers.id(host)?), ..flow }),
         }
     }
 
@@ -174,7 +204,7 @@ impl UserAgent {
             JobKind::Transaction(purpose) => {
                 let id = self.transactions.send_request(job.request, flow, now);
                 match &purpose {
-                    ClientUse::Register(line) => self.register_sent(line, id, flow.remote.ip()),
+                    ClientUse::Register(line) => self.register_sent(line, id, flow),
                     ClientUse::Subscribe(handle) => self.subscribe_sent(*handle, id, flow),
                     ClientUse::Session(handle, sent) => {
                         let Some(session) = self.sessions.get_mut(handle) else {
@@ -205,8 +235,24 @@ impl UserAgent {
         }
     }
 
-    /// Chooses which of our addresses speaks to a peer.
+    /// Chooses which of our addresses speaks to a peer. A stream can be opened where none is listened for: then an
+    /// address of ours is named with the port that is usual.
     pub(super) fn local_for(&self, transport: Transport, remote: IpAddr) -> Option<SocketAddr> {
+        let listens = self.listening_for(transport, remote);
+        let elsewhere = || {
+            let others = [Transport::Udp, Transport::Tcp].into_iter();
+            let own = others.filter_map(|other| self.listening_for(other, remote)).next()?;
+            Some(SocketAddr::new(own.ip(), transport.default_port()))
+        };
+        listens.or_else(|| elsewhere().filter(|_| transport.reliable()))
+    }
+
+    /// Tells whether peers can open a stream of this kind to us.
+    pub(super) fn listens_for(&self, transport: Transport) -> bool {
+        self.config.local_addresses.iter().any(|local| local.transport == transport)
+    }
+
+    fn listening_for(&self, transport: Transport, remote: IpAddr) -> Option<SocketAddr> {
         let fitting = |local: IpAddr| local.is_ipv4() == remote.is_ipv4();
         let candidates = || {
             self.config
@@ -232,18 +278,17 @@ impl UserAgent {
             .or_else(first);
         let ip = self.config.external_address.or(local.map(|local| local.ip()));
         let mut uri = SipUri::new(ip.map_or_else(|| Host::Name("invalid".to_owned()), Host::from));
-        uri.secure = transport == Transport::Tls;
         uri.port = local.map(|local| local.port());
-        if transport == Transport::Tcp {
-            uri.params.set("transport", Some("tcp"));
+        if transport.reliable() {
+            uri.params.set("transport", Some(transport.as_param()));
         }
         uri
     }
 
-    /// Gives the Contact of a dialog along `flow`.
-    pub(super) fn contact_for(&self, line: Option<&LineId>, flow: Flow) -> String {
+    /// Gives the Contact of a dialog along `flow`; a `sips:` one for a request to such a URI (RFC 3261 section 8.1.1.8).
+    pub(super) fn contact_for(&self, line: Option<&LineId>, flow: Flow, secure: bool) -> String {
         let state = line.and_then(|line| self.lines.get(line));
-        let uri = match state {
+        let mut uri = match state {
             // As it is registered: perhaps at a public address that the registrar showed us.
             Some(state) if state.transport == flow.transport => state.registration.contact().clone(),
             _ => {
@@ -252,6 +297,10 @@ impl UserAgent {
                 uri
             }
         };
+        if secure {
+            uri.secure = true;
+            uri.params.remove("transport");
+        }
         format!("<{uri}>")
     }
 }

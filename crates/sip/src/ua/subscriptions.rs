@@ -104,7 +104,6 @@ impl UserAgent {
             return None;
         };
         let result = work(&mut subscribed.machine, line.registration.digest_mut());
-        let preferred = line.transport;
         let mut requests = Vec::new();
         loop {
             match subscribed.machine.poll_output() {
@@ -120,11 +119,12 @@ impl UserAgent {
             self.subscription_ended(&subscribed.line);
             return Some(result);
         }
+        let id = subscribed.line.clone();
         subscribed.name = subscribed.machine.dialog_id().half();
         self.subscription_names.insert(subscribed.name.clone(), handle);
         self.subscriptions.insert(handle, subscribed);
         for request in requests {
-            self.dispatch_by_route(request, ClientUse::Subscribe(handle), preferred, now);
+            self.dispatch_by_route(request, ClientUse::Subscribe(handle), &id, now);
         }
         Some(result)
     }

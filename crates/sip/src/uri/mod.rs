@@ -45,6 +45,12 @@ pub struct OtherUri {
 }
 
 impl Uri {
+    /// Tells whether it is a `sips:` URI.
+    #[must_use]
+    pub fn is_secure(&self) -> bool {
+        matches!(self, Self::Sip(uri) if uri.secure)
+    }
+
     /// Reads a URI. Bytes that are not UTF-8 are taken as their escapes.
     ///
     /// # Errors

@@ -280,7 +280,7 @@ export interface MissedItem {
   interaction_id: string;
 }
 
-export type Transport = 'udp' | 'tcp';
+export type Transport = 'udp' | 'tcp' | 'tls';
 export type DialFormat = 'plus' | 'e164' | 'national' | 'as_typed';
 export type LineStanding = 'registered' | 'trying' | 'failed';
 
