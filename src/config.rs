@@ -508,6 +508,7 @@ mod tests {
             ("[sip]\ntls_client_key = \"k.pem\"", "sip.tls_client_cert"),
             ("[sip]\ntls_client_cert = \"c.pem\"", "sip.tls_client_key"),
             ("[sip]\ntls_roots = \"\"", "sip.tls_roots"),
+            ("[sip]\ndns = [\"192.0.2.53\"]", "sip.dns"),
             ("[sip]\ntls_pins = [\"BA:78\"]", "sip.tls_pins"),
             ("[media]\nport_min = 7", "media.port_min"),
             ("[media]\nport_max = 40000", "media.port_max"),

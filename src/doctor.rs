@@ -12,7 +12,6 @@ mod said;
 mod session;
 
 use std::net::IpAddr;
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use linecard_sip::registration::{FailureReason, RegistrationState, WaitReason};
@@ -28,7 +27,7 @@ pub(crate) use report::{Report, step_text, verdict_text};
 use session::Session;
 
 use crate::trouble::Trouble;
-use crate::wire::Trust;
+use crate::wire::Equipment;
 
 /// How long a registration may take over one transport: six datagrams are sent in that time.
 const REGISTER_WITHIN: Duration = Duration::from_secs(12);
@@ -42,8 +41,8 @@ pub(crate) struct Patient {
     pub(crate) own_contact: Option<String>,
     /// The address that peers are told, behind a NAT.
     pub(crate) external_address: Option<IpAddr>,
-    /// Whom TLS connections trust.
-    pub(crate) trust: Arc<Trust>,
+    /// What is needed to reach the PBX.
+    pub(crate) equipment: Equipment,
 }
 
 impl Patient {

@@ -271,10 +271,7 @@ impl Reactor {
                     self.parts.wire.transmit(flow, payload, server);
                 }
                 ua::Output::CloseStream { flow } => self.parts.wire.close_stream(flow),
-                ua::Output::Resolve { id, host, port, transport } => {
-                    let port = port.unwrap_or_else(|| transport.default_port());
-                    self.parts.wire.resolve(id, host, port);
-                }
+                ua::Output::Resolve { id, question } => self.parts.wire.resolve(id, question),
                 ua::Output::Event(event) => self.sip_event(event),
                 ua::Output::Timeout { at, .. } => {
                     self.agent_at = Some(at);

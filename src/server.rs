@@ -35,7 +35,7 @@ use crate::media::{Losses, Media, RelayOptions, Srtp};
 use crate::reactor::{Parts, Queues, Reactor, Settings};
 use crate::recorder::{RecordingStore, Recovered};
 use crate::tls::{CertificateFiles, own_names};
-use crate::wire::{Security, Wire};
+use crate::wire::{Equipment, Wire};
 use crate::{chance, translate};
 
 /// Datagrams and bytes of streams that wait for the reactor.
@@ -87,7 +87,7 @@ pub async fn run(
         // Before anything is made: a wrong path leaves no trace.
         files.load()?;
     }
-    let security = Security::load(&config)?;
+    let equipment = Equipment::load(&config)?;
     let _lock = lock_whole(folder)?;
     let store = Store::open(&config.database_url()).await?;
     let numbering = store.take_numbering(&uuid::Uuid::now_v7().simple().to_string()).await?;
@@ -97,7 +97,7 @@ pub async fn run(
         .await
         .map_err(|error| in_use("server.http", config.server.http, &error))?;
     let (arrived, arrivals) = mpsc::channel(ARRIVALS_MAX);
-    let wire = Wire::open(&config.sip.listeners()?, &security, arrived)
+    let wire = Wire::open(&config.sip.listeners()?, &equipment, arrived)
         .await
         .map_err(|(address, error)| in_use("sip.listen", address, &error))?;
     let recordings = open_recordings(&config)?;
@@ -133,7 +133,7 @@ pub async fn run(
     };
     let queues = Queues { arrivals, media: media_events, notices, commands: asked };
     let (audit, audit_writer) = AuditWriter::start(store.clone(), &folder.join("spool"))?;
-    let doctor = Consulting::start(config.sip.external_address()?, security.trust);
+    let doctor = Consulting::start(config.sip.external_address()?, equipment);
     let app = web_app(&config, &store, Doors { reactor: Door::new(commands), audit, doctor }, epoch)?;
     let http = serve_http(&config, certificate, listener, app, started)?;
     let forgetting = tokio::spawn(forget(store.clone(), config.events.retention_days));

@@ -2,6 +2,7 @@
 //!
 //! Moves bytes between the network and the reactor's queue; what they mean is the user agent's.
 
+mod names;
 mod secure;
 mod streams;
 
@@ -9,24 +10,22 @@ use std::collections::{HashMap, HashSet};
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket as StdUdpSocket};
 use std::sync::Arc;
-use std::time::Duration;
 
 use linecard_sip::transport::{Connection, Flow, LocalAddress, Transport, TransportFault};
-use linecard_sip::ua::{Input, ResolveId};
+use linecard_sip::ua::{Answer, Input, Question, ResolveId};
 use linecard_sip::uri::Host;
 use tokio::net::{TcpSocket, UdpSocket};
 use tokio::sync::mpsc;
-use tokio::time::timeout;
 
-pub(crate) use secure::{Security, Trust};
+pub(crate) use names::Names;
+pub(crate) use secure::Trust;
 use streams::{Door, Link};
 
-use crate::config::ListenTransport;
+use crate::config::{Config, ConfigError, ListenTransport};
+use crate::tls::{CertificateFiles, Served};
 
 /// The largest datagram.
 const DATAGRAM_MAX: usize = 65_535;
-/// How long the resolver may take.
-const RESOLVE_WITHIN: Duration = Duration::from_secs(5);
 /// Streams that peers may have open at once.
 const STREAMS_MAX: usize = 2_048;
 
@@ -43,8 +42,8 @@ pub(crate) enum Arrival {
     StreamClosed { flow: Flow, serial: u64, fault: Option<TransportFault> },
     /// Something could not be sent, or the stream for it not be opened.
     TransmitFailed { flow: Flow, serial: Option<u64>, fault: TransportFault },
-    /// The resolver answered.
-    Resolved { id: ResolveId, addresses: Vec<SocketAddr> },
+    /// The DNS answered.
+    Resolved { id: ResolveId, answer: Answer },
 }
 
 impl Arrival {
@@ -59,8 +58,38 @@ impl Arrival {
             | Self::TransmitFailed { flow, fault, .. } => {
                 Input::TransmitFailed { flow: *flow, fault: fault.clone() }
             }
-            Self::Resolved { id, addresses } => Input::Resolved { id: *id, addresses: addresses.clone() },
+            Self::Resolved { id, answer } => Input::Resolved { id: *id, answer: answer.clone() },
         }
+    }
+}
+
+/// What the sockets need beside addresses.
+#[derive(Debug, Clone)]
+pub(crate) struct Equipment {
+    /// Whom TLS connections trust.
+    pub(crate) trust: Arc<Trust>,
+    /// What the `tls://` sockets serve, as of now; none when there are none.
+    pub(crate) served: Option<Served>,
+    /// The way to the DNS.
+    pub(crate) names: Names,
+}
+
+impl Equipment {
+    /// Reads what `[sip]` names, and goes on reading the certificate that is served.
+    ///
+    /// # Errors
+    /// A file or a value that cannot be used, by its key.
+    pub(crate) fn load(config: &Config) -> Result<Self, ConfigError> {
+        let served = CertificateFiles::of_sip(config).map(CertificateFiles::serve).transpose()?;
+        Ok(Self { served, ..Self::to_ask_with(config)? })
+    }
+
+    /// Reads what is needed to reach a PBX without being reached.
+    ///
+    /// # Errors
+    /// As [`Equipment::load`].
+    pub(crate) fn to_ask_with(config: &Config) -> Result<Self, ConfigError> {
+        Ok(Self { trust: Trust::load(config)?, served: None, names: Names::load(config)? })
     }
 }
 
@@ -73,17 +102,18 @@ pub(crate) struct Wire {
     /// Addresses that the configuration names: streams that are opened here leave from them.
     chosen: HashSet<IpAddr>,
     trust: Arc<Trust>,
+    names: Names,
     arrivals: mpsc::Sender<Arrival>,
 }
 
 impl Wire {
-    /// Opens the sockets and starts to read them into `arrivals`; `security` has what the `tls://` ones serve.
+    /// Opens the sockets and starts to read them into `arrivals`; `equipment` has what they need beside addresses.
     ///
     /// # Errors
     /// The address that cannot be listened on, with the system's reason.
     pub(crate) async fn open(
         listeners: &[(ListenTransport, SocketAddr)],
-        security: &Security,
+        equipment: &Equipment,
         arrivals: mpsc::Sender<Arrival>,
     ) -> Result<Self, (SocketAddr, io::Error)> {
         let chosen = listeners.iter().map(|(_, address)| address.ip()).filter(|ip| !ip.is_unspecified());
@@ -92,11 +122,12 @@ impl Wire {
             streams: HashMap::new(),
             local_addresses: Vec::new(),
             chosen: chosen.collect(),
-            trust: Arc::clone(&security.trust),
+            trust: Arc::clone(&equipment.trust),
+            names: equipment.names.clone(),
             arrivals,
         };
         for (transport, address) in listeners {
-            let opened = match (transport, &security.served) {
+            let opened = match (transport, &equipment.served) {
                 (ListenTransport::Udp, _) => wire.open_datagrams(*address).await,
                 (ListenTransport::Tcp, _) => wire.open_streams(*address, Door::Plain),
                 (ListenTransport::Tls, Some(served)) => {
@@ -155,16 +186,12 @@ impl Wire {
         self.streams.remove(&flow.connection());
     }
 
-    /// Asks the resolver; the answer comes as `Arrival::Resolved`, empty when there is none.
-    pub(crate) fn resolve(&self, id: ResolveId, host: String, port: u16) {
-        let arrivals = self.arrivals.clone();
+    /// Asks the DNS; the answer comes as `Arrival::Resolved`.
+    pub(crate) fn resolve(&self, id: ResolveId, question: Question) {
+        let (names, arrivals) = (self.names.clone(), self.arrivals.clone());
         tokio::spawn(async move {
-            let found = timeout(RESOLVE_WITHIN, tokio::net::lookup_host((host.as_str(), port))).await;
-            let addresses = match found {
-                Ok(Ok(addresses)) => addresses.collect(),
-                Ok(Err(_)) | Err(_) => Vec::new(),
-            };
-            let _ = arrivals.send(Arrival::Resolved { id, addresses }).await;
+            let answer = names.ask(&question).await;
+            let _ = arrivals.send(Arrival::Resolved { id, answer }).await;
         });
     }
 

@@ -9,7 +9,7 @@ use tokio::sync::mpsc;
 use super::{CliError, Ended};
 use crate::config::Config;
 use crate::doctor::{self, Patient, Report};
-use crate::wire::Trust;
+use crate::wire::Equipment;
 
 /// Findings that wait for the terminal.
 const FINDINGS_MAX: usize = 64;
@@ -80,7 +80,7 @@ pub(crate) async fn examine(config: &Config, asked: Asked) -> Result<Ended, CliE
         account,
         own_contact: None,
         external_address: config.sip.external_address()?,
-        trust: Trust::load(config)?,
+        equipment: Equipment::to_ask_with(config)?,
     };
     let (findings, told) = mpsc::channel(FINDINGS_MAX);
     let (examined, report) =

@@ -23,6 +23,8 @@ pub struct SipConfig {
     pub trusted: Vec<String>,
     /// What a request from anybody else gets.
     pub unknown_sources: UnknownSources,
+    /// The DNS servers that PBXes' names are asked of, each `address:port`; empty for the system's.
+    pub dns: Vec<String>,
     /// The authorities that may vouch for a PBX: `system`, or the path of their certificates in PEM.
     pub tls_roots: String,
     /// SHA-256 of certificates that are accepted whoever vouches for them: those of PBXes that signed their own.
@@ -74,6 +76,7 @@ impl Default for SipConfig {
             external_address: String::new(),
             trusted: Vec::new(),
             unknown_sources: UnknownSources::Drop,
+            dns: Vec::new(),
             tls_roots: SYSTEM_ROOTS.into(),
             tls_pins: Vec::new(),
             tls_client_cert: PathBuf::new(),
@@ -111,6 +114,20 @@ impl SipConfig {
         }
     }
 
+    /// Returns the DNS servers to ask; none for the system's.
+    ///
+    /// # Errors
+    /// An entry that is no address with a port.
+    pub fn dns_servers(&self) -> Result<Vec<SocketAddr>, ConfigError> {
+        let read = |entry: &String| {
+            entry.parse().map_err(|_| {
+                let advice = "write an address with a port, such as \"192.0.2.53:53\"";
+                ConfigError::new("sip.dns", format!("{entry:?} is no DNS server; {advice}"))
+            })
+        };
+        self.dns.iter().map(read).collect()
+    }
+
     /// Returns who may vouch for a PBX.
     #[must_use]
     pub fn roots(&self) -> TlsRoots<'_> {
@@ -142,6 +159,7 @@ impl SipConfig {
             return Err(ConfigError::new("sip.listen", advice));
         }
         self.external_address()?;
+        self.dns_servers()?;
         self.pins()?;
         if self.tls_roots.is_empty() {
             let advice = "nobody could vouch for a PBX; write \"system\", or the path of certificates in PEM";

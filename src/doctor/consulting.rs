@@ -11,7 +11,7 @@ use tokio::time::timeout;
 use super::said::Said;
 use super::{Patient, examine};
 use crate::directory::contact_user;
-use crate::wire::Trust;
+use crate::wire::Equipment;
 
 /// Looks at a time.
 const LOOKS_MAX: usize = 4;
@@ -25,15 +25,15 @@ pub(crate) struct Consulting;
 
 impl Consulting {
     /// Starts it and returns the door to it; it ends with the door.
-    pub(crate) fn start(external_address: Option<IpAddr>, trust: Arc<Trust>) -> Doctor {
+    pub(crate) fn start(external_address: Option<IpAddr>, equipment: Equipment) -> Doctor {
         let (orders, mut asked) = mpsc::channel::<LookOrder>(WAITING_MAX);
         tokio::spawn(async move {
             let places = Arc::new(Semaphore::new(LOOKS_MAX));
             while let Ok(place) = Arc::clone(&places).acquire_owned().await {
                 let Some(order) = asked.recv().await else { return };
-                let trust = Arc::clone(&trust);
+                let equipment = Equipment { served: None, ..equipment.clone() };
                 tokio::spawn(async move {
-                    look(order, external_address, trust).await;
+                    look(order, external_address, equipment).await;
                     drop(place);
                 });
             }
@@ -45,10 +45,10 @@ impl Consulting {
 async fn look(
     LookOrder { account, findings }: LookOrder,
     external_address: Option<IpAddr>,
-    trust: Arc<Trust>,
+    equipment: Equipment,
 ) {
     let own_contact = account.line.map(|line| contact_user(line, &account.password));
-    let patient = Patient { account, own_contact, external_address, trust };
+    let patient = Patient { account, own_contact, external_address, equipment };
     let looked = timeout(LOOK_WITHIN, examine(&patient, findings.clone())).await;
     let advice = "try again, and look into Linecard's log";
     let fault = match looked {

@@ -5,10 +5,11 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::time::Duration;
 
 use linecard_sip::transport::{Transport, TransportFault};
+use linecard_sip::ua::{Question, Records};
 use linecard_sip::uri::{Host, Uri};
 use linecard_store::lines::LineTransport;
 use linecard_web::doctor::{Step, StepName};
-use tokio::net::{TcpStream, UdpSocket, lookup_host};
+use tokio::net::{TcpStream, UdpSocket};
 use tokio::time::timeout;
 
 use super::Patient;
@@ -16,6 +17,7 @@ use super::chart::Chart;
 use super::said::Said;
 use crate::tls::Fingerprint;
 use crate::trouble::Trouble;
+use crate::wire::Names;
 
 /// How long the resolver and a TCP connection may take.
 const REACH_WITHIN: Duration = Duration::from_secs(5);
@@ -76,9 +78,14 @@ pub(super) async fn resolve(patient: &Patient, chart: &mut Chart) -> Option<Serv
         return Some(Server { host, port, address: SocketAddr::new(ip, port_wanted), next });
     }
     let name = next.to_string();
-    let found = timeout(REACH_WITHIN, lookup_host((name.as_str(), port_wanted))).await;
-    let addresses: Vec<SocketAddr> =
-        found.map_or_else(|_| Vec::new(), |found| found.into_iter().flatten().collect());
+    let names = &patient.equipment.names;
+    let service = if next_port.is_none() { service(names, &name, account.transport).await } else { None };
+    let (host_there, port_there) = service.unwrap_or((name.clone(), port_wanted));
+    let found = names.ask(&Question::Addresses(host_there)).await.records;
+    let addresses: Vec<SocketAddr> = match found {
+        Records::Addresses(found) => found.into_iter().map(|ip| SocketAddr::new(ip, port_there)).collect(),
+        Records::Naptr(_) | Records::Srv(_) => Vec::new(),
+    };
     let Some(address) = addresses.first().copied() else {
         let said = Said::from(Trouble::no_address(&name)).blames(field);
         chart.step(said.bad(StepName::Resolve)).await;
@@ -96,6 +103,25 @@ pub(super) async fn resolve(patient: &Patient, chart: &mut Chart) -> Option<Serv
     Some(Server { host, port, address, next })
 }
 
+/// Where a domain says that its best SIP service is (RFC 2782).
+async fn service(names: &Names, domain: &str, wanted: Option<LineTransport>) -> Option<(String, u16)> {
+    let services: &[&str] = match wanted {
+        None => &["_sip._udp", "_sip._tcp"],
+        Some(LineTransport::Udp) => &["_sip._udp"],
+        Some(LineTransport::Tcp) => &["_sip._tcp"],
+        Some(LineTransport::Tls) => &["_sips._tcp"],
+    };
+    for service in services {
+        let answer = names.ask(&Question::Srv(format!("{service}.{domain}"))).await;
+        let Records::Srv(records) = answer.records else { continue };
+        let best = records.into_iter().filter(|record| record.target != ".");
+        if let Some(best) = best.min_by_key(|record| record.priority) {
+            return Some((best.target.trim_end_matches('.').to_owned(), best.port));
+        }
+    }
+    None
+}
+
 fn place(server: &str) -> Option<(Host, Option<u16>)> {
     let uri = Uri::parse(format!("sip:{server}").as_bytes()).ok()?;
     uri.as_sip().map(|uri| (uri.host.clone(), uri.port))
@@ -106,7 +132,7 @@ pub(super) async fn knock(server: &Server, patient: &Patient, chart: &mut Chart)
     let address = server.address;
     let wanted = patient.account.transport;
     if wanted == Some(LineTransport::Tls) {
-        let knocked = timeout(REACH_WITHIN, patient.trust.knock(address, &server.next)).await;
+        let knocked = timeout(REACH_WITHIN, patient.equipment.trust.knock(address, &server.next)).await;
         let knocked = knocked.unwrap_or(Err(TransportFault::NotTls));
         let tls_open = knocked.is_ok();
         chart.step(tls_step(address, knocked)).await;

@@ -2,7 +2,6 @@
 
 use std::collections::{BTreeSet, HashMap};
 use std::net::{SocketAddr, UdpSocket};
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use linecard_sip::dialog_info::DialogInfo;
@@ -23,7 +22,7 @@ use super::reach::Server;
 use super::{Account, Patient};
 use crate::chance;
 use crate::config::ListenTransport;
-use crate::wire::{Arrival, Security, Wire};
+use crate::wire::{Arrival, Wire};
 
 /// The expiry asked for, in seconds: a forgotten binding of the doctor's harms nobody for long.
 const EXPIRES_S: u32 = 60;
@@ -103,10 +102,9 @@ impl Session {
         let local = SocketAddr::new(own_address_towards(server.address)?, 0);
         let (arrived, arrivals) = mpsc::channel(ARRIVALS_MAX);
         let listeners = [(ListenTransport::Udp, local), (ListenTransport::Tcp, local)];
-        let wire =
-            Wire::open(&listeners, &Security { trust: Arc::clone(&patient.trust), served: None }, arrived)
-                .await
-                .map_err(|(address, error)| anyhow::anyhow!("no socket at {address}: {error}"))?;
+        let wire = Wire::open(&listeners, &patient.equipment, arrived)
+            .await
+            .map_err(|(address, error)| anyhow::anyhow!("no socket at {address}: {error}"))?;
         let own = wire.local_addresses().iter().find(|own| own.transport == transport);
         let own = own.map_or(SocketAddr::new(local.ip(), transport.default_port()), |own| own.addr);
         let config = UserAgentConfig {
@@ -372,9 +370,7 @@ impl Session {
             match self.agent.poll_output() {
                 Output::Transmit { flow, payload } => self.transmit(flow, payload),
                 Output::CloseStream { flow } => self.wire.close_stream(flow),
-                Output::Resolve { id, host, port, transport } => {
-                    self.wire.resolve(id, host, port.unwrap_or_else(|| transport.default_port()));
-                }
+                Output::Resolve { id, question } => self.wire.resolve(id, question),
                 Output::Event(Event::RegistrationChanged { state, .. }) => self.state = state,
                 Output::Event(Event::ShutDown) => self.over = true,
                 Output::Event(Event::SubscriptionChanged { state, .. }) => self.subscription_changed(state),

@@ -24,27 +24,7 @@ use tokio_rustls::rustls::{
 };
 
 use crate::config::{Config, ConfigError, TlsRoots};
-use crate::tls::{CertificateFiles, Fingerprint, Served};
-
-/// What TLS needs on both sides.
-#[derive(Debug)]
-pub(crate) struct Security {
-    /// Towards PBXes.
-    pub(crate) trust: Arc<Trust>,
-    /// What the `tls://` sockets serve, as of now; none when there are none.
-    pub(crate) served: Option<Served>,
-}
-
-impl Security {
-    /// Reads what `[sip]` names, and goes on reading the certificate that is served.
-    ///
-    /// # Errors
-    /// As [`Trust::load`].
-    pub(crate) fn load(config: &Config) -> Result<Self, ConfigError> {
-        let served = CertificateFiles::of_sip(config).map(CertificateFiles::serve).transpose()?;
-        Ok(Self { trust: Trust::load(config)?, served })
-    }
-}
+use crate::tls::{CertificateFiles, Fingerprint};
 
 /// Whom the TLS connections of SIP trust, and who we are to them.
 #[derive(Debug)]

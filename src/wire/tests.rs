@@ -1,8 +1,9 @@
 //! Bytes in and out of real sockets on the loopback range: what arrives, what is told, what is bounded.
 
-use linecard_sip::ua::{Line, LineId, Output, Presence, UserAgent, UserAgentConfig};
-use rand_chacha::ChaCha12Rng;
-use rand_chacha::rand_core::SeedableRng;
+use std::time::Duration;
+
+use linecard_sip::ua::Records;
+use tokio::time::timeout;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
@@ -13,8 +14,8 @@ use crate::config::Config;
 
 const SOON: Duration = Duration::from_secs(10);
 
-fn nothing_secured() -> Security {
-    Security::load(&Config::default()).expect("no file is named")
+fn nothing_secured() -> Equipment {
+    Equipment::load(&Config::default()).expect("no file is named")
 }
 
 /// Sockets of our own, and what they bring.
@@ -228,51 +229,18 @@ async fn more_streams_than_there_are_places_wait_until_one_is_free() {
     assert!(matches!(third, Some(Arrival::StreamOpened { .. })), "{third:?}");
 }
 
-/// A question to the resolver, as the user agent asks it for a line at `server`.
-fn question(server: &str) -> (ResolveId, String, u16) {
-    let config = UserAgentConfig {
-        local_addresses: vec![LocalAddress {
-            transport: Transport::Udp,
-            addr: SocketAddr::from(([127, 0, 0, 1], 5060)),
-        }],
-        ..UserAgentConfig::default()
-    };
-    let mut agent = UserAgent::new(config, ChaCha12Rng::seed_from_u64(1));
-    let line = Line {
-        id: LineId::new("1"),
-        server: server.to_owned(),
-        username: "100".to_owned(),
-        password: "x".to_owned(),
-        auth_username: None,
-        outbound_proxy: None,
-        transport: None,
-        expires_s: 120,
-        contact_user: None,
-        presence: Presence::Registers,
-    };
-    let now = std::time::Instant::now();
-    agent.add_line(line, now).unwrap();
-    for _ in 0..20 {
-        if let Output::Resolve { id, host, port, .. } = agent.poll_output() {
-            return (id, host, port.unwrap_or(5060));
-        }
-    }
-    panic!("the user agent asks for {server}");
-}
-
 #[tokio::test]
-async fn the_resolver_answers_a_known_name_and_an_unknown_one_with_nothing() {
-    let mut bench = Bench::open().await;
-    let (id, host, port) = question("localhost:5070");
-    bench.wire.resolve(id, host, port);
-    let Arrival::Resolved { id: answered, addresses } = bench.arrival().await else { panic!("an answer") };
-    assert_eq!(answered, id);
-    assert!(addresses.iter().any(|it| it.ip().is_loopback() && it.port() == 5070), "{addresses:?}");
+async fn the_system_knows_the_address_of_this_machine_and_none_of_a_name_that_is_not() {
+    let names = Names::load(&Config::default()).expect("no server is named");
+    let addresses = |answer: Answer| match answer.records {
+        Records::Addresses(addresses) => addresses,
+        other => panic!("{other:?}"),
+    };
+    let found = addresses(names.ask(&Question::Addresses("localhost".to_owned())).await);
+    assert!(found.iter().any(IpAddr::is_loopback), "{found:?}");
     // RFC 6761 section 6.4: no name below .invalid exists.
-    let (id, host, port) = question("pbx.invalid");
-    bench.wire.resolve(id, host, port);
-    let Arrival::Resolved { id: answered, addresses } = bench.arrival().await else { panic!("an answer") };
-    assert_eq!((answered, addresses), (id, Vec::new()));
+    let found = addresses(names.ask(&Question::Addresses("pbx.invalid".to_owned())).await);
+    assert_eq!(found, Vec::<IpAddr>::new());
 }
 
 #[tokio::test]

@@ -292,7 +292,13 @@ impl Office {
     }
 
     /// Opens the office at a PBX with [`accounts`]; `line` says how Linecard's line reaches it.
-    pub(crate) fn open_at(
+    pub(crate) fn open_at(pbx: Kamailio, line: &Value, answer: Answer, storage: Storage, more: &str) -> Self {
+        Self::open_within(SOON, pbx, line, answer, storage, more)
+    }
+
+    /// Opens one whose line may take a while to register.
+    pub(crate) fn open_within(
+        at_most: Duration,
         mut pbx: Kamailio,
         line: &Value,
         answer: Answer,
@@ -317,7 +323,7 @@ impl Office {
         }
         let line = server.create("/lines", &draft);
         let line_id = line["id"].as_str().expect("an id").to_owned();
-        pbx.wait_registered("100", 1, SOON);
+        pbx.wait_registered("100", 1, at_most);
         eventually("the line says that it is registered", SOON, || {
             let line = server.get(&format!("/lines/{line_id}"));
             (line["registration"]["state"] == "registered").then_some(())

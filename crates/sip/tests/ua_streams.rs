@@ -7,8 +7,8 @@ use linecard_sip::message::{HeaderName, Message, Request, Response, StatusCode, 
 use linecard_sip::registration::{RegistrationState, WaitReason};
 use linecard_sip::transport::{Flow, LocalAddress, Transport, TransportFault};
 use linecard_sip::ua::{
-    CallerId, CommandRefused, Event, Input, Line, LineId, OutgoingInvite, Output, Presence, Route, UserAgent,
-    UserAgentConfig,
+    Answer, CallerId, CommandRefused, Event, Input, Line, LineId, OutgoingInvite, Output, Presence, Question,
+    Records, Route, UserAgent, UserAgentConfig,
 };
 use linecard_sip::uri::Uri;
 use rand_chacha::ChaCha12Rng;
@@ -50,6 +50,10 @@ impl Bench {
     }
 
     fn adds(&mut self, name: &str, server: &str, transport: Transport) -> LineId {
+        self.adds_as(Presence::Registers, name, server, transport)
+    }
+
+    fn adds_as(&mut self, presence: Presence, name: &str, server: &str, transport: Transport) -> LineId {
         let line = Line {
             id: LineId::new(name),
             server: server.to_owned(),
@@ -60,7 +64,7 @@ impl Bench {
             transport: Some(transport),
             expires_s: 3_600,
             contact_user: Some(format!("contact-{name}")),
-            presence: Presence::Registers,
+            presence,
         };
         self.ua.add_line(line, self.now).expect("added");
         self.pump();
@@ -77,9 +81,16 @@ impl Bench {
                     }
                 }
                 Output::CloseStream { flow } => self.closed.push(flow),
-                Output::Resolve { id, .. } => {
-                    let addresses = vec!["192.0.2.5:5061".parse().expect("an address")];
-                    self.ua.handle_input(Input::Resolved { id, addresses }, self.now);
+                Output::Resolve { id, question } => {
+                    let records = match question {
+                        Question::Naptr(_) => Records::Naptr(Vec::new()),
+                        Question::Srv(_) => Records::Srv(Vec::new()),
+                        Question::Addresses(_) => {
+                            Records::Addresses(vec!["192.0.2.5".parse().expect("an address")])
+                        }
+                    };
+                    let answer = Answer { records, valid: Duration::from_secs(3_600) };
+                    self.ua.handle_input(Input::Resolved { id, answer }, self.now);
                 }
                 Output::Event(event) => self.events.push(event),
                 Output::Timeout { at, .. } => return self.wake_at = Some(at),
@@ -97,13 +108,19 @@ impl Bench {
     }
 
     fn answer(&self, flow: Flow, payload: &[u8]) -> Option<Response> {
-        let request = register(payload).filter(|_| self.answers)?;
+        let request = register(payload).or_else(|| subscribe(payload)).filter(|_| self.answers)?;
         let mut response = Response::reply_to(&request, StatusCode::OK);
         let mut via = response.headers.top_via().expect("a Via");
         assert_eq!(via.transport, flow.transport.as_via());
         via.set_received(self.seen.0.parse().expect("an address"));
         via.set_rport(Some(self.seen.1));
         response.headers.set_top_via(&via);
+        if subscribe(payload).is_some() {
+            response.headers.set_to_tag("pbx");
+            response.headers.push(HeaderName::Expires, "600");
+            response.headers.push(HeaderName::Contact, "<sip:pbx@192.0.2.5:5061>");
+            return Some(response);
+        }
         for contact in request.headers.get_all(&HeaderName::Contact) {
             if !String::from_utf8_lossy(contact).contains("expires=0") {
                 response.headers.push(HeaderName::Contact, contact.to_vec());
@@ -147,8 +164,16 @@ impl Bench {
 }
 
 fn register(payload: &[u8]) -> Option<Request> {
+    asked("REGISTER", payload)
+}
+
+fn subscribe(payload: &[u8]) -> Option<Request> {
+    asked("SUBSCRIBE", payload)
+}
+
+fn asked(method: &str, payload: &[u8]) -> Option<Request> {
     match parse_datagram(payload) {
-        Ok(Message::Request(request)) if request.method.as_str() == "REGISTER" => Some(request),
+        Ok(Message::Request(request)) if request.method.as_str() == method => Some(request),
         _ => None,
     }
 }
@@ -356,5 +381,33 @@ fn a_call_in_clear_to_a_line_under_tls_is_refused() {
         bench.passes(Duration::from_millis(300));
         let answer = String::from_utf8_lossy(&bench.sent.last().expect("an answer").1).into_owned();
         assert!(answer.starts_with(&format!("SIP/2.0 {status}")), "{transport}: {answer}");
+    }
+}
+
+#[test]
+fn a_line_that_only_watches_is_found_through_a_nat_too() {
+    for (transport, contact) in [
+        (Transport::Udp, "<sip:contact-1@198.51.100.7:43210>"),
+        (Transport::Tls, "<sip:contact-1@198.51.100.7:43210;transport=tls>"),
+    ] {
+        let mut bench = Bench::new();
+        bench.seen = ("198.51.100.7", 43_210);
+        let line = bench.adds_as(Presence::Watches, "1", "pbx.example", transport);
+        bench.ua.subscribe_dialogs(&line, "201", bench.now).expect("asked");
+        bench.pump();
+        let last = bench.sent.iter().rev().find_map(|(_, sent)| subscribe(sent)).expect("a SUBSCRIBE");
+        let told = last.headers.text(&HeaderName::Contact).expect("a Contact").into_owned();
+        assert_eq!(told, contact, "told with the next request, at once");
+        if transport == Transport::Udp {
+            bench.passes(Duration::from_secs(26));
+            assert_eq!(bench.pings(), [bench.ua.line_flow(&line).expect("a path")], "and held");
+            continue;
+        }
+        let before = bench.sent.len();
+        bench.ua.handle_input(Input::StreamClosed { flow: bench.last_flow() }, bench.now);
+        bench.pump();
+        bench.passes(Duration::from_secs(5));
+        let again = bench.sent[before..].iter().any(|(_, sent)| subscribe(sent).is_some());
+        assert!(again, "asked anew along another connection");
     }
 }

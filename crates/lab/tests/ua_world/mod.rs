@@ -10,8 +10,8 @@ use linecard_lab::{Conditions, Endpoint, Parcel, SimNet};
 use linecard_sip::message::{HeaderName, Message, Method, Request, Response, StatusCode, parse_datagram};
 use linecard_sip::transport::{Flow, LocalAddress, Transport, TransportFault};
 use linecard_sip::ua::{
-    CallerId, DialogHandle, Event, Input, Line, LineId, OutgoingInvite, Output, Presence, Route, UserAgent,
-    UserAgentConfig,
+    Answer, CallerId, DialogHandle, Event, Input, Line, LineId, OutgoingInvite, Output, Presence, Records,
+    Route, UserAgent, UserAgentConfig,
 };
 use linecard_sip::uri::Uri;
 use rand_chacha::ChaCha12Rng;
@@ -181,7 +181,9 @@ impl Phone {
                     self.events.push(event);
                 }
                 Output::Resolve { id, .. } => {
-                    self.ua.handle_input(Input::Resolved { id, addresses: Vec::new() }, now);
+                    let records = Records::Addresses(Vec::new());
+                    let answer = Answer { records, valid: Duration::from_secs(60) };
+                    self.ua.handle_input(Input::Resolved { id, answer }, now);
                 }
                 Output::CloseStream { .. } => {}
                 Output::Timeout { .. } | Output::Idle => return,

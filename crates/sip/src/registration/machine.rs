@@ -160,6 +160,16 @@ impl Registration {
         &self.contact
     }
 
+    /// Takes another contact of ours, such as for another transport; the old one is removed with the next registration.
+    pub(crate) fn relocate(&mut self, contact: SipUri, learning: AddressLearning) {
+        self.config.contact = contact.clone();
+        self.config.address_learning = learning;
+        let old = std::mem::replace(&mut self.contact, contact);
+        if self.bound_until.is_some() && old != self.contact {
+            self.superseded.push(old);
+        }
+    }
+
     /// Returns the address of record.
     #[must_use]
     pub fn address_of_record(&self) -> &SipUri {

@@ -219,6 +219,12 @@ impl Registration {
         self.set_state(RegistrationState::Waiting { until, reason: WaitReason::ContactMissing { attempts } });
     }
 
+    /// Moves the contact of a line that has no binding to the public address that another response shows; tells whether it
+    /// moved.
+    pub(crate) fn learn(&mut self, response: &Response) -> bool {
+        self.learn_address(Purpose::Query, response)
+    }
+
     /// Moves the contact to the public address that the response shows; tells whether it moved.
     fn learn_address(&mut self, purpose: Purpose, response: &Response) -> bool {
         if self.config.address_learning == AddressLearning::Keep || purpose == Purpose::Unregister {

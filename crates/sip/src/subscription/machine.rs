@@ -140,6 +140,11 @@ impl Subscription {
         )
     }
 
+    /// Takes another contact of ours, which the next request names.
+    pub(crate) fn relocate(&mut self, contact: SipUri) {
+        self.config.contact = contact;
+    }
+
     /// Takes one input; `digest` answers for the line.
     pub fn handle_input(&mut self, input: Input, digest: &mut DigestClient, now: Instant) {
         match input {

@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use super::config::{OutgoingInvite, ReinviteAnswer, Route};
 use super::lines::Shutdown;
-use super::outgoing::Job;
+use super::outgoing::Waiting;
 use super::resolver::Resolver;
 use super::{CommandRefused, DialogHandle, Key, UserAgent, token};
 use crate::dialog::{DialogPhase, DialogRecord, RecordRefused};
@@ -58,7 +58,7 @@ impl UserAgent {
                 (Some(id.clone()), state.hop.clone(), state.transport)
             }
         };
-        let transport = Resolver::<Job>::transport(&hop, preferred);
+        let transport = Resolver::<Waiting>::transport(&hop, preferred);
         let remote = hop.host.ip().unwrap_or(std::net::Ipv4Addr::UNSPECIFIED.into());
         let place = std::net::SocketAddr::new(remote, 0);
         let contact = self.contact_for(line.as_ref(), Flow::new(transport, place, place), target.secure);

@@ -1,9 +1,10 @@
 //! What the user agent is told: configuration, lines, calls to place, inputs; and what it asks for.
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::IpAddr;
 use std::time::Instant;
 
 use super::event::{Event, LineId};
+use super::names::{Answer, Question};
 use crate::message::Header;
 use crate::transaction::Timers;
 use crate::transport::{Flow, LocalAddress, Transport, TransportFault};
@@ -69,7 +70,8 @@ pub struct Line {
     pub auth_username: Option<String>,
     /// `host` or `host:port` that all requests of the line go through first.
     pub outbound_proxy: Option<String>,
-    /// UDP unless said otherwise; requests too large for it go by TCP when a TCP address is listened on.
+    /// Without it what the server's name offers is tried in turn, else UDP, TCP and TLS, until one answers. Requests too
+    /// large for UDP go by TCP when a TCP address is listened on.
     pub transport: Option<Transport>,
     /// The expiry to ask for, in seconds.
     pub expires_s: u32,
@@ -172,12 +174,12 @@ pub enum Input<'a> {
         /// Why.
         fault: TransportFault,
     },
-    /// The resolver's answer, in order of preference; empty when there is none.
+    /// The answer of the DNS; without records when there are none, or nobody answers.
     Resolved {
         /// Which question.
         id: ResolveId,
-        /// Addresses with ports.
-        addresses: Vec<SocketAddr>,
+        /// What it says.
+        answer: Answer,
     },
     /// The instant of [`Output::Timeout`] has come.
     Timeout,
@@ -199,16 +201,12 @@ pub enum Output {
         /// Which one.
         flow: Flow,
     },
-    /// Find the addresses of a host (RFC 3263) and hand them to [`Input::Resolved`].
+    /// Ask the DNS, and hand what it says to [`Input::Resolved`].
     Resolve {
         /// To name the answer.
         id: ResolveId,
-        /// The name; never an address.
-        host: String,
-        /// The port to use; `None` means SRV records or the default.
-        port: Option<u16>,
-        /// The transport to use.
-        transport: Transport,
+        /// What to ask.
+        question: Question,
     },
     /// Something happened.
     Event(Event),

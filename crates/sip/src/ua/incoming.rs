@@ -295,6 +295,13 @@ impl UserAgent {
         flow: Flow,
         now: Instant,
     ) {
+        let unavailable = response.status == StatusCode::SERVICE_UNAVAILABLE;
+        if unavailable && self.try_next(id, now) {
+            return;
+        }
+        if response.status.is_final() {
+            self.place_answered(id);
+        }
         match self.clients.get(&id).cloned() {
             Some(ClientUse::Session(handle, purpose)) => {
                 self.with_session(handle, now, |session, ctx| {
@@ -340,6 +347,7 @@ impl UserAgent {
                     Silence::TransportFailed => registration::Input::TransportFailed(self.fault.clone()),
                 };
                 self.drive_registration(&line, input, now);
+                self.next_turn(&line);
                 let flow = self.lines.get(&line).and_then(|state| state.flow);
                 if let (Silence::TimedOut, Some(flow)) = (silence, flow) {
                     self.give_up_stream(flow, now);

@@ -49,12 +49,24 @@ pub(super) struct LineState {
     /// Where requests of the line go first: the outbound proxy or the server.
     pub(super) hop: SipUri,
     pub(super) transport: Transport,
+    pub(super) turns: Turns,
     /// User part of its Contact; nobody can guess it.
     pub(super) user: String,
     /// The path of the last REGISTER, or SUBSCRIBE of a line that only watches; none since its connection is over.
     pub(super) flow: Option<Flow>,
     request: Option<ClientTransactionId>,
     probing: Probing,
+}
+
+/// By which transports a line's server is tried.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Turns {
+    /// By the line's own alone: it was chosen, or has answered.
+    Settled,
+    /// Nothing was looked up yet.
+    Open,
+    /// By these, one after the other, until one answers.
+    Among(Vec<Transport>),
 }
 
 /// Whether a line watches its registrar for all lines of it.
@@ -114,6 +126,7 @@ impl UserAgent {
                 asked: Vec::new(),
                 hop: proxy.unwrap_or(server),
                 transport,
+                turns: if line.transport.is_some() { Turns::Settled } else { Turns::Open },
                 user,
                 flow: None,
                 request: None,
@@ -195,6 +208,33 @@ impl UserAgent {
         ids
     }
 
+    fn learning(&self, transport: Transport) -> AddressLearning {
+        match self.config.external_address {
+            // Nobody can open a stream to us: calls come along the connection that registers.
+            _ if transport.reliable() && !self.listens_for(transport) => AddressLearning::FollowConnection,
+            Some(_) => AddressLearning::Keep,
+            None => AddressLearning::FollowVia,
+        }
+    }
+
+    fn line_contact_by(&self, transport: Transport, hop: &SipUri, user: &str) -> SipUri {
+        let mut contact = self.own_uri(transport, hop.host.ip());
+        contact.user = Some(user.to_owned());
+        contact
+    }
+
+    /// Lets a line go on by another transport, with a contact for it.
+    pub(super) fn set_transport(&mut self, line: &LineId, transport: Transport) {
+        let Some(state) = self.lines.get(line).filter(|state| state.transport != transport) else { return };
+        let contact = self.line_contact_by(transport, &state.hop, &state.user);
+        let learning = self.learning(transport);
+        if let Some(state) = self.lines.get_mut(line) {
+            state.transport = transport;
+            state.flow = None;
+            state.registration.relocate(contact, learning);
+        }
+    }
+
     fn registration_of(
         &self,
         line: &Line,
@@ -205,8 +245,7 @@ impl UserAgent {
         let transport = line.transport.unwrap_or(Transport::Udp);
         let mut address_of_record = SipUri::new(server.host.clone());
         address_of_record.user = Some(line.username.clone());
-        let mut contact = self.own_uri(transport, proxy.unwrap_or(server).host.ip());
-        contact.user = Some(user.to_owned());
+        let contact = self.line_contact_by(transport, proxy.unwrap_or(server), user);
         let lines = u32::try_from(self.lines.len()).unwrap_or(u32::MAX);
         let spread = if self.lines.len() < UNSPREAD_LINES {
             Duration::ZERO
@@ -295,6 +334,7 @@ impl UserAgent {
         if state.request != Some(id) {
             return;
         }
+        state.turns = Turns::Settled;
         match response.status.get() {
             401 | 407 => state.asked = realms_of(&response),
             200..=299 => {

@@ -9,9 +9,11 @@ mod calls;
 mod clocks;
 mod config;
 mod event;
+mod failover;
 mod incoming;
 mod key;
 mod lines;
+mod names;
 mod outgoing;
 mod policy;
 mod resolver;
@@ -26,6 +28,7 @@ pub use config::{
 };
 pub use event::{Event, FailureMeaning, LineId, Suspicion, meaning};
 pub use key::Key;
+pub use names::{Answer, Naptr, Question, Records, Srv};
 pub use subscriptions::SubscriptionHandle;
 
 pub use crate::invite::{CommandRefused, DialogHandle, EndCause};
@@ -37,9 +40,10 @@ use rand_chacha::ChaCha12Rng;
 use rand_chacha::rand_core::{RngCore, SeedableRng};
 
 use self::clocks::Clocks;
+use self::failover::{Absent, Attempt};
 use self::incoming::{InviteKey, Invited};
 use self::lines::{LineState, Shutdown};
-use self::outgoing::Job;
+use self::outgoing::Waiting;
 use self::resolver::Resolver;
 use self::servers::Servers;
 use self::sources::Sources;
@@ -107,7 +111,10 @@ pub struct UserAgent {
     invited: HashMap<ServerTransactionId, Invited>,
     invite_keys: HashMap<InviteKey, ServerTransactionId>,
     clients: HashMap<ClientTransactionId, ClientUse>,
-    resolver: Resolver<Job>,
+    resolver: Resolver<Waiting>,
+    /// Requests that may still go to another place.
+    attempts: HashMap<ClientTransactionId, Attempt>,
+    absent: Absent,
     clocks: Clocks<Clock>,
     sources: Sources,
     outputs: VecDeque<Output>,
@@ -150,6 +157,8 @@ impl UserAgent {
             invite_keys: HashMap::new(),
             clients: HashMap::new(),
             resolver: Resolver::new(),
+            attempts: HashMap::new(),
+            absent: Absent::default(),
             clocks: Clocks::new(),
             outputs: VecDeque::new(),
             unsent: VecDeque::new(),
@@ -166,11 +175,8 @@ impl UserAgent {
             Input::StreamData { flow, payload } => self.stream_data(flow, payload, now),
             Input::StreamOpened { flow } => self.stream_opened(flow),
             Input::StreamClosed { flow } => self.path_failed(flow, TransportFault::Closed, now),
-            Input::TransmitFailed { flow, fault } => {
-                self.resolver.demote(flow.remote);
-                self.path_failed(flow, fault, now);
-            }
-            Input::Resolved { id, addresses } => self.resolved(id, &addresses, now),
+            Input::TransmitFailed { flow, fault } => self.path_failed(flow, fault, now),
+            Input::Resolved { id, answer } => self.resolved(id, answer, now),
             Input::Timeout => self.tick(now),
         }
         self.settle(now);
@@ -272,6 +278,9 @@ impl UserAgent {
             TransactionOutput::Ack { request, .. } => self.ack_received(&request, now),
             TransactionOutput::Response { id, response, flow } => self.responded(id, response, flow, now),
             TransactionOutput::StrayResponse { response, .. } => self.stray_response(&response, now),
+            TransactionOutput::TimedOut { id: TransactionId::Client(id) }
+            | TransactionOutput::TransportFailed { id: TransactionId::Client(id) }
+                if self.try_next(id, now) => {}
             TransactionOutput::TimedOut { id: TransactionId::Client(id) } => {
                 if let Some(purpose) = self.clients.remove(&id) {
                     self.silent(purpose, Silence::TimedOut, now);
@@ -286,6 +295,7 @@ impl UserAgent {
             TransactionOutput::TimedOut { .. } | TransactionOutput::TransportFailed { .. } => {}
             TransactionOutput::Terminated { id: TransactionId::Client(id) } => {
                 self.clients.remove(&id);
+                self.attempts.remove(&id);
             }
             TransactionOutput::Terminated { id: TransactionId::Server(id) } => {
                 if let Some(invited) = self.invited.remove(&id) {

@@ -5,11 +5,13 @@ use std::time::Instant;
 
 use super::config::ResolveId;
 use super::event::{Event, LineId};
-use super::lines::LineState;
-use super::resolver::{Resolver, Whereabouts};
+use super::lines::{LineState, Turns};
+use super::names::{Answer, in_order};
+use super::resolver::{Plan, Resolver, Target};
 use super::{ClientUse, Clock, DialogHandle, Output, UserAgent};
 use crate::invite::{Action, Path, Purpose};
 use crate::message::{Header, HeaderName, Request};
+use crate::transaction::ClientTransactionId;
 use crate::transport::{Flow, Transport};
 use crate::uri::{Host, SipUri};
 
@@ -22,6 +24,13 @@ pub(super) struct Job {
     pub(super) preferred: Transport,
     /// The way to take when the name has no address.
     pub(super) fallback: Option<Flow>,
+}
+
+/// A request, and the URI that it goes to.
+#[derive(Debug)]
+pub(super) struct Waiting {
+    job: Job,
+    target: SipUri,
 }
 
 /// What a waiting request is.
@@ -61,13 +70,14 @@ impl UserAgent {
     /// Cancels a leg's INVITE on the wire, or takes it back while it waits for an address.
     fn cancel_invite(&mut self, handle: DialogHandle, reasons: Vec<Header>, now: Instant) {
         let invite = ClientUse::Session(handle, Purpose::Invite);
-        let waits = |job: &Job| matches!(&job.kind, JobKind::Transaction(purpose) if *purpose == invite);
+        let waits = |waiting: &Waiting| matches!(&waiting.job.kind, JobKind::Transaction(purpose) if *purpose == invite);
         if self.resolver.drop_waiting(waits) {
             self.unsent.push_back(invite);
             return;
         }
         let transaction = self.sessions.get(&handle).and_then(|session| session.invite_transaction);
         if let Some(id) = transaction {
+            self.attempts.remove(&id);
             // Refused when the answer is here already: then the answer decides.
             let _ = self.transactions.cancel(id, reasons, now);
         }
@@ -95,8 +105,12 @@ impl UserAgent {
         let own_way = invites.then(|| line.map(|line| line.hop.clone())).flatten();
         let job = Job { request, kind, preferred, fallback: known };
         match (known, own_way.as_ref().or(hop)) {
-            (Some(flow), None) => self.transmit(job, flow, now),
-            (Some(flow), Some(_)) if origin.path == Path::Back && !routed => self.transmit(job, flow, now),
+            (Some(flow), None) => {
+                self.transmit(job, flow, now);
+            }
+            (Some(flow), Some(_)) if origin.path == Path::Back && !routed => {
+                self.transmit(job, flow, now);
+            }
             (_, hop) => self.dispatch(job, hop, now),
         }
     }
@@ -137,56 +151,97 @@ impl UserAgent {
         let Some(target) = target else {
             return self.undeliverable(job.kind);
         };
-        let transport = Resolver::<Job>::transport(&target, job.preferred);
+        let transport = Resolver::<Waiting>::transport(&target, job.preferred);
         if job.preferred == Transport::Tls && transport != Transport::Tls {
             // What goes under TLS never leaves in clear: by the connection there is, or not at all.
             return match job.fallback {
-                Some(flow) if flow.transport == Transport::Tls => self.transmit(job, flow, now),
+                Some(flow) if flow.transport == Transport::Tls => {
+                    self.transmit(job, flow, now);
+                }
                 _ => self.undeliverable(job.kind),
             };
         }
-        match self.resolver.find(&target, job.preferred, now) {
-            Whereabouts::At(remote) => self.send_to(job, transport, remote, &target.host, now),
-            Whereabouts::Unknown(hop) => {
-                let (host, port) = (hop.host.clone(), hop.port);
-                if let Some(id) = self.resolver.wait(hop, job) {
-                    self.outputs.push_back(Output::Resolve { id, host, port, transport });
-                }
-            }
+        if let Some(host) = self.route(Waiting { job, target }, now) {
+            self.emit(Event::Unresolved { host });
         }
     }
 
-    pub(super) fn resolved(&mut self, id: ResolveId, addresses: &[SocketAddr], now: Instant) {
-        let Some((hop, jobs)) = self.resolver.resolved(id, addresses, now) else {
-            return;
+    /// Sends a request to where its URI leads, or asks for what has to be known first; gives a name without address.
+    fn route(&mut self, waiting: Waiting, now: Instant) -> Option<String> {
+        let Waiting { job, target } = waiting;
+        let transport = Resolver::<Waiting>::transport(&target, job.preferred);
+        let undecided = self.undecided(&job).filter(|_| !target.secure && target.transport_param().is_none());
+        let wish = if undecided.is_some() { None } else { Some(transport) };
+        let targets = match self.resolver.plan(&target.host, target.port, wish, now) {
+            Plan::Ready(targets) => targets,
+            Plan::Ask(questions) => {
+                let fresh = self.resolver.wait(questions, Waiting { job, target });
+                let asked = fresh.into_iter().map(|(id, question)| Output::Resolve { id, question });
+                self.outputs.extend(asked);
+                return None;
+            }
         };
-        for job in jobs {
-            match (addresses.first(), job.fallback) {
-                (Some(remote), _) => {
-                    self.send_to(job, hop.transport, *remote, &Host::Name(hop.host.clone()), now);
-                }
-                (None, Some(flow)) => self.transmit(job, flow, now),
-                (None, None) => {
-                    self.undeliverable(job.kind);
-                }
-            }
+        let targets = match undecided {
+            Some(line) => self.take_turns(&line, targets),
+            None => targets,
+        };
+        if !targets.is_empty() {
+            self.send_to_first(job, &target.host, targets, now);
+            return None;
         }
-        if addresses.is_empty() {
-            self.emit(Event::Unresolved { host: hop.host });
+        match job.fallback {
+            Some(flow) => {
+                self.transmit(job, flow, now);
+            }
+            None => self.undeliverable(job.kind),
+        }
+        Some(target.host.to_string())
+    }
+
+    /// The line whose own request this is, when its transport is not looked up yet.
+    fn undecided(&self, job: &Job) -> Option<LineId> {
+        let line = match &job.kind {
+            JobKind::Transaction(ClientUse::Register(line)) => line,
+            JobKind::Transaction(ClientUse::Subscribe(handle)) => self.subscriber(*handle)?,
+            _ => return None,
+        };
+        self.lines.get(line).filter(|state| state.turns == Turns::Open).map(|_| line.clone())
+    }
+
+    pub(super) fn resolved(&mut self, id: ResolveId, answer: Answer, now: Instant) {
+        let records = in_order(answer.records, &mut self.rng);
+        let jobs = self.resolver.resolved(id, Answer { records, ..answer }, now);
+        let mut nameless = None;
+        for waiting in jobs {
+            nameless = self.route(waiting, now).or(nameless);
+        }
+        if let Some(host) = nameless {
+            self.emit(Event::Unresolved { host });
         }
     }
 
-    fn send_to(&mut self, job: Job, transport: Transport, remote: SocketAddr, host: &Host, now: Instant) {
+    /// Sends a request to one place; gives its transaction, if it has one.
+    pub(super) fn send_to(
+        &mut self,
+        job: Job,
+        target: Target,
+        host: &Host,
+        now: Instant,
+    ) -> Option<ClientTransactionId> {
+        let Target { transport, addr } = target;
         // An open connection to the same host is used again (RFC 5923).
         let open = job.fallback.filter(|flow| {
             transport.reliable()
                 && flow.transport == transport
-                && flow.remote.ip() == remote.ip()
+                && flow.remote.ip() == addr.ip()
                 && self.streams.contains_key(&flow.connection())
         });
-        match open.or_else(|| self.fresh_way(transport, remote, host)) {
+        match open.or_else(|| self.fresh_way(transport, addr, host)) {
             Some(flow) => self.transmit(job, flow, now),
-            None => self.undeliverable(job.kind),
+            None => {
+                self.undeliverable(job.kind);
+                None
+            }
         }
     }
 
@@ -199,7 +254,7 @@ impl UserAgent {
         }
     }
 
-    fn transmit(&mut self, job: Job, flow: Flow, now: Instant) {
+    fn transmit(&mut self, job: Job, flow: Flow, now: Instant) -> Option<ClientTransactionId> {
         match job.kind {
             JobKind::Transaction(purpose) => {
                 let id = self.transactions.send_request(job.request, flow, now);
@@ -207,9 +262,7 @@ impl UserAgent {
                     ClientUse::Register(line) => self.register_sent(line, id, flow),
                     ClientUse::Subscribe(handle) => self.subscribe_sent(*handle, id, flow),
                     ClientUse::Session(handle, sent) => {
-                        let Some(session) = self.sessions.get_mut(handle) else {
-                            return;
-                        };
+                        let session = self.sessions.get_mut(handle)?;
                         if *sent == Purpose::Invite {
                             session.invite_transaction = Some(id);
                             session.origin.flow = Some(flow);
@@ -217,6 +270,7 @@ impl UserAgent {
                     }
                 }
                 self.clients.insert(id, purpose);
+                Some(id)
             }
             JobKind::Ack(handle, tag) => {
                 let mut ack = job.request;
@@ -224,6 +278,7 @@ impl UserAgent {
                 if let Some(session) = self.sessions.get_mut(&handle) {
                     session.acknowledged(&tag, ack);
                 }
+                None
             }
         }
     }

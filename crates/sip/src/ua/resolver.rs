@@ -1,72 +1,72 @@
-//! From a URI to an address: addresses at once, names through the application's resolver, with a short memory
-//! (RFC 3263 without the DNS).
+//! From a URI to the places where it may be reached, best first (RFC 3263): computed from what the DNS is known to say;
+//! what is not known yet is asked for.
 
-use std::collections::HashMap;
-use std::net::SocketAddr;
+use std::collections::{HashMap, HashSet};
+use std::net::{IpAddr, SocketAddr};
 use std::time::{Duration, Instant};
 
 use super::config::ResolveId;
+use super::names::{Answer, Question, Records, plain, service_of, services_in};
 use crate::transport::Transport;
 use crate::uri::{Host, SipUri};
 
-/// How long an answer of the resolver is used.
-const REMEMBERED: Duration = Duration::from_secs(60);
+/// An answer is used for at least this long, and at most.
+const REMEMBERED: [Duration; 2] = [Duration::from_secs(5), Duration::from_secs(3_600)];
 
 /// How many answers are kept.
-const MAX_REMEMBERED: usize = 1024;
+const MAX_REMEMBERED: usize = 4_096;
+
+/// How many places of one name are tried at most.
+const MAX_TARGETS: usize = 32;
+
+/// All transports, in the order in which they are tried.
+const IN_TURN: [Transport; 3] = [Transport::Udp, Transport::Tcp, Transport::Tls];
 
 /// A place to send to.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub(super) struct Hop {
-    pub(super) host: String,
-    pub(super) port: Option<u16>,
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(super) struct Target {
     pub(super) transport: Transport,
+    pub(super) addr: SocketAddr,
 }
 
-/// Where a hop is.
+/// Where a URI is.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Whereabouts {
-    At(SocketAddr),
-    /// The name must be asked for.
-    Unknown(Hop),
+pub(super) enum Plan {
+    /// Nothing more has to be asked; none when there is no such place.
+    Ready(Vec<Target>),
+    /// These have to be answered first.
+    Ask(Vec<Question>),
 }
 
 /// Waiting jobs of type `J` and remembered answers.
 #[derive(Debug)]
 pub(super) struct Resolver<J> {
     next_id: u64,
-    asked: HashMap<ResolveId, Hop>,
-    waiting: HashMap<Hop, Vec<J>>,
-    known: HashMap<Hop, (Vec<SocketAddr>, Instant)>,
+    asked: HashMap<ResolveId, Question>,
+    pending: HashSet<Question>,
+    waiting: HashMap<Question, Vec<J>>,
+    known: HashMap<Question, (Records, Instant)>,
+}
+
+/// Answers that are still good, and the questions that are missing.
+struct Notes<'a> {
+    known: &'a HashMap<Question, (Records, Instant)>,
+    now: Instant,
+    missing: Vec<Question>,
 }
 
 impl<J> Resolver<J> {
     pub(super) fn new() -> Self {
-        Self { next_id: 0, asked: HashMap::new(), waiting: HashMap::new(), known: HashMap::new() }
-    }
-
-    /// Finds the address of `uri`; `preferred` is used when it names no transport.
-    pub(super) fn find(&self, uri: &SipUri, preferred: Transport, now: Instant) -> Whereabouts {
-        let transport = if uri.secure {
-            Transport::Tls
-        } else {
-            uri.transport_param().and_then(Transport::from_name).unwrap_or(preferred)
-        };
-        let host = match &uri.host {
-            Host::V4(ip) => return at((*ip).into(), uri.port, transport),
-            Host::V6(ip) => return at((*ip).into(), uri.port, transport),
-            Host::Name(name) => name.to_ascii_lowercase(),
-        };
-        let hop = Hop { host, port: uri.port, transport };
-        match self.known.get(&hop) {
-            Some((addresses, until)) if *until > now => {
-                addresses.first().map_or(Whereabouts::Unknown(hop), |address| Whereabouts::At(*address))
-            }
-            _ => Whereabouts::Unknown(hop),
+        Self {
+            next_id: 0,
+            asked: HashMap::new(),
+            pending: HashSet::new(),
+            waiting: HashMap::new(),
+            known: HashMap::new(),
         }
     }
 
-    /// Gives the transport that `uri` is reached by.
+    /// Gives the transport that `uri` is reached by; `preferred` is used when it names none.
     pub(super) fn transport(uri: &SipUri, preferred: Transport) -> Transport {
         if uri.secure {
             return Transport::Tls;
@@ -74,38 +74,49 @@ impl<J> Resolver<J> {
         uri.transport_param().and_then(Transport::from_name).unwrap_or(preferred)
     }
 
-    /// Keeps a job until the hop is known; a new question comes back when nobody asked yet.
-    pub(super) fn wait(&mut self, hop: Hop, job: J) -> Option<ResolveId> {
-        let waiting = self.waiting.entry(hop.clone()).or_default();
-        waiting.push(job);
-        if waiting.len() > 1 {
-            return None;
+    /// Finds the places of a host by one transport, or by all in turn.
+    pub(super) fn plan(&self, host: &Host, port: Option<u16>, wish: Option<Transport>, now: Instant) -> Plan {
+        let mut notes = Notes { known: &self.known, now, missing: Vec::new() };
+        let mut targets = match host {
+            Host::V4(ip) => at(&[(*ip).into()], port, wish),
+            Host::V6(ip) => at(&[(*ip).into()], port, wish),
+            Host::Name(name) => notes.targets(&plain(name), port, wish),
+        };
+        targets.truncate(MAX_TARGETS);
+        if notes.missing.is_empty() { Plan::Ready(targets) } else { Plan::Ask(notes.missing) }
+    }
+
+    /// Keeps a job until the first question is answered; gives those that nobody has asked yet.
+    pub(super) fn wait(&mut self, questions: Vec<Question>, job: J) -> Vec<(ResolveId, Question)> {
+        if let Some(first) = questions.first() {
+            self.waiting.entry(first.clone()).or_default().push(job);
         }
-        self.next_id += 1;
-        let id = ResolveId(self.next_id);
-        self.asked.insert(id, hop);
-        Some(id)
+        let mut fresh = Vec::new();
+        for question in questions {
+            if self.pending.insert(question.clone()) {
+                self.next_id += 1;
+                let id = ResolveId(self.next_id);
+                self.asked.insert(id, question.clone());
+                fresh.push((id, question));
+            }
+        }
+        fresh
     }
 
     /// Takes an answer and gives back the jobs that waited for it.
-    pub(super) fn resolved(
-        &mut self,
-        id: ResolveId,
-        addresses: &[SocketAddr],
-        now: Instant,
-    ) -> Option<(Hop, Vec<J>)> {
-        let hop = self.asked.remove(&id)?;
-        let jobs = self.waiting.remove(&hop).unwrap_or_default();
-        if !addresses.is_empty() {
-            if self.known.len() >= MAX_REMEMBERED {
-                self.known.retain(|_, (_, until)| *until > now);
-            }
-            if self.known.len() >= MAX_REMEMBERED {
-                self.known.clear();
-            }
-            self.known.insert(hop.clone(), (addresses.to_vec(), now + REMEMBERED));
+    pub(super) fn resolved(&mut self, id: ResolveId, answer: Answer, now: Instant) -> Vec<J> {
+        let Some(question) = self.asked.remove(&id) else { return Vec::new() };
+        self.pending.remove(&question);
+        let jobs = self.waiting.remove(&question).unwrap_or_default();
+        if self.known.len() >= MAX_REMEMBERED {
+            self.known.retain(|_, (_, until)| *until > now);
         }
-        Some((hop, jobs))
+        if self.known.len() >= MAX_REMEMBERED {
+            self.known.clear();
+        }
+        let [least, most] = REMEMBERED;
+        self.known.insert(question, (answer.records, now + answer.valid.clamp(least, most)));
+        jobs
     }
 
     /// Drops waiting jobs and tells whether there were any.
@@ -118,17 +129,73 @@ impl<J> Resolver<J> {
         }
         dropped
     }
+}
 
-    /// Takes note that an address does not answer: the next of its host is tried first from now on.
-    pub(super) fn demote(&mut self, address: SocketAddr) {
-        for (addresses, _) in self.known.values_mut() {
-            if addresses.first() == Some(&address) {
-                addresses.rotate_left(1);
+impl Notes<'_> {
+    fn targets(&mut self, name: &str, port: Option<u16>, wish: Option<Transport>) -> Vec<Target> {
+        if port.is_some() {
+            return at(&self.addresses(name), port, wish);
+        }
+        let services = match wish {
+            Some(transport) => vec![(transport, service_of(transport, name))],
+            None => self.services(name),
+        };
+        let mut offered = false;
+        let mut targets = Vec::new();
+        for (transport, service) in services {
+            let Some(Records::Srv(records)) = self.look_up(Question::Srv(service)).cloned() else { continue };
+            offered |= !records.is_empty();
+            // A target of nothing but the root says that there is no such service (RFC 2782).
+            for record in records.iter().filter(|record| !plain(&record.target).is_empty()) {
+                let addresses = self.addresses(&plain(&record.target));
+                targets.extend(at(&addresses, Some(record.port), Some(transport)));
+            }
+        }
+        if offered || !self.missing.is_empty() {
+            return targets;
+        }
+        at(&self.addresses(name), None, wish)
+    }
+
+    /// The services that a domain names, or all that could be there.
+    fn services(&mut self, name: &str) -> Vec<(Transport, String)> {
+        let named = match self.look_up(Question::Naptr(name.to_owned())) {
+            Some(Records::Naptr(records)) => services_in(records),
+            Some(_) => Vec::new(),
+            None => return Vec::new(),
+        };
+        if named.is_empty() {
+            return IN_TURN.map(|transport| (transport, service_of(transport, name))).to_vec();
+        }
+        named
+    }
+
+    fn addresses(&mut self, name: &str) -> Vec<IpAddr> {
+        match self.look_up(Question::Addresses(name.to_owned())) {
+            Some(Records::Addresses(addresses)) => addresses.clone(),
+            _ => Vec::new(),
+        }
+    }
+
+    fn look_up(&mut self, question: Question) -> Option<&Records> {
+        match self.known.get(&question) {
+            Some((records, until)) if *until > self.now => Some(records),
+            _ => {
+                self.missing.push(question);
+                None
             }
         }
     }
 }
 
-fn at(ip: std::net::IpAddr, port: Option<u16>, transport: Transport) -> Whereabouts {
-    Whereabouts::At(SocketAddr::new(ip, port.unwrap_or(transport.default_port())))
+/// Addresses by one transport, or first all by UDP, then all by TCP, then all by TLS.
+fn at(addresses: &[IpAddr], port: Option<u16>, wish: Option<Transport>) -> Vec<Target> {
+    let transports = IN_TURN.into_iter().filter(|transport| wish.is_none_or(|wish| wish == *transport));
+    let targets = transports.flat_map(|transport| {
+        addresses.iter().map(move |ip| Target {
+            transport,
+            addr: SocketAddr::new(*ip, port.unwrap_or(transport.default_port())),
+        })
+    });
+    targets.collect()
 }

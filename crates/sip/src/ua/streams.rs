@@ -63,6 +63,7 @@ impl UserAgent {
                 }
                 let input = registration::Input::TransportFailed(Some(fault.clone()));
                 self.drive_registration(&line, input, now);
+                self.lose_subscriptions(&line, now);
             }
         }
         self.fault = None;

@@ -2,6 +2,7 @@
 
 use std::time::Instant;
 
+use super::config::Presence;
 use super::event::{Event, LineId};
 use super::lines::Shutdown;
 use super::{ClientUse, Clock, CommandRefused, UserAgent, child};
@@ -135,6 +136,11 @@ impl UserAgent {
             subscribed.request = Some(id);
             let line = subscribed.line.clone();
             self.sources.add(&line, flow.remote.ip());
+            // A line that registers has the path of its registration.
+            if let Some(state) = self.lines.get_mut(&line).filter(|it| it.line.presence == Presence::Watches)
+            {
+                state.flow = Some(flow);
+            }
         }
     }
 
@@ -145,8 +151,34 @@ impl UserAgent {
         response: Response,
         now: Instant,
     ) {
-        if self.subscriptions.get(&handle).is_some_and(|subscribed| subscribed.request == Some(id)) {
-            self.drive_subscription(handle, Input::Response(response), now);
+        let Some(subscribed) = self.subscriptions.get_mut(&handle) else { return };
+        if subscribed.request != Some(id) {
+            return;
+        }
+        let line = subscribed.line.clone();
+        let watching = self.lines.get_mut(&line).filter(|state| state.line.presence == Presence::Watches);
+        let moved = watching.is_some_and(|state| {
+            // Notifications have to find their way through a NAT too.
+            let moved = state.registration.learn(&response);
+            if moved {
+                subscribed.machine.relocate(state.registration.contact().clone());
+            }
+            moved
+        });
+        let granted = response.status.is_success();
+        self.drive_subscription(handle, Input::Response(response), now);
+        if moved && granted {
+            self.drive_subscription(handle, Input::Refresh, now);
+        }
+        self.hold(&line, now);
+    }
+
+    /// The connection of a line is over: it cannot be notified along it any more.
+    pub(super) fn lose_subscriptions(&mut self, line: &LineId, now: Instant) {
+        let of_line = self.subscriptions.iter().filter(|(_, subscribed)| subscribed.line == *line);
+        let handles: Vec<SubscriptionHandle> = of_line.map(|(handle, _)| *handle).collect();
+        for handle in handles {
+            self.drive_subscription(handle, Input::TransportFailed, now);
         }
     }
 
@@ -166,6 +198,11 @@ impl UserAgent {
             return true;
         }
         false
+    }
+
+    /// Gives the line of a subscription.
+    pub(super) fn subscriber(&self, handle: SubscriptionHandle) -> Option<&LineId> {
+        self.subscriptions.get(&handle).map(|subscribed| &subscribed.line)
     }
 
     pub(super) fn has_subscriptions(&self, line: &LineId) -> bool {
