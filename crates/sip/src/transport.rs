@@ -127,7 +127,7 @@ pub struct LocalAddress {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum TransportFault {
     /// The system takes the message or the connection not, or nobody at the other end does.
-    #[error("no connection: {why}")]
+    #[error("the PBX does not answer: {why}")]
     Unconnected {
         /// The system's reason.
         why: String,
