@@ -6,7 +6,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use super::Office;
-use super::server::{NUMBER, SOON};
+use super::server::{CUSTOMERS, NUMBER, SOON};
 use crate::peers::customer::CustomerCall;
 use crate::peers::http::request;
 use crate::peers::sip_text::Message;
@@ -323,4 +323,27 @@ fn on_the_desk_a_customer_is_held_and_handed_to_a_colleague_who_reads_what_was_n
         let problems = tab.problems().into_iter().filter(|problem| !problem.contains("401"));
         assert_eq!(problems.collect::<Vec<_>>(), Vec::<String>::new());
     }
+}
+
+#[test]
+fn customers_are_handed_to_numbers_outside_as_often_as_calls_are_allowed_and_each_is_audited() {
+    let office = Office::open_with(Answer::Auto, "[dialplan]\ncalls_per_minute = 1\n");
+    let (call, id) = talking(&office);
+    let path = format!("/calls/{id}/transfer");
+    let to = json!({"to": CUSTOMERS[0], "kind": "attended"}).to_string();
+    assert_eq!(office.server.request("POST", &path, &to).status, 202);
+    // Nobody serves that number, so the customer is back at once.
+    wait_live(&office, "the customer is back", |live| live["transfer"].is_null());
+    let refused = office.server.request("POST", &path, &to);
+    assert_eq!(refused.status, 429, "{}", refused.text());
+    assert!(refused.header("Retry-After").is_some());
+    assert_eq!(
+        office.server.request("POST", &path, r#"{"to": "203", "kind": "attended"}"#).status,
+        202,
+        "inside"
+    );
+    let audit = office.server.get("/audit?action=call_dialled");
+    assert_eq!(audit["total"], 1, "{audit}");
+    assert_eq!(office.server.get("/audit?action=call_barred")["items"][0]["subject"], CUSTOMERS[0]);
+    call.hang_up();
 }

@@ -178,7 +178,7 @@ fn choose<'a>(usable: &[&'a Line], user: UserId, given: Option<LineId>, last: Op
     }
 }
 
-fn too_many(wait_ms: i64) -> Response {
+pub(crate) fn too_many(wait_ms: i64) -> Response {
     ApiError::too_often(wait_ms, |wait_s| format!("too many calls within a minute; try again in {wait_s} s"))
 }
 
@@ -194,7 +194,7 @@ impl Default for DialRate {
 
 impl DialRate {
     /// Counts one more call; says how long to wait when it would be too many.
-    fn take(&mut self, user: UserId, limit: u32, now: UtcMillis) -> Option<i64> {
+    pub(crate) fn take(&mut self, user: UserId, limit: u32, now: UtcMillis) -> Option<i64> {
         let limit = usize::try_from(limit).unwrap_or(usize::MAX);
         let wait_ms = self.0.wait_ms(&user, limit, now);
         if wait_ms.is_none() {

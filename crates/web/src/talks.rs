@@ -3,6 +3,7 @@
 use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
+use axum::response::{IntoResponse, Response};
 use linecard_calls::{CallId, CallView, TransferKind, UserId};
 use linecard_crm::Destination;
 use linecard_store::audit::AuditAction;
@@ -10,6 +11,7 @@ use serde::Deserialize;
 use utoipa::ToSchema;
 
 use crate::auth::Session;
+use crate::dial::too_many;
 use crate::extract::Path;
 use crate::json::Body;
 use crate::port::{Command, Keys, TalkWish, TransferTo};
@@ -59,13 +61,14 @@ pub(crate) async fn retrieve(
 /// Hands the customer over to a colleague or a number: `blind` as soon as the other answers, `attended` after the agent has
 /// talked with the other. `attended` without a target completes an attended transfer under way.
 ///
-/// Numbers are barred as for calls.
+/// Numbers are barred, counted and written into the audit as those of calls are.
 #[utoipa::path(
     post, path = "/api/v1/calls/{id}/transfer",
     request_body = NewTransfer,
     responses(
         (status = ACCEPTED, body = CallView),
         (status = FORBIDDEN, description = "The number is barred, or the page's origin is not allowed."),
+        (status = TOO_MANY_REQUESTS, description = "Too many calls within a minute.", headers(("Retry-After" = u32))),
     ),
 )]
 pub(crate) async fn transfer(
@@ -74,13 +77,14 @@ pub(crate) async fn transfer(
     session: Session,
     Path(call): Path<CallId>,
     Body(asked): Body<NewTransfer>,
-) -> Result<Accepted, ApiError> {
+) -> Result<Response, ApiError> {
+    let user = session.viewer().user_id;
     let to = match (asked.to, asked.user_id) {
         (Some(_), Some(_)) => {
             return Err(ApiError::field("user_id", "give a number or a colleague, not both"));
         }
         (None, None) if asked.kind == NewTransferKind::Attended => {
-            return wish(&app, &session, call, TalkWish::Complete).await;
+            return Ok(wish(&app, &session, call, TalkWish::Complete).await?.into_response());
         }
         (None, None) => {
             return Err(ApiError::field("to", "say to whom: a number, or user_id for a colleague"));
@@ -88,11 +92,25 @@ pub(crate) async fn transfer(
         (None, Some(user)) => TransferTo::User(user),
         (Some(to), None) => TransferTo::Number(permitted(&app, &session, source, &to).await?),
     };
+    let outside = matches!(to, TransferTo::Number(Destination::Outside { .. }));
+    if let TransferTo::Number(destination @ Destination::Outside { .. }) = &to {
+        let wait_ms = app.dial_rate().take(user, app.settings.calls_per_minute, app.now());
+        if let Some(wait_ms) = wait_ms {
+            let number = Some(destination.number().to_owned());
+            app.audit(AuditAction::CallBarred, Some(user), number, source).await;
+            return Ok(too_many(wait_ms));
+        }
+    }
     let kind = match asked.kind {
         NewTransferKind::Blind => TransferKind::Blind,
         NewTransferKind::Attended => TransferKind::Attended,
     };
-    wish(&app, &session, call, TalkWish::Transfer { kind, to }).await
+    let (status, Json(view)) = wish(&app, &session, call, TalkWish::Transfer { kind, to }).await?;
+    if outside {
+        let subject = Some(view.interaction_id.to_string());
+        app.audit(AuditAction::CallDialled, Some(user), subject, source).await;
+    }
+    Ok((status, Json(view)).into_response())
 }
 
 /// Digits for the customer's side.
