@@ -201,6 +201,21 @@ fn a_colleague_takes_the_customer_over_at_once() {
     assert_eq!(interaction.notes.as_deref(), Some("Спрашивает о счёте"));
     assert_eq!(interaction.talk_ms, Some(7_000));
     assert_eq!(interaction.legs.len(), 3);
+    let sees = [1, 2, 3].map(|n| interaction.visible_to(&agent_is(n)));
+    assert_eq!(sees, [true, true, false], "who talked, and nobody else");
+}
+
+#[test]
+fn a_colleague_sees_the_call_while_the_phone_rings_and_no_longer_when_it_was_not_taken() {
+    let mut desk = Desk::new();
+    let (call, customer, _) = desk.talking();
+    let other = begin(&mut desk, call, request(TransferKind::Blind, to_user(2, &[2], Ring::Together)));
+    let seen = |desk: &Desk| desk.engine.live_interaction(call).is_some_and(|it| it.visible_to(&agent_is(2)));
+    assert!(seen(&desk), "what was noted is read before the answer");
+    desk.reject(other, 486);
+    assert!(!seen(&desk));
+    desk.bye(customer);
+    assert!(!desk.interaction().visible_to(&agent_is(2)));
 }
 
 #[test]
