@@ -134,6 +134,8 @@ fn olga_gets_nothing(olga: &Person, maria_id: &str, secrets: &Secrets) {
                 ("PATCH", "/interactions/{id}") => r#"{"notes":"mine now"}"#,
                 ("PATCH", _) => r#"{"name":"mine now"}"#,
                 ("POST", "/users/{id}/devices") => r#"{"kind":"sip","uri":"202"}"#,
+                ("POST", "/calls/{id}/transfer") => r#"{"kind":"blind","to":"202"}"#,
+                ("POST", "/calls/{id}/dtmf") => r#"{"digits":"1"}"#,
                 _ => "",
             };
             let reply = olga.ask(method, &asked, body);

@@ -35,7 +35,6 @@ pub(crate) struct Problem<'a> {
     detail: &'a str,
     field: Option<&'a str>,
     /// Which sentence `detail` is, for pages that have it in another language.
-    #[serde(skip_serializing_if = "Option::is_none")]
     key: Option<&'static str>,
     #[serde(skip_serializing_if = "<[_]>::is_empty")]
     choices: &'a [Alternative],

@@ -78,7 +78,13 @@ pub(crate) async fn transfer(
     Path(call): Path<CallId>,
     Body(asked): Body<NewTransfer>,
 ) -> Result<Response, ApiError> {
-    let user = session.viewer().user_id;
+    let viewer = session.viewer();
+    let user = viewer.user_id;
+    // Before anything is said of the wish: nobody learns what a call is like that is not theirs.
+    let calls = app.reactor.ask(|reply| Command::Calls { viewer, reply }).await?;
+    if !calls.iter().any(|known| known.call_id == call) {
+        return Err(ApiError::not_found("call"));
+    }
     let to = match (asked.to, asked.user_id) {
         (Some(_), Some(_)) => {
             return Err(ApiError::field("user_id", "give a number or a colleague, not both"));
