@@ -58,28 +58,15 @@ pub(crate) async fn dial(
     Body(wish): Body<NewCall>,
 ) -> Result<Response, ApiError> {
     let viewer = session.viewer();
-    let destination = Destination::read(&app.settings.dial_plan, &wish.to)
-        .map_err(|error| ApiError::field("to", error.to_string()))?;
-    let refused = || {
-        let number = Some(destination.number().to_owned());
-        app.audit(AuditAction::CallBarred, Some(viewer.user_id), number, source)
-    };
-    if let Err(barred) = app.settings.barring.permit(&app.settings.dial_plan, &destination) {
-        refused().await;
-        return Err(ApiError::forbidden_field("to", barred.to_string()));
-    }
+    let destination = permitted(&app, viewer.user_id, source, &wish.to).await?;
     if let Some(contact) = wish.contact_id
         && app.store.contact(contact).await?.is_none()
     {
         return Err(ApiError::field("contact_id", "there is no such contact"));
     }
     let line = line_for(&app, &viewer, &wish, destination.number()).await?;
-    if let Destination::Outside { .. } = destination {
-        let wait_ms = app.dial_rate().take(viewer.user_id, app.settings.calls_per_minute, app.now());
-        if let Some(wait_ms) = wait_ms {
-            refused().await;
-            return Ok(too_many(wait_ms));
-        }
+    if let Some(too_many) = counted(&app, viewer.user_id, source, &destination).await {
+        return Ok(too_many);
     }
     let order = order(&app, viewer.user_id, &line, &wish, &destination);
     let call = app.reactor.ask(|reply| Command::Dial { order, reply }).await??;
@@ -87,6 +74,41 @@ pub(crate) async fn dial(
     app.audit(AuditAction::CallDialled, Some(viewer.user_id), subject, source).await;
     let dialled = Dialled { call_id: call.call_id, interaction_id: call.interaction_id };
     Ok((StatusCode::ACCEPTED, Json(dialled)).into_response())
+}
+
+/// Reads a number that a user wants to be called; a barred one is refused, with a row in the audit.
+pub(crate) async fn permitted(
+    app: &App,
+    user: UserId,
+    source: Source,
+    to: &str,
+) -> Result<Destination, ApiError> {
+    let plan = &app.settings.dial_plan;
+    let destination =
+        Destination::read(plan, to).map_err(|error| ApiError::field("to", error.to_string()))?;
+    if let Err(barred) = app.settings.barring.permit(plan, &destination) {
+        refused(app, user, source, &destination).await;
+        return Err(ApiError::forbidden_field("to", barred.to_string()));
+    }
+    Ok(destination)
+}
+
+/// Counts a call to a number outside; gives the refusal for a user who has asked for too many, with a row in the audit.
+pub(crate) async fn counted(
+    app: &App,
+    user: UserId,
+    source: Source,
+    destination: &Destination,
+) -> Option<Response> {
+    let Destination::Outside { .. } = destination else { return None };
+    let wait_ms = app.dial_rate().take(user, app.settings.calls_per_minute, app.now())?;
+    refused(app, user, source, destination).await;
+    Some(too_many(wait_ms))
+}
+
+async fn refused(app: &App, user: UserId, source: Source, destination: &Destination) {
+    let number = Some(destination.number().to_owned());
+    app.audit(AuditAction::CallBarred, Some(user), number, source).await;
 }
 
 fn order(app: &App, user: UserId, line: &Line, wish: &NewCall, destination: &Destination) -> DialOrder {
@@ -178,7 +200,7 @@ fn choose<'a>(usable: &[&'a Line], user: UserId, given: Option<LineId>, last: Op
     }
 }
 
-pub(crate) fn too_many(wait_ms: i64) -> Response {
+fn too_many(wait_ms: i64) -> Response {
     ApiError::too_often(wait_ms, |wait_s| format!("too many calls within a minute; try again in {wait_s} s"))
 }
 
@@ -194,7 +216,7 @@ impl Default for DialRate {
 
 impl DialRate {
     /// Counts one more call; says how long to wait when it would be too many.
-    pub(crate) fn take(&mut self, user: UserId, limit: u32, now: UtcMillis) -> Option<i64> {
+    fn take(&mut self, user: UserId, limit: u32, now: UtcMillis) -> Option<i64> {
         let limit = usize::try_from(limit).unwrap_or(usize::MAX);
         let wait_ms = self.0.wait_ms(&user, limit, now);
         if wait_ms.is_none() {

@@ -11,7 +11,7 @@ use serde::Deserialize;
 use utoipa::ToSchema;
 
 use crate::auth::Session;
-use crate::dial::too_many;
+use crate::dial::{counted, permitted};
 use crate::extract::Path;
 use crate::json::Body;
 use crate::port::{Command, Keys, TalkWish, TransferTo};
@@ -96,17 +96,20 @@ pub(crate) async fn transfer(
             return Err(ApiError::field("to", "say to whom: a number, or user_id for a colleague"));
         }
         (None, Some(user)) => TransferTo::User(user),
-        (Some(to), None) => TransferTo::Number(permitted(&app, &session, source, &to).await?),
-    };
-    let outside = matches!(to, TransferTo::Number(Destination::Outside { .. }));
-    if let TransferTo::Number(destination @ Destination::Outside { .. }) = &to {
-        let wait_ms = app.dial_rate().take(user, app.settings.calls_per_minute, app.now());
-        if let Some(wait_ms) = wait_ms {
-            let number = Some(destination.number().to_owned());
-            app.audit(AuditAction::CallBarred, Some(user), number, source).await;
-            return Ok(too_many(wait_ms));
+        (Some(to), None) => {
+            let permitted = permitted(&app, user, source, &to).await;
+            TransferTo::Number(permitted.map_err(|refusal| match refusal.status() {
+                StatusCode::FORBIDDEN => refusal.keyed("barred"),
+                _ => refusal,
+            })?)
         }
+    };
+    if let TransferTo::Number(destination) = &to
+        && let Some(too_many) = counted(&app, user, source, destination).await
+    {
+        return Ok(too_many);
     }
+    let outside = matches!(to, TransferTo::Number(Destination::Outside { .. }));
     let kind = match asked.kind {
         NewTransferKind::Blind => TransferKind::Blind,
         NewTransferKind::Attended => TransferKind::Attended,
@@ -142,19 +145,6 @@ pub(crate) async fn press(
     let keys = Keys::read(&pressed.digits);
     let keys = keys.ok_or_else(|| ApiError::field("digits", "write 1 to 64 of 0-9, *, #, A-D"))?;
     wish(&app, &session, call, TalkWish::Press(keys)).await
-}
-
-/// Reads a number and refuses a barred one, with a row in the audit.
-async fn permitted(app: &App, session: &Session, source: Source, to: &str) -> Result<Destination, ApiError> {
-    let plan = &app.settings.dial_plan;
-    let destination =
-        Destination::read(plan, to).map_err(|error| ApiError::field("to", error.to_string()))?;
-    if let Err(barred) = app.settings.barring.permit(plan, &destination) {
-        let number = Some(destination.number().to_owned());
-        app.audit(AuditAction::CallBarred, Some(session.viewer().user_id), number, source).await;
-        return Err(ApiError::forbidden_field("to", barred.to_string()).keyed("barred"));
-    }
-    Ok(destination)
 }
 
 async fn wish(app: &App, session: &Session, call: CallId, wish: TalkWish) -> Result<Accepted, ApiError> {
