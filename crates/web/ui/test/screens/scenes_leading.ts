@@ -13,10 +13,10 @@ import type { Tab } from './stage.ts';
 const HOUR = 3_600_000;
 const DAY = 24 * HOUR;
 
-/** A day and the one before it in a small call centre, for those who lead it. */
+/** Two whole days in a small call centre, for those who lead it: before today, whose calls of the afternoon are not yet there in the morning. */
 export function led(tab: Tab, office: Office): void {
   tab.server.user = { ...ANNA, role: 'supervisor' };
-  const day = new Date().setHours(0, 0, 0, 0);
+  const day = new Date().setHours(0, 0, 0, 0) - DAY;
   const users = ['user-anna', 'user-olga', 'user-gleb', 'user-ivan', null];
   for (let i = 0; i < 260; i += 1) {
     const at = day - (i % 2) * DAY + 9 * HOUR + ((i * 7_919) % (9 * 3600)) * 1000;
