@@ -199,6 +199,7 @@ impl Session {
         up.run_session_timer(ctx);
         self.life = Life::Up(up);
         ctx.emit(Event::Answered { handle, sdp, fork });
+        self.note_identity(&response.headers, ctx);
         ctx.emit(Event::DialogUpdated { handle });
     }
 

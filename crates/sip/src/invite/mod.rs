@@ -8,6 +8,7 @@
 mod client;
 mod compose;
 mod digits;
+mod identity;
 mod referral;
 mod reinvite;
 mod reliable;
@@ -23,6 +24,7 @@ use rand_chacha::ChaCha12Rng;
 pub(crate) use compose::{
     ACCEPTED_BODY, accepts_sdp, header_is_printable, is_sdp, put_sdp, reason_value, reply, sdp_of, with_allow,
 };
+pub use identity::PeerIdentity;
 pub(crate) use reinvite::too_brief;
 pub(crate) use session::{Path, Session, SessionOrigin};
 pub(crate) use session_timer::{Agreement, SHORTEST_S};

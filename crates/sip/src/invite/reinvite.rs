@@ -12,12 +12,15 @@ use super::session_timer::{Agreement, Refresher, SHORTEST_S};
 use super::{CommandRefused, Context, EndCause, Purpose, SessionClock, Silence};
 use crate::dialog::{Dialog, DialogId, tag};
 use crate::digest::Attempt;
-use crate::message::{HeaderName, Method, Request, Response, StatusCode};
+use crate::message::{Header, HeaderName, Method, Request, Response, StatusCode};
 use crate::transaction::ServerTransactionId;
 use crate::ua::{Event, ReinviteAnswer};
 
 /// How often a change that got 491 is tried again.
 const MAX_GLARES: u32 = 10;
+
+/// A change that cannot be asked for now is tried again after this.
+const ASK_AGAIN: Duration = Duration::from_millis(500);
 
 /// A refresh that failed or could not begin is tried again after this.
 const REFRESH_AGAIN: Duration = Duration::from_secs(5);
@@ -35,18 +38,32 @@ pub(super) enum Modification {
 /// A change we want.
 #[derive(Debug, Clone)]
 pub(super) struct Wanted {
-    sdp: Vec<u8>,
     aim: Aim,
+    /// Who is at this end, when that is to be told.
+    identity: Vec<Header>,
     glares: u32,
 }
 
+impl Wanted {
+    fn new(aim: Aim) -> Self {
+        Self { aim, identity: Vec::new(), glares: 0 }
+    }
+
+    /// Makes one that changes nothing and says who is at this end.
+    pub(super) fn naming(identity: Vec<Header>) -> Self {
+        Self { identity, ..Self::new(Aim::Name) }
+    }
+}
+
 /// What a change of ours is for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 enum Aim {
     /// The application's new offer.
-    Change,
+    Change(Vec<u8>),
     /// A refresh of the session timer.
     Refresh,
+    /// Who is at this end.
+    Name,
 }
 
 /// A change the peer wants.
@@ -67,13 +84,17 @@ impl Theirs {
 impl Session {
     /// Offers another session description by re-INVITE.
     pub(crate) fn reinvite(&mut self, sdp: &[u8], ctx: &mut Context<'_>) -> Result<(), CommandRefused> {
-        let Life::Up(up) = &self.life else {
+        let Life::Up(up) = &mut self.life else {
             return Err(CommandRefused::WrongState);
         };
+        let waiting = up.glare.take_if(|waiting| waiting.aim == Aim::Name);
         if !up.is_free() {
+            up.glare = up.glare.take().or(waiting);
             return Err(CommandRefused::Busy);
         }
-        self.ask(Wanted { sdp: sdp.to_vec(), aim: Aim::Change, glares: 0 }, Method::Invite, ctx);
+        let identity = waiting.map(|waiting| waiting.identity).unwrap_or_default();
+        let wanted = Wanted { identity, ..Wanted::new(Aim::Change(sdp.to_vec())) };
+        self.ask(wanted, Method::Invite, ctx);
         Ok(())
     }
 
@@ -121,10 +142,9 @@ impl Session {
             return;
         }
         match (&up.local_sdp, up.is_free()) {
-            (Some(sdp), true) => {
-                let method = if up.updates == PeerUpdates::Allowed { Method::Update } else { Method::Invite };
-                let wanted = Wanted { sdp: sdp.clone(), aim: Aim::Refresh, glares: 0 };
-                self.ask(wanted, method, ctx);
+            (Some(_), true) => {
+                let method = up.updates.method();
+                self.ask(Wanted::new(Aim::Refresh), method, ctx);
             }
             _ => ctx.start(SessionClock::Refresh, REFRESH_AGAIN),
         }
@@ -133,12 +153,23 @@ impl Session {
     /// Tries a change again after 491.
     pub(super) fn try_again(&mut self, ctx: &mut Context<'_>) {
         let Life::Up(up) = &mut self.life else { return };
-        let Some(wanted) = up.glare.take() else { return };
+        if let Some(wanted) = up.glare.take() {
+            self.ask_or_wait(wanted, Method::Invite, ctx);
+        }
+    }
+
+    /// Asks now, or a little later when something is under way.
+    pub(super) fn ask_or_wait(&mut self, wanted: Wanted, method: Method, ctx: &mut Context<'_>) {
+        let Life::Up(up) = &mut self.life else { return };
         if up.is_free() {
-            self.ask(wanted, Method::Invite, ctx);
-        } else {
-            up.glare = Some(wanted);
-            ctx.start(SessionClock::Glare, Duration::from_millis(500));
+            return self.ask(wanted, method, ctx);
+        }
+        match &mut up.glare {
+            Some(waiting) => waiting.identity = wanted.identity,
+            None => {
+                up.glare = Some(wanted);
+                ctx.start(SessionClock::Glare, ASK_AGAIN);
+            }
         }
     }
 
@@ -149,13 +180,20 @@ impl Session {
         request.headers.set(HeaderName::Contact, contact);
         with_allow(&mut request.headers);
         request.headers.set(HeaderName::UserAgent, ctx.settings.agent_name.as_str());
+        for header in &wanted.identity {
+            request.headers.push(header.name.clone(), header.value.clone());
+        }
         if let Some(agreement) = up.agreement {
             Agreement::ask(&mut request.headers, agreement.interval_s, SHORTEST_S, Some(agreement));
         }
         let purpose = if method == Method::Update {
             Purpose::Update
         } else {
-            put_sdp(&mut request.headers, &mut request.body, Some(&wanted.sdp));
+            let sdp = match &wanted.aim {
+                Aim::Change(sdp) => Some(sdp),
+                Aim::Refresh | Aim::Name => up.local_sdp.as_ref(),
+            };
+            put_sdp(&mut request.headers, &mut request.body, sdp.map(Vec::as_slice));
             Purpose::Reinvite
         };
         up.modification = Modification::Ours(wanted);
@@ -221,12 +259,15 @@ impl Session {
         if answer.is_some() {
             up.remote_sdp.clone_from(&answer);
         }
-        up.local_sdp = Some(wanted.sdp);
+        let wish = matches!(wanted.aim, Aim::Change(_));
+        if let Aim::Change(sdp) = wanted.aim {
+            up.local_sdp = Some(sdp);
+        }
         let dialog = up.dialog.clone();
         if sent.purpose == Purpose::Reinvite {
             self.send_ack(&dialog, &sent.request, None, ctx);
         }
-        if wanted.aim == Aim::Change || changed {
+        if wish || changed {
             ctx.emit(Event::ReinviteAnswered { handle, sdp: answer });
         }
         ctx.emit(Event::DialogUpdated { handle });
@@ -267,13 +308,19 @@ impl Session {
             return;
         };
         match wanted.aim {
-            Aim::Change => ctx.emit(Event::ReinviteRejected { handle, status }),
+            Aim::Change(_) => ctx.emit(Event::ReinviteRejected { handle, status }),
             // A peer that does not take UPDATE takes a re-INVITE; the clock that ends the session runs on.
             Aim::Refresh if purpose == Purpose::Update => {
                 up.updates = PeerUpdates::Unknown;
                 self.refresh(ctx);
             }
             Aim::Refresh => ctx.start(SessionClock::Refresh, REFRESH_AGAIN),
+            Aim::Name if purpose == Purpose::Update => {
+                up.updates = PeerUpdates::Unknown;
+                self.ask_or_wait(wanted, Method::Invite, ctx);
+            }
+            // It shows what it was told before.
+            Aim::Name => {}
         }
     }
 }

@@ -3,6 +3,7 @@
 
 use std::time::Duration;
 
+use super::identity::PeerIdentity;
 use super::compose::{put_sdp, reply, sdp_of, with_allow};
 use super::reinvite::Modification;
 use super::reliable::Unacknowledged;
@@ -62,8 +63,10 @@ impl Session {
         ctx.respond(to, Response::reply_to(&request, StatusCode::TRYING));
         let id = dialog.id.clone();
         let (ringing, told, unacknowledged) = (None, None, None);
+        let peer = PeerIdentity::of(&request.headers);
         let called = Called { to, request, dialog, agreement, ringing, told, unacknowledged };
         let mut session = Self::new(origin, Side::Callee, Life::Called(called));
+        session.peer = peer;
         session.bind(id, ctx);
         session
     }

@@ -3,6 +3,7 @@
 use std::collections::VecDeque;
 
 use super::client::Calling;
+use super::identity::PeerIdentity;
 use super::referral::Referral;
 use super::reinvite::{Modification, Wanted};
 use super::server::{AckWait, Called};
@@ -54,6 +55,8 @@ pub(crate) struct Session {
     pub(super) byes: Vec<Goodbye>,
     pub(super) next_bye: u32,
     pub(super) referral: Option<Referral>,
+    /// Who the peer's end last said that it is.
+    pub(super) peer: Option<PeerIdentity>,
     /// Digits that are to be sent by INFO, the first one on its way.
     pub(super) keys: VecDeque<Key>,
 }
@@ -112,6 +115,14 @@ impl PeerUpdates {
         let allowed = headers.options_of(&HeaderName::Allow);
         if allowed.iter().any(|method| method == "UPDATE") { Self::Allowed } else { Self::Unknown }
     }
+
+    /// The method of a request that leaves the session description as it is.
+    pub(super) fn method(self) -> Method {
+        match self {
+            Self::Allowed => Method::Update,
+            Self::Unknown => Method::Invite,
+        }
+    }
 }
 
 /// A request in flight.
@@ -152,6 +163,7 @@ impl Session {
             byes: Vec::new(),
             next_bye: 0,
             referral: None,
+            peer: None,
             keys: VecDeque::new(),
         }
     }
@@ -241,6 +253,9 @@ impl Session {
     ) {
         if let Some(refusal) = self.out_of_order(request) {
             return ctx.respond(to, refusal);
+        }
+        if matches!(request.method, Method::Invite | Method::Update) {
+            self.note_identity(&request.headers, ctx);
         }
         match request.method {
             Method::Invite => self.reinvited(to, request, ctx),

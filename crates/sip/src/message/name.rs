@@ -110,6 +110,7 @@ header_names! {
     InReplyTo "In-Reply-To";
     ReplyTo "Reply-To";
     SessionId "Session-ID";
+    UserToUser "User-to-User";
     Timestamp "Timestamp";
     Date "Date";
 }

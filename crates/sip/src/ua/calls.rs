@@ -11,7 +11,7 @@ use crate::dialog::{DialogPhase, DialogRecord, RecordRefused};
 use crate::invite::{
     Agreement, Path, Session, SessionOrigin, header_is_printable, put_sdp, reason_value, with_allow,
 };
-use crate::message::{CSeq, HeaderName, Method, NameAddr, ReasonValue, Request};
+use crate::message::{CSeq, Header, HeaderName, Method, NameAddr, ReasonValue, Request};
 use crate::transport::{Flow, Transport};
 use crate::uri::{SipUri, Uri};
 
@@ -215,6 +215,21 @@ impl UserAgent {
         self.command(handle, now, |session, ctx| session.reinvite(sdp, ctx))
     }
 
+    /// Tells the peer who is at this end now: P-Asserted-Identity and the like in an UPDATE, or in a re-INVITE that
+    /// changes nothing else (RFC 5876 section 3.1). Sent a little later while a change is under way; a refusal is not told.
+    ///
+    /// # Errors
+    /// `UnknownHandle`, `WrongState` (not answered yet), `ReservedHeader`, `Unprintable`.
+    pub fn tell_identity(
+        &mut self,
+        handle: DialogHandle,
+        identity: Vec<Header>,
+        now: Instant,
+    ) -> Result<(), CommandRefused> {
+        check_headers(&identity)?;
+        self.command(handle, now, |session, ctx| session.name_self(identity, ctx))
+    }
+
     /// Answers `ReinviteReceived`.
     ///
     /// # Errors
@@ -326,7 +341,11 @@ fn check(invite: &OutgoingInvite) -> Result<(), CommandRefused> {
     if texts.into_iter().flatten().any(|text| !header_is_printable(text.as_bytes())) {
         return Err(CommandRefused::Unprintable);
     }
-    for header in &invite.headers {
+    check_headers(&invite.headers)
+}
+
+fn check_headers(headers: &[Header]) -> Result<(), CommandRefused> {
+    for header in headers {
         if RESERVED.contains(&header.name) {
             return Err(CommandRefused::ReservedHeader);
         }

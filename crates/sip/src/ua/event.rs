@@ -3,7 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
-use crate::invite::{DialogHandle, EndCause};
+use crate::invite::{DialogHandle, EndCause, PeerIdentity};
 use crate::message::{NameAddr, ReasonValue, Request};
 use crate::registration::RegistrationState;
 use crate::subscription::SubscriptionState;
@@ -181,6 +181,14 @@ pub enum Event {
         handle: DialogHandle,
         /// Why; 503 for a transport failure.
         status: u16,
+    },
+    /// The peer says that somebody else is at its end than it said before: in the answer to our INVITE, or later in a
+    /// request of its own. What a peer says of itself is as good as the peer.
+    PeerNamed {
+        /// The leg.
+        handle: DialogHandle,
+        /// Who.
+        identity: Box<PeerIdentity>,
     },
     /// The leg is over.
     Ended {
