@@ -107,7 +107,7 @@ pub(crate) struct Queues {
 #[derive(Debug)]
 enum Answer {
     /// The contacts answered, or could not be read.
-    Contacts { call: CallId, candidates: Option<Vec<Candidate>> },
+    Contacts { call: CallId, number: String, candidates: Option<Vec<Candidate>> },
     /// An ended call was folded again.
     Amended { call: CallId, folded: Option<(Box<Interaction>, Vec<Recording>)> },
     /// The contacts learned a number, which old calls have.
@@ -326,6 +326,7 @@ impl Reactor {
             | Event::CallAnswered(call)
             | Event::CallHeld(call)
             | Event::CallRetrieved(call)
+            | Event::CallUpdated(call)
             | Event::CallTransferred(call) => (Some(call.call_id), Vec::new()),
             Event::RecordingStarted(started) => (Some(started.call_id), vec![begun(started)]),
             _ => (None, Vec::new()),

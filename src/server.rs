@@ -298,7 +298,7 @@ async fn answered_meanwhile(
     let mut answered = Vec::new();
     for signals in open.values() {
         let Some(it) = fold(signals) else { continue };
-        if let Some(number) = &it.caller_number {
+        if let Some(number) = it.other_number() {
             answered.extend(store.answered_with(number, it.started_at.plus_ms(-RINGS_AT_MOST_MS)).await?);
         }
     }

@@ -12,6 +12,7 @@ use linecard_sip::invite;
 use linecard_sip::message::{HeaderName, NameAddr, ReasonValue, Request};
 use linecard_sip::registration::{RegistrationState, WaitReason};
 use linecard_sip::subscription::{self, SubscriptionState};
+use linecard_sip::ua::PeerIdentity;
 use serde::{Deserialize, Serialize};
 
 use crate::recorder;
@@ -54,6 +55,31 @@ pub(crate) fn caller(plan: &DialPlan, request: &Request) -> Caller {
         },
         headers: received.collect(),
     }
+}
+
+/// Reads who is at the other end now; none when that is no telephone number or is kept back.
+pub(crate) fn named(plan: &DialPlan, identity: &PeerIdentity) -> Option<Caller> {
+    let told = IdentityHeaders {
+        asserted: identity.asserted.iter().map(party).collect(),
+        remote_party: identity.remote_party.iter().map(party).collect(),
+        from: Party::default(),
+        privacy: identity.privacy.clone(),
+    };
+    let chosen = choose_identity(plan, &told);
+    let is_number = matches!(chosen.number, CallerNumber::E164 { .. } | CallerNumber::Extension { .. });
+    let source = match chosen.source {
+        linecard_crm::IdentitySource::RemoteParty => IdentitySource::RemotePartyId,
+        linecard_crm::IdentitySource::Asserted | linecard_crm::IdentitySource::From => {
+            IdentitySource::AssertedIdentity
+        }
+    };
+    is_number.then(|| Caller {
+        number: chosen.number.call_number().map(str::to_owned),
+        dialled: chosen.received,
+        display: chosen.display,
+        chosen: source,
+        headers: Vec::new(),
+    })
 }
 
 fn party(address: &NameAddr) -> Party {

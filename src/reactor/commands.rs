@@ -128,10 +128,10 @@ impl Reactor {
     /// Takes in what a task brought back.
     pub(super) fn answered(&mut self, answer: Answer) {
         match answer {
-            Answer::Contacts { call, candidates: Some(candidates) } => {
-                self.engine(Input::ContactFound { call, candidates });
+            Answer::Contacts { call, number, candidates: Some(candidates) } => {
+                self.engine(Input::ContactFound { call, number, candidates });
             }
-            Answer::Contacts { call, candidates: None } => self.engine(Input::LookupUnavailable { call }),
+            Answer::Contacts { call, candidates: None, .. } => self.engine(Input::LookupUnavailable { call }),
             Answer::Amended { call, folded } => self.amended(call, folded),
             Answer::Learned { learned, old } => self.learned(&learned, old),
             Answer::LearnedAll => self.learning = Learning::Idle,

@@ -11,7 +11,7 @@ use linecard_sip::sdp::{Audio, Direction, LocalAudio, LocalSession};
 use linecard_sip::ua::{self, CallerId, CommandRefused, DialogHandle, OutgoingInvite, UserAgent};
 use linecard_sip::uri::Uri;
 
-use super::legs::{Leg, Said, Sound, passing_on};
+use super::legs::{Leg, passing_on};
 use super::talking::OtherDialled;
 use super::{Answer, Reactor};
 use crate::clock::wall_clock;
@@ -51,6 +51,7 @@ impl Reactor {
             | Effect::HoldLeg { leg }
             | Effect::RetrieveLeg { leg }
             | Effect::TellReferrer { leg, .. }
+            | Effect::NameParty { leg, .. }
             | Effect::ReleaseLeg { leg }
             | Effect::UnbridgeMedia { leg }
             | Effect::StopTone { leg }
@@ -68,7 +69,7 @@ impl Reactor {
                 let route = self.parts.directory.route(line);
                 self.engine(Input::RouteFound { call, route });
             }
-            Effect::FindContact { call, number } => self.find_contact(call, &number),
+            Effect::FindContact { call, number } => self.find_contact(call, number),
             Effect::RingBack { leg } => {
                 self.on_dialog(leg, |agent, handle| agent.ring(handle, 180, None, now))
             }
@@ -94,6 +95,7 @@ impl Reactor {
             }
             Effect::HoldLeg { leg } => self.say(leg, Direction::SendOnly),
             Effect::RetrieveLeg { leg } => self.say(leg, Direction::SendReceive),
+            Effect::NameParty { leg, line, party } => self.name_party(leg, line, &party),
             Effect::TellReferrer { leg, status } => self.tell_referrer(leg, status),
             Effect::BridgeMedia { customer, agent } => self.bridge(customer, agent),
             Effect::UnbridgeMedia { leg } => self.on_media(leg, |media, id| media.unbridge(id)),
@@ -155,13 +157,13 @@ impl Reactor {
         }
     }
 
-    fn find_contact(&self, call: CallId, number: &str) {
-        let number = self.parts.dial_plan.number(number);
+    fn find_contact(&self, call: CallId, number: String) {
+        let asked = self.parts.dial_plan.number(&number);
         let (store, answers) = (self.parts.store.clone(), self.answers.clone());
         let user = self.parts.engine.call(call).and_then(|view| view.user_id);
         tokio::spawn(async move {
             let found =
-                tokio::time::timeout(LOOKUP_WITHIN, store.candidates(&number, user, wall_clock())).await;
+                tokio::time::timeout(LOOKUP_WITHIN, store.candidates(&asked, user, wall_clock())).await;
             let candidates = match found {
                 Ok(Ok(candidates)) => Some(candidates),
                 Ok(Err(error)) => {
@@ -170,7 +172,7 @@ impl Reactor {
                 }
                 Err(_) => None,
             };
-            let _ = answers.send(Answer::Contacts { call, candidates });
+            let _ = answers.send(Answer::Contacts { call, number, candidates });
         });
     }
 
@@ -202,7 +204,7 @@ impl Reactor {
 
     /// Sends an INVITE with an offer of its own, or says with which status it counts as refused.
     pub(super) fn place(&mut self, leg: LegId, call: CallId, placing: Placing) -> Result<(), u16> {
-        let Placing { target, route, caller, headers, like, party } = placing;
+        let Placing { target, route, caller, mut headers, like, party } = placing;
         let reserved = self.legs.take_reserved(call).map(Ok);
         let opened = reserved.unwrap_or_else(|| self.parts.media.open_leg(self.parts.settings.media_address));
         let media = opened.map_err(|error| {
@@ -215,7 +217,13 @@ impl Reactor {
         let local = passing_on(&media, like.as_ref(), self.parts.settings.external_address);
         let local = local.map(LocalAudio::with_others);
         let offer = local.map(|local| session.offer(&local).to_bytes()).ok_or(488_u16);
-        let invite = offer.map(|offer| OutgoingInvite { target, route, caller, headers, offer: Some(offer) });
+        let customer = self.legs.customer_of(call).map(|(_, customer)| customer);
+        let handed_over = customer.into_iter().flat_map(|customer| customer.handed_over.clone());
+        headers.extend(handed_over.map(|value| Header { name: HeaderName::UserToUser, value }));
+        let any = || self.legs.of_call(call).next().map(|(_, leg)| leg);
+        let beside = customer.or_else(any).map(|leg| leg.handle);
+        let invite =
+            offer.map(|offer| OutgoingInvite { target, route, caller, headers, offer: Some(offer), beside });
         let placed = invite.and_then(|invite| {
             self.parts.agent.invite(invite, now).map_err(|error| {
                 tracing::warn!(%error, "a leg could not be dialled");
@@ -224,12 +232,7 @@ impl Reactor {
         });
         match placed {
             Ok(handle) => {
-                let sound = Sound::Silent { asked_at: now };
-                let (call, media) = (Some(call), Some(media));
-                let said = Said::Told(Direction::SendReceive);
-                let (description, contact, beside) = (None, None, None);
-                let new =
-                    Leg { handle, call, party, media, session, description, contact, sound, said, beside };
+                let new = Leg { call: Some(call), ..Leg::new(handle, party, session, Some(media), now) };
                 self.legs.add(leg, new);
                 Ok(())
             }

@@ -11,6 +11,7 @@ use linecard_sip::sdp::{
     Audio, Codec, Crypto, CryptoSuite, Direction, Encryption, LocalAudio, LocalSession, NotAcceptable,
     SessionDescription, audio_of, audios_of,
 };
+use linecard_sip::transport::Flow;
 
 use crate::media::{OpenLeg, Remote, Srtp};
 
@@ -33,6 +34,8 @@ pub(super) struct Leg {
     pub(super) said: Said,
     /// The leg that it is connected with, or was last.
     pub(super) beside: Option<LegId>,
+    /// What the party's side handed over with the call (RFC 7433), for whoever is called for it.
+    pub(super) handed_over: Vec<Vec<u8>>,
 }
 
 /// What a leg's party has been told of hold, and is to be told.
@@ -66,6 +69,40 @@ pub(super) enum Sound {
 }
 
 impl Leg {
+    /// Begins with a party of which nothing is known yet.
+    pub(super) fn new(
+        handle: DialogHandle,
+        party: Party,
+        session: LocalSession,
+        media: Option<OpenLeg>,
+        now: Instant,
+    ) -> Self {
+        Self {
+            handle,
+            call: None,
+            party,
+            media,
+            session,
+            description: None,
+            contact: None,
+            sound: Sound::Silent { asked_at: now },
+            said: Said::Told(Direction::SendReceive),
+            beside: None,
+            handed_over: Vec::new(),
+        }
+    }
+
+    /// Begins with a customer's INVITE that came by `flow`.
+    pub(super) fn offered(
+        handle: DialogHandle,
+        session: LocalSession,
+        media: Option<OpenLeg>,
+        flow: Flow,
+        now: Instant,
+    ) -> Self {
+        Self { contact: Some(flow.remote.ip()), ..Self::new(handle, Party::Customer, session, media, now) }
+    }
+
     /// Returns the audio stream that the party described: the one in use, once one is.
     pub(super) fn audio(&self) -> Option<Audio> {
         let description = self.description.as_ref()?;

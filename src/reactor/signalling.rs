@@ -5,12 +5,12 @@ use std::time::Instant;
 use linecard_calls::{Input, LegId, MediaFault, Offer, Party, SightingEnd};
 use linecard_sip::invite::DialogHandle;
 use linecard_sip::message::Request;
-use linecard_sip::sdp::{Direction, LocalSession, NotAcceptable};
+use linecard_sip::sdp::{LocalSession, NotAcceptable};
 use linecard_sip::transport::Flow;
 use linecard_sip::ua::{Event, LineId as SipLineId, ReinviteAnswer};
 use linecard_store::lines::LineMode;
 
-use super::legs::{Leg, Said, Sound, passing_on};
+use super::legs::{Leg, passing_on};
 use super::{Course, Reactor};
 use crate::clock::wall_clock;
 use crate::translate;
@@ -31,6 +31,7 @@ impl Reactor {
             Event::InviteReceived { handle, line, request, offer, flow, replaces: None } => {
                 self.invite_received(handle, &line, &request, offer.as_deref(), flow);
             }
+            Event::PeerNamed { handle, identity } => self.peer_named(handle, &identity),
             Event::Cancelled { handle, reasons } => {
                 let reasons = translate::reasons(&reasons);
                 if !self.shadow_over(handle, SightingEnd::Cancelled, reasons.clone()) {
@@ -101,18 +102,10 @@ impl Reactor {
         let leg = self.parts.engine.make_leg(at);
         // With the ports of the first device that will ring: a call has both or is refused.
         let media = self.parts.media.open_pair(self.parts.settings.media_address);
-        let mut new = Leg {
-            handle,
-            call: None,
-            party: Party::Customer,
-            session: LocalSession::new(at.0.unsigned_abs()),
-            description: None,
-            contact: Some(flow.remote.ip()),
-            sound: Sound::Silent { asked_at: now },
-            said: Said::Told(Direction::SendReceive),
-            beside: None,
-            media: media.as_ref().ok().map(|[own, _]| *own),
-        };
+        let own = media.as_ref().ok().map(|[own, _]| *own);
+        let mut new = Leg::offered(handle, LocalSession::new(at.0.unsigned_abs()), own, flow, now);
+        let handed_over = request.headers.user_to_user();
+        new.handed_over = handed_over.iter().map(|value| value.raw.clone()).collect();
         let refused = offer.and_then(|offer| self.refuses(&mut new, offer));
         self.legs.add(leg, new);
         let from = request.headers.from_().ok();
@@ -125,6 +118,7 @@ impl Reactor {
             user,
             caller: translate::caller(&self.parts.dial_plan, request),
             did: translate::did(&self.parts.dial_plan, request, &username),
+            user_to_user: handed_over.into_iter().map(|value| value.text).collect(),
             sip_call_id: request.headers.call_id().unwrap_or_default().to_owned(),
             from_tag,
         }));

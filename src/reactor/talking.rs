@@ -11,12 +11,13 @@ use linecard_media::Digit;
 use linecard_sip::invite::DialogHandle;
 use linecard_sip::message::{Header, HeaderName};
 use linecard_sip::sdp::{Audio, Direction};
-use linecard_sip::ua::{CallerId, Key};
+use linecard_sip::ua::{CallerId, Key, PeerIdentity};
 use linecard_web::port::{Colleague, Refusal, TalkWish, TransferTo};
 
 use super::Reactor;
 use super::effects::Placing;
 use super::legs::{Said, passing_on};
+use crate::translate;
 
 /// A number to which a customer is handed over.
 pub(super) struct OtherDialled {
@@ -155,6 +156,32 @@ impl Reactor {
             party: Party::Agent,
         };
         self.place(leg, call, placing)
+    }
+
+    /// Lets an agent's phone show who is at the customer's end now.
+    pub(super) fn name_party(&mut self, leg: LegId, line: LineId, party: &Caller) {
+        let shown = party.number.as_deref();
+        let identity = shown.and_then(|number| {
+            self.parts.directory.asserted_identity(line, number, party.display.as_deref())
+        });
+        if let Some(identity) = identity {
+            self.on_dialog(leg, |agent, handle| agent.tell_identity(handle, vec![identity], Instant::now()));
+        }
+    }
+
+    /// Somebody else is at the other end of a leg. What an agent's phone says of itself is known already, and what a line
+    /// says of its own account is no party.
+    pub(super) fn peer_named(&mut self, handle: DialogHandle, identity: &PeerIdentity) {
+        let Some(leg) = self.legs.of_handle(handle) else { return };
+        if self.legs.get(leg).is_none_or(|leg| leg.party != Party::Customer) {
+            return;
+        }
+        let Some(party) = translate::named(&self.parts.dial_plan, identity) else { return };
+        let call = self.parts.engine.call_of(leg).and_then(|call| self.parts.engine.call(call));
+        let account = call.and_then(|call| self.parts.directory.line(call.line_id)).map(|line| &line.account);
+        if account.is_none_or(|account| party.number.as_ref() != Some(&account.username)) {
+            self.engine(Input::PartyNamed { leg, party });
+        }
     }
 
     /// Tells a leg's party by re-INVITE that it is held, or held no more.

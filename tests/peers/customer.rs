@@ -105,6 +105,16 @@ struct State {
     requests: Vec<(Instant, Message)>,
 }
 
+impl State {
+    /// Goes on in the dialog that an answer has made (RFC 3261 section 12.1.2).
+    fn enter(&mut self, message: &Message) {
+        self.to = message.header("To").to_owned();
+        self.target = uri(message.header("Contact")).to_owned();
+        self.routes = message.record_routes();
+        self.routes.reverse();
+    }
+}
+
 struct Shared {
     socket: UdpSocket,
     pbx: SocketAddr,
@@ -224,6 +234,12 @@ impl CustomerCall {
         self.wait_reply("BYE", Duration::from_secs(10))
     }
 
+    /// Says by UPDATE, with this header, who is at this end now (RFC 5876 section 3.1); returns the answer's status.
+    pub(crate) fn names(&self, header: &str) -> u16 {
+        self.shared.update(header);
+        self.wait_reply("UPDATE", Duration::from_secs(10))
+    }
+
     /// Sends CANCEL while it rings (RFC 3261 section 9.1) and returns the final answer to the INVITE.
     pub(crate) fn give_up(&self) -> u16 {
         self.shared.cancel();
@@ -337,6 +353,28 @@ impl Shared {
         self.send_until_answered("BYE", bytes, hop);
     }
 
+    fn update(&self, header: &str) {
+        let (bytes, hop) = {
+            let mut state = self.state();
+            state.sequence += 1;
+            let rings =
+                |message: &Message| message.status().is_some_and(|status| (180..300).contains(&status));
+            let last = state
+                .answers
+                .iter()
+                .rev()
+                .find(|(_, message)| message.method() == "INVITE" && rings(message));
+            let dialog = last.map(|(_, message)| message.clone()).expect("a dialog");
+            state.enter(&dialog);
+            state.answers.retain(|(_, message)| message.method() != "UPDATE");
+            self.in_dialog(&state, "UPDATE", state.sequence)
+        };
+        let start = bytes.len() - finish(Vec::new()).len();
+        let told = format!("Contact: <sip:customer@{}>\r\n{header}\r\n", self.local());
+        let told = [&bytes[..start], told.as_bytes(), &bytes[start..]];
+        self.send_until_answered("UPDATE", told.concat(), hop);
+    }
+
     fn in_dialog(&self, state: &State, method: &str, sequence: u32) -> (Vec<u8>, SocketAddr) {
         let mut bytes = request(state, method, &state.target, &via(self.local()), &state.to, sequence);
         for route in &state.routes {
@@ -367,10 +405,7 @@ impl Shared {
 
     /// Takes the dialog over from a 2xx and acknowledges it (RFC 3261 sections 12.1.2 and 13.2.2.4).
     fn confirm(&self, state: &mut State, message: &Message, first: bool) {
-        state.to = message.header("To").to_owned();
-        state.target = uri(message.header("Contact")).to_owned();
-        state.routes = message.record_routes();
-        state.routes.reverse();
+        state.enter(message);
         let (ack, hop) = self.in_dialog(state, "ACK", 1);
         let _ = self.socket.send_to(&ack, hop);
         if let (true, Some(sound)) = (first, message.sound_address()) {

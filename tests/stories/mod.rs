@@ -4,6 +4,7 @@ mod a_backup_under_load_brings_a_lost_machine_back;
 mod a_call_that_an_agent_asks_for;
 mod a_caller_becomes_a_contact_while_talking;
 mod a_clumsy_administrator_is_told_what_to_change;
+mod a_colleague_puts_a_customer_through;
 mod a_customer_is_handed_over;
 mod a_database_server_that_goes_away_refuses_no_call;
 mod a_dead_call_ends_within_a_minute;

@@ -87,6 +87,15 @@ pub enum Effect {
         /// The leg.
         leg: LegId,
     },
+    /// Tell an agent's phone who is at the customer's end now.
+    NameParty {
+        /// The agent's leg.
+        leg: LegId,
+        /// The call's line.
+        line: LineId,
+        /// Who is there.
+        party: Caller,
+    },
     /// Tell the phone that asked for a transfer by REFER how it goes (RFC 3515 section 2.4.4).
     TellReferrer {
         /// The leg.

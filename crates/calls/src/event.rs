@@ -39,6 +39,9 @@ pub enum Event {
     /// Nobody is on hold any more.
     #[serde(rename = "call.retrieved")]
     CallRetrieved(CallView),
+    /// Something of it is known better: who is at the customer's end.
+    #[serde(rename = "call.updated")]
+    CallUpdated(CallView),
     /// Somebody else talks with the customer now.
     #[serde(rename = "call.transferred")]
     CallTransferred(CallView),
@@ -116,6 +119,9 @@ pub struct CallView {
     pub line_id: LineId,
     /// The customer's number; `None` when withheld or no number at all.
     pub number: Option<String>,
+    /// The number at the customer's end now, where the PBX has connected the call with another party than the customer.
+    #[serde(default)]
+    pub connected_number: Option<String>,
     /// The customer, once settled.
     pub contact_id: Option<ContactId>,
     /// The INVITE.
@@ -344,6 +350,7 @@ impl Event {
             Event::CallAnswered(_) => "call.answered",
             Event::CallHeld(_) => "call.held",
             Event::CallRetrieved(_) => "call.retrieved",
+            Event::CallUpdated(_) => "call.updated",
             Event::CallTransferred(_) => "call.transferred",
             Event::CallMissed(_) => "call.missed",
             Event::CallEnded(_) => "call.ended",
@@ -382,6 +389,7 @@ impl Event {
             | Event::CallAnswered(call)
             | Event::CallHeld(call)
             | Event::CallRetrieved(call)
+            | Event::CallUpdated(call)
             | Event::CallTransferred(call)
             | Event::CallMissed(call)
             | Event::CallEnded(call) => Audience::Parties(call),

@@ -31,6 +31,16 @@ pub struct Interaction {
     pub caller_dialled: Option<String>,
     /// The number that was called, when known: E.164, else digits or a code as typed.
     pub callee_number: Option<String>,
+    /// The number by which the customer is known: the caller's or the one called, unless that is no public number and the
+    /// PBX has connected the call with one since. E.164, else digits.
+    #[serde(default)]
+    pub customer_number: Option<String>,
+    /// The number at the customer's end at last, where the PBX has connected the call with another party than the customer.
+    #[serde(default)]
+    pub connected_number: Option<String>,
+    /// What the caller's side handed over with the call, such as a ticket's number (RFC 7433).
+    #[serde(default)]
+    pub user_to_user: Vec<String>,
     /// The customer.
     pub contact_id: Option<ContactId>,
     /// The user who answered, else the one it was meant for.
@@ -82,10 +92,12 @@ impl Interaction {
 
     /// Yields the number of the customer, or of whoever else the user talks with.
     pub fn other_number(&self) -> Option<&str> {
-        match self.direction {
+        let first = match self.direction {
             Direction::Inbound => self.caller_number.as_deref(),
             Direction::Outbound | Direction::Internal => self.callee_number.as_deref(),
-        }
+        };
+        // Saved by an earlier version, it has none.
+        self.customer_number.as_deref().or(first)
     }
 }
 

@@ -14,7 +14,7 @@ use crate::interaction::{Interaction, Recording};
 use crate::missed::{Deed, MissedChange};
 use crate::opening::DialRequest;
 use crate::sighting::{Sighting, SightingOver};
-use crate::signal::{EndCause, MediaFault, Offer, Reason, RecordingClosed, Route, Signal, Source};
+use crate::signal::{Caller, EndCause, MediaFault, Offer, Reason, RecordingClosed, Route, Signal, Source};
 use crate::transfer::TransferRequest;
 use linecard_crm::matching::Candidate;
 
@@ -103,6 +103,13 @@ pub enum Input {
         /// The leg.
         leg: LegId,
     },
+    /// The customer's side says who is at its end now.
+    PartyNamed {
+        /// The leg; only the customer's counts.
+        leg: LegId,
+        /// Who.
+        party: Caller,
+    },
     /// Another phone took the place of the leg's party.
     PartyReplaced {
         /// The leg.
@@ -143,6 +150,8 @@ pub enum Input {
     ContactFound {
         /// The call.
         call: CallId,
+        /// The number that was searched.
+        number: String,
         /// Best first; empty when nobody is known by the number.
         candidates: Vec<Candidate>,
     },

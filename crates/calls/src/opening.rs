@@ -222,12 +222,31 @@ impl Opening {
         }
     }
 
+    /// Yields the number by which the customer is known: the one that the call began with, unless that is no public
+    /// number and the PBX has `connected` the call with one since: then the first of those.
+    pub fn known_number<'a>(&'a self, connected: &'a [Caller]) -> Option<&'a str> {
+        self.put_through(connected).map_or(self.number(), |party| party.number.as_deref())
+    }
+
+    /// Yields the customer whom somebody without a public number has put through.
+    pub fn put_through<'a>(&self, connected: &'a [Caller]) -> Option<&'a Caller> {
+        let is_public = |number: &str| number.starts_with('+');
+        let known = self.number().is_some_and(is_public) || self.is_special();
+        let mut public = connected.iter().filter(|party| party.number.as_deref().is_some_and(is_public));
+        public.next().filter(|_| !known)
+    }
+
     /// Yields the number to ask the contacts for.
-    pub fn number_to_match(&self) -> Option<&str> {
+    pub fn number_to_match<'a>(&'a self, connected: &'a [Caller]) -> Option<&'a str> {
+        self.known_number(connected).filter(|_| !self.is_special())
+    }
+
+    /// Tells whether an emergency or short number is called.
+    pub fn is_special(&self) -> bool {
         match self {
-            Self::Requested(request) if request.callee.kind == CalleeKind::Special => None,
-            Self::Seen(seen) if seen.reach == Reach::Special => None,
-            _ => self.number(),
+            Self::Offered(_) => false,
+            Self::Requested(request) => request.callee.kind == CalleeKind::Special,
+            Self::Seen(seen) => seen.reach == Reach::Special,
         }
     }
 
@@ -249,6 +268,14 @@ impl Opening {
         }
     }
 
+    /// Yields what the caller's side handed over with the call.
+    pub fn user_to_user(&self) -> &[String] {
+        match self {
+            Self::Offered(offer) => &offer.user_to_user,
+            Self::Requested(_) | Self::Seen(_) => &[],
+        }
+    }
+
     /// Takes what a sighting knows better; what this server carries it knows best itself.
     pub(crate) fn learn(&mut self, sighting: &Sighting) {
         if let Self::Seen(seen) = self {
@@ -262,6 +289,14 @@ impl Opening {
             Self::Offered(offer) => offer.caller.number.as_deref(),
             Self::Requested(request) => request.caller_id.as_deref(),
             Self::Seen(seen) => seen.caller().0,
+        }
+    }
+
+    /// Yields the number that is shown to who is called, of a call that a user asked for.
+    pub fn shown_to_callee(&self) -> Option<&str> {
+        match self {
+            Self::Requested(request) => request.caller_id.as_deref(),
+            Self::Offered(_) | Self::Seen(_) => None,
         }
     }
 

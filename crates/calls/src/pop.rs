@@ -33,10 +33,19 @@ pub struct Pop {
     pub transferred_by: Option<TransferredBy>,
     /// Who called whom.
     pub direction: Direction,
-    /// E.164, else digits; `None` when withheld or no number at all.
+    /// The number by which the customer is known: E.164, else digits; `None` when withheld or no number at all.
     pub number: Option<String>,
     /// The number as received.
     pub number_dialled: Option<String>,
+    /// The number of who called first and put the customer through.
+    #[serde(default)]
+    pub put_through_by: Option<String>,
+    /// The number at the customer's end now, where the PBX has connected the call with another party than the customer.
+    #[serde(default)]
+    pub connected_number: Option<String>,
+    /// What the caller's side handed over with the call; text, never markup.
+    #[serde(default)]
+    pub user_to_user: Vec<String>,
     /// The caller's display name as received; text, never markup.
     pub display_name: Option<String>,
     /// The line that was called.

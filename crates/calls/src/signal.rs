@@ -254,6 +254,14 @@ pub enum SignalBody {
         /// The leg.
         leg: LegId,
     },
+    /// The customer's side said that somebody else is at its end (RFC 3325, RFC 5876): the PBX has connected the call
+    /// with another party.
+    PartyNamed {
+        /// The customer's leg.
+        leg: LegId,
+        /// Who is there now.
+        party: Caller,
+    },
     /// No media came for so long that the leg counts as dead.
     MediaLost {
         /// The silent leg.
@@ -324,6 +332,9 @@ pub struct Offer {
     pub caller: Caller,
     /// The number that was dialled, when the PBX tells it.
     pub did: Option<String>,
+    /// What the caller's side hands over with the call (RFC 7433), as a person reads it.
+    #[serde(default)]
+    pub user_to_user: Vec<String>,
     /// The INVITE's Call-ID.
     pub sip_call_id: String,
     /// The INVITE's From tag.

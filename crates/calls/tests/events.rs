@@ -17,7 +17,7 @@ fn agent(n: u16) -> Viewer {
 fn story() -> (Desk, CallId) {
     let mut desk = Desk::with(RecordingPolicy::All, 1);
     let (call, customer) = desk.offer(Some(user(1)));
-    desk.give(Input::ContactFound { call, candidates: vec![candidate(7, "exact")] });
+    desk.found(call, vec![candidate(7, "exact")]);
     desk.route(call, common::route(Some(user(1)), &[1], Ring::Together));
     let agent = desk.dialled()[0];
     desk.give(Input::LegProgressed { leg: agent, status: 180 });
@@ -109,6 +109,7 @@ fn call_events_carry_the_call_with_its_legs() {
         json!({
             "call_id": call, "interaction_id": it.id, "direction": "inbound", "state": "answered",
             "user_id": user(1), "user_ids": [user(1)], "watched": false, "line_id": line(1), "number": "+79101234567",
+            "connected_number": null,
             "contact_id": common::contact(7),
             "started_at": "2025-11-24T16:00:00.000Z", "answered_at": "2025-11-24T16:00:00.000Z",
             "outcome": null, "held_by": null, "transfer": null,
@@ -137,7 +138,7 @@ fn pop_events_carry_the_whole_pop() {
             "pop_id": pop_id, "version": 1, "call_id": call, "interaction_id": desk.interaction().id,
             "user_id": user(1), "state": "ringing", "taken_by": null, "transferred_by": null, "direction": "inbound", "number": "+79101234567",
             "number_dialled": "+79101234567", "display_name": "<b>Ирина</b>", "line_id": line(1),
-            "did": "+78312123456", "candidates": [], "lookup": "pending",
+            "did": "+78312123456", "put_through_by": null, "connected_number": null, "user_to_user": [], "candidates": [], "lookup": "pending",
         })
     );
     let updated = &wire(&desk, "pop.updated")["data"];
@@ -171,7 +172,9 @@ fn the_interaction_leaves_with_every_field_and_times_in_rfc_3339() {
         "callee_number",
         "caller_dialled",
         "caller_number",
+        "connected_number",
         "contact_id",
+        "customer_number",
         "direction",
         "disposition",
         "ended_at",
@@ -189,6 +192,7 @@ fn the_interaction_leaves_with_every_field_and_times_in_rfc_3339() {
         "state",
         "talk_ms",
         "user_id",
+        "user_to_user",
     ];
     assert_eq!(keys(&data), fields);
     assert_eq!(data["ended_at"], "2025-11-24T16:00:01.000Z");

@@ -120,12 +120,16 @@ fn a_ring_group_that_a_colleague_answered_leaves_no_phantom() {
 
 #[test]
 fn a_withheld_number_is_a_caller_of_its_own_each_time() {
-    let withheld = |n, from| Interaction { caller_number: None, ..missed(n, Some(user(1)), from, from + 5) };
+    let withheld = |n, from| Interaction {
+        caller_number: None,
+        customer_number: None,
+        ..missed(n, Some(user(1)), from, from + 5)
+    };
     let nameless = Interaction { caller_dialled: Some("1234&SIP/x".to_owned()), ..withheld(3, 50) };
     let found = made(&[withheld(1, 0), withheld(2, 10), nameless]);
     assert_eq!(found.len(), 3);
     assert!(found.iter().all(|item| item.number.is_none() && item.attempts == 1));
-    let talk = Interaction { caller_number: None, ..answered(4, user(1), 60, 65) };
+    let talk = Interaction { caller_number: None, customer_number: None, ..answered(4, user(1), 60, 65) };
     let found = made(&[withheld(1, 0), talk]);
     assert_eq!(found[0].state, MissedState::Open, "another withheld caller says nothing about this one");
 }

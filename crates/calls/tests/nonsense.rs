@@ -66,6 +66,7 @@ fn opening() -> impl Strategy<Value = SignalBody> {
             user: Some(user(b)),
             caller: Caller::default(),
             did: None,
+            user_to_user: Vec::new(),
             sip_call_id: String::new(),
             from_tag: String::new(),
         })

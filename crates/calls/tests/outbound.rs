@@ -112,21 +112,21 @@ fn each_refusal_of_the_callee_is_told_by_a_tone_and_then_the_agent_is_released()
 fn an_agent_who_does_not_pick_up_rings_no_customer() {
     let mut desk = Desk::new();
     let (call, callee) = desk.request("+79101234567", &[1, 2]);
-    desk.give(Input::ContactFound { call, candidates: Vec::new() });
+    desk.found(call, Vec::new());
     desk.wait_ms(20_000);
     assert_eq!(callees_dialled(&desk), 0);
     assert!(!is_asked_about(&desk, callee));
     assert_eq!(verdict(&desk), (Outcome::Canceled, Rule::AgentNeverThere, None, HangupBy::System));
     let mut declined = Desk::new();
     let (call, _) = declined.request("+79101234567", &[1]);
-    declined.give(Input::ContactFound { call, candidates: Vec::new() });
+    declined.found(call, Vec::new());
     let leg = declined.dialled()[0];
     declined.reject(leg, 603);
     assert_eq!(callees_dialled(&declined), 0);
     assert_eq!(verdict(&declined), (Outcome::Canceled, Rule::AgentNeverThere, None, HangupBy::Agent));
     let mut faulty = Desk::new();
     let (call, _) = faulty.request("+79101234567", &[1]);
-    faulty.give(Input::ContactFound { call, candidates: Vec::new() });
+    faulty.found(call, Vec::new());
     let leg = faulty.dialled()[0];
     faulty.reject(leg, 503);
     assert_eq!(verdict(&faulty), (Outcome::Failed, Rule::AgentUnreachable, None, HangupBy::System));
@@ -168,7 +168,7 @@ fn an_agent_who_hangs_up_first_cancels_the_customer_and_a_crossing_answer_change
 fn hanging_up_in_the_interface_ends_each_stage() {
     let mut ringing = Desk::new();
     let (call, _) = ringing.request("+79101234567", &[1]);
-    ringing.give(Input::ContactFound { call, candidates: Vec::new() });
+    ringing.found(call, Vec::new());
     ringing.give(Input::HangUp { call, user: user(1) });
     assert_eq!(verdict(&ringing), (Outcome::Canceled, Rule::AgentLeft, None, HangupBy::Agent));
     let mut dialling = Desk::new();
@@ -269,7 +269,7 @@ fn special_numbers_are_never_matched_and_a_chosen_contact_outranks_the_match() {
     let request = DialRequest { leg, interaction, line: line(1), user: user(1), callee, caller_id: None };
     chosen.give(Input::DialRequested { request, route, contact: Some(contact(7)) });
     let call = chosen.signals[0].call_id;
-    chosen.give(Input::ContactFound { call, candidates: vec![candidate(1, "exact")] });
+    chosen.found(call, vec![candidate(1, "exact")]);
     chosen.give(Input::HangUp { call, user: user(1) });
     assert_eq!(chosen.interaction().contact_id, Some(contact(7)));
 }
@@ -278,7 +278,7 @@ fn special_numbers_are_never_matched_and_a_chosen_contact_outranks_the_match() {
 fn a_call_back_that_is_answered_closes_the_missed_item() {
     let mut desk = Desk::new();
     let (call, customer) = desk.offer(Some(user(1)));
-    desk.give(Input::ContactFound { call, candidates: Vec::new() });
+    desk.found(call, Vec::new());
     desk.cancel(customer);
     let opened: Vec<MissedState> = desk.missed.iter().map(|change| change.item.state).collect();
     assert_eq!(opened, [MissedState::Open]);
@@ -326,7 +326,7 @@ fn every_random_course_keeps_the_laws() {
                 2 if known => desk.give(Input::LegProgressed { leg, status: 180 }),
                 3 if known => desk.bye(leg),
                 4 if known => desk.give(Input::EarlyMedia { leg }),
-                5 => desk.give(Input::ContactFound { call, candidates: Vec::new() }),
+                5 => desk.found(call, Vec::new()),
                 6 if rng.next_u32().is_multiple_of(4) => desk.give(Input::HangUp { call, user: user(1) }),
                 7 => desk.wait_ms(u64::from(rng.next_u32() % 30_000)),
                 _ => {}

@@ -287,7 +287,7 @@ fn a_user_in_a_call_is_busy_for_the_next_one() {
     let before = desk.dialled().len();
     let shown = desk.event_names().iter().filter(|name| **name == "pop.shown").count();
     let (second, customer) = desk.offer(Some(user(1)));
-    desk.give(Input::ContactFound { call: second, candidates: Vec::new() });
+    desk.found(second, Vec::new());
     desk.route(second, route(Some(user(1)), &[1], Ring::Together));
     assert_eq!((desk.dialled().len(), desk.finals(customer)), (before, vec![486]));
     assert_eq!(desk.event_names().iter().filter(|name| **name == "pop.shown").count(), shown);
@@ -352,7 +352,11 @@ fn repeated_observations_change_nothing() {
         Input::RouteFound { call, route: route(Some(user(2)), &[3], Ring::Together) },
         Input::RouteUnavailable { call },
         Input::MediaUnavailable { call, why: MediaFault::NoPort },
-        Input::ContactFound { call, candidates: vec![candidate(1, "exact")] },
+        Input::ContactFound {
+            call,
+            number: "+79101234567".to_owned(),
+            candidates: vec![candidate(1, "exact")],
+        },
         Input::Timeout,
     ] {
         desk.give(input.clone());
@@ -369,7 +373,7 @@ fn an_unavailable_lookup_is_mended_by_a_later_answer() {
     let mut desk = Desk::new();
     let (call, customer) = desk.offer(Some(user(1)));
     desk.give(Input::LookupUnavailable { call });
-    desk.give(Input::ContactFound { call, candidates: vec![candidate(7, "exact")] });
+    desk.found(call, vec![candidate(7, "exact")]);
     let lookups: Vec<_> = desk
         .events
         .iter()
@@ -388,7 +392,7 @@ fn a_number_of_several_contacts_settles_nobody_until_a_user_chooses() {
     let mut desk = Desk::new();
     let (call, customer) = desk.offer(Some(user(1)));
     let candidates = vec![candidate(1, "exact"), candidate(2, "exact")];
-    desk.give(Input::ContactFound { call, candidates });
+    desk.found(call, candidates);
     let viewer = Viewer { user_id: user(1), role: Role::Agent };
     assert_eq!(desk.engine.live_interactions(&viewer)[0].contact_id, None);
     let edit = Edit::Contact { contact: Some(contact(2)), user: user(1) };
@@ -405,7 +409,7 @@ fn learned(call: CallId, n: u16) -> Input {
 fn contacts_that_learn_the_number_name_the_one_who_talks_and_change_nobody_who_was_known() {
     let mut desk = Desk::new();
     let (call, customer) = desk.offer(Some(user(1)));
-    desk.give(Input::ContactFound { call, candidates: Vec::new() });
+    desk.found(call, Vec::new());
     assert_eq!(desk.engine.calls_of_number("+79101234567"), [call]);
     assert_eq!(desk.engine.calls_of_number("+79101234568"), []);
     desk.give(learned(call, 7));
@@ -425,7 +429,7 @@ fn contacts_that_learn_the_number_name_the_one_who_talks_and_change_nobody_who_w
 fn contacts_that_learn_the_number_never_speak_against_a_user() {
     let mut desk = Desk::new();
     let (call, customer) = desk.offer(Some(user(1)));
-    desk.give(Input::ContactFound { call, candidates: Vec::new() });
+    desk.found(call, Vec::new());
     desk.give(Input::Edited { call, edit: Edit::Contact { contact: None, user: user(1) } });
     desk.give(learned(call, 7));
     desk.cancel(customer);
@@ -437,7 +441,7 @@ fn contacts_that_learn_the_number_never_speak_against_a_user() {
 fn a_call_that_is_over_and_forgotten_gets_the_contact_that_learns_its_number() {
     let mut desk = Desk::new();
     let (call, customer) = desk.offer(Some(user(1)));
-    desk.give(Input::ContactFound { call, candidates: Vec::new() });
+    desk.found(call, Vec::new());
     desk.cancel(customer);
     assert_eq!(desk.interaction().contact_id, None);
     assert_eq!(desk.engine.calls_of_number("+79101234567"), []);
@@ -460,7 +464,7 @@ fn a_lookup_that_never_ends_delays_the_saving_by_five_seconds_and_amends_it_late
     assert!(desk.ended.is_empty());
     desk.wait_ms(5_000);
     assert_eq!(desk.interaction().contact_id, None);
-    desk.give(Input::ContactFound { call, candidates: vec![candidate(7, "exact")] });
+    desk.found(call, vec![candidate(7, "exact")]);
     assert_eq!(desk.amended, [call]);
     assert_eq!(fold(&desk.signals).unwrap().contact_id, Some(contact(7)));
 }

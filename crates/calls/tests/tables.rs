@@ -30,6 +30,7 @@ fn offer(number: &str, owner: &str) -> SignalBody {
             ..Caller::default()
         },
         did: None,
+        user_to_user: Vec::new(),
         sip_call_id: "c".to_owned(),
         from_tag: "t".to_owned(),
     })

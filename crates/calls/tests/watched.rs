@@ -316,7 +316,7 @@ fn a_phone_that_this_server_rings_is_no_second_call() {
         desk.wait_ms(9_000);
         desk.give(Input::LegEnded { leg: customer, by: EndCause::Remote, reasons: vec![] });
         desk.lost(&eye, SightingEnd::OtherHungUp);
-        desk.give(Input::ContactFound { call, candidates: vec![] });
+        desk.found(call, vec![]);
         desk.wait_ms(10_000);
         let interaction = only(&desk);
         assert_eq!((interaction.legs.len(), rule(&desk)), (2, Rule::Connected), "{reach:?} {number:?}");
@@ -407,7 +407,7 @@ fn a_group_of_a_line_and_a_desk_phone_is_one_call_whoever_is_seen_first_and_take
             desk.wait_ms(8_000);
             desk.give(Input::LegEnded { leg: customer, by: EndCause::Remote, reasons: vec![] });
         }
-        desk.give(Input::ContactFound { call, candidates: vec![] });
+        desk.found(call, vec![]);
         desk.wait_ms(10_000);
         let interaction = only(&desk);
         let who = if taken_elsewhere { user(2) } else { user(1) };
@@ -437,7 +437,7 @@ fn a_group_of_which_nobody_answers_is_missed_once() {
     desk.give(Input::LegCancelled { leg: customer, reasons: vec![] });
     desk.give(Input::LegRejected { leg, status: 487, reasons: vec![] });
     desk.lost(&eye, SightingEnd::Cancelled);
-    desk.give(Input::ContactFound { call, candidates: vec![] });
+    desk.found(call, vec![]);
     desk.wait_ms(10_000);
     let interaction = only(&desk);
     assert_eq!((interaction.outcome, interaction.ringing_ms), (Some(Outcome::Abandoned), Some(5_000)));

@@ -143,7 +143,10 @@ fn what_is_told_during_a_change_follows_it_and_takes_nothing_back() {
     phone.ua.tell_identity(leg, asserted("102"), net.now()).expect("told");
     net.run_for(&mut [&mut phone, &mut peer], Duration::from_secs(3));
     let invites = peer.requests(Method::Invite);
-    assert_eq!(invites.iter().map(|invite| invite.body.as_slice()).collect::<Vec<_>>(), [OFFER, OTHER, OTHER]);
+    assert_eq!(
+        invites.iter().map(|invite| invite.body.as_slice()).collect::<Vec<_>>(),
+        [OFFER, OTHER, OTHER]
+    );
     assert_eq!(identities(&invites), 1, "the last word counts");
     phone.ua.reinvite(leg, OFFER, net.now()).expect("nothing is left under way");
 }

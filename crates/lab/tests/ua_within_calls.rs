@@ -410,6 +410,7 @@ fn shut_down_unregisters_every_line_and_then_says_so() {
             caller: linecard_sip::ua::CallerId::default(),
             headers: Vec::new(),
             offer: None,
+            beside: None,
         },
         net.now(),
     );
@@ -444,6 +445,7 @@ fn nothing_breaks_out_of_its_header() {
             value: header.as_bytes().to_vec(),
         }],
         offer: None,
+        beside: None,
     };
     for (display, header) in
         [("a\r\nX: y", "<sip:a@b>"), ("a", "<sip:a@b>\r\nX: y"), ("a\0", "b"), ("a\nb", "c")]

@@ -97,8 +97,14 @@ impl Bench {
     fn calls(&mut self) -> DialogHandle {
         let target = Uri::parse(b"sip:9@pbx.example").expect("a URI");
         let route = Route::Line(LineId::new("1"));
-        let invite =
-            OutgoingInvite { target, route, caller: CallerId::default(), headers: Vec::new(), offer: None };
+        let invite = OutgoingInvite {
+            target,
+            route,
+            caller: CallerId::default(),
+            headers: Vec::new(),
+            offer: None,
+            beside: None,
+        };
         let handle = self.ua.invite(invite, self.now).expect("placed");
         self.pump();
         handle

@@ -27,6 +27,7 @@ fn call(ua: &mut UserAgent, target: &str, now: Instant) -> DialogHandle {
         caller: CallerId::default(),
         headers: Vec::new(),
         offer: None,
+        beside: None,
     };
     ua.invite(invite, now).expect("placed")
 }

@@ -180,7 +180,14 @@ fn asked(method: &str, payload: &[u8]) -> Option<Request> {
 
 fn call(target: &str, route: Route) -> OutgoingInvite {
     let target = Uri::parse(target.as_bytes()).expect("a URI");
-    OutgoingInvite { target, route, caller: CallerId::default(), headers: Vec::new(), offer: None }
+    OutgoingInvite {
+        target,
+        route,
+        caller: CallerId::default(),
+        headers: Vec::new(),
+        offer: None,
+        beside: None,
+    }
 }
 
 #[test]

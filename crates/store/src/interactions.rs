@@ -94,9 +94,7 @@ impl InteractionFilter {
         fn is<T: PartialEq>(wanted: Option<&T>, found: Option<&T>) -> bool {
             wanted.is_none() || wanted == found
         }
-        let number = |number: &String| {
-            it.caller_number.as_ref() == Some(number) || it.callee_number.as_ref() == Some(number)
-        };
+        let number = |number: &String| numbers_of(it).any(|found| found == number);
         self.from.is_none_or(|from| it.started_at.0 >= from)
             && self.until.is_none_or(|until| it.started_at.0 < until)
             && is(self.direction.as_ref(), Some(&it.direction))
@@ -192,12 +190,14 @@ impl Store {
         let numbers = texts_of(&numbers, "number")?;
         calls.retain(|it| match it.contact_id {
             Some(contact) => people.contains(&contact.to_string()),
-            None => {
-                [&it.caller_number, &it.callee_number].into_iter().flatten().any(|it| numbers.contains(it))
-            }
+            None => numbers_of(it).any(|it| numbers.contains(it)),
         });
         Ok(calls)
     }
+}
+
+fn numbers_of(it: &Interaction) -> impl Iterator<Item = &String> {
+    [&it.caller_number, &it.callee_number, &it.customer_number].into_iter().flatten()
 }
 
 fn texts_of(rows: &[Row], column: &str) -> Result<BTreeSet<String>, StoreError> {
@@ -233,12 +233,15 @@ fn conditions_of(filter: &InteractionFilter) -> Result<Conditions, StoreError> {
              OR (contact_id IS NULL AND caller_number IN \
              (SELECT COALESCE(e164, extension) FROM numbers WHERE company_id = ?)) \
              OR (contact_id IS NULL AND callee_number IN \
+             (SELECT COALESCE(e164, extension) FROM numbers WHERE company_id = ?)) \
+             OR (contact_id IS NULL AND customer_number IN \
              (SELECT COALESCE(e164, extension) FROM numbers WHERE company_id = ?)))",
             Value::text(company),
         );
     }
     if let Some(number) = &filter.number {
-        conditions.and("(caller_number = ? OR callee_number = ?)", Value::text(number));
+        conditions
+            .and("(caller_number = ? OR callee_number = ? OR customer_number = ?)", Value::text(number));
     }
     if let Some(recorded) = filter.recorded {
         conditions.and("recorded = ?", Value::from(recorded));

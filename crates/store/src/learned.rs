@@ -76,7 +76,8 @@ impl Store {
     /// When the database fails.
     pub async fn calls_of_nobody(&self, number: &str, limit: u32) -> Result<Vec<CallId>, StoreError> {
         let rows = sql("SELECT call_id FROM interactions WHERE contact_id IS NULL \
-             AND ((direction = 'inbound' AND caller_number = $1) OR (direction = 'outbound' AND callee_number = $1)) \
+             AND ((direction = 'inbound' AND caller_number = $1) OR (direction = 'outbound' AND callee_number = $1) \
+             OR customer_number = $1) \
              ORDER BY started_at DESC, id DESC LIMIT $2")
         .bind(number)
         .bind(i64::from(limit))

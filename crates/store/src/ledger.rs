@@ -200,8 +200,8 @@ async fn save_call(tx: &mut Tx, save: &SavedCall) -> Result<(), StoreError> {
     let it = &save.interaction;
     let mut insert = sql(
         "INSERT INTO interactions (id, call_id, direction, outcome, state, caller_number, callee_number, contact_id, \
-         user_id, line_id, started_at, recorded, interaction, answered, ended_at, ringing_ms, talk_ms, hold_ms, missed) \
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, \
+         user_id, line_id, started_at, recorded, interaction, answered, ended_at, ringing_ms, talk_ms, hold_ms, customer_number, missed) \
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, \
          (SELECT CASE m.state WHEN 'closed' THEN 'settled' ELSE 'waiting' END FROM missed_calls c \
          JOIN missed_items m ON m.id = c.item_id WHERE c.interaction_id = $1)) ON CONFLICT (id) DO UPDATE SET \
          direction = excluded.direction, outcome = excluded.outcome, state = excluded.state, \
@@ -209,7 +209,7 @@ async fn save_call(tx: &mut Tx, save: &SavedCall) -> Result<(), StoreError> {
          contact_id = excluded.contact_id, user_id = excluded.user_id, line_id = excluded.line_id, \
          started_at = excluded.started_at, recorded = excluded.recorded, interaction = excluded.interaction, \
          answered = excluded.answered, ended_at = excluded.ended_at, ringing_ms = excluded.ringing_ms, \
-         talk_ms = excluded.talk_ms, hold_ms = excluded.hold_ms",
+         talk_ms = excluded.talk_ms, hold_ms = excluded.hold_ms, customer_number = excluded.customer_number",
     )
     .bind(it.id.to_string())
     .bind(it.call_id.to_string())
@@ -227,7 +227,7 @@ async fn save_call(tx: &mut Tx, save: &SavedCall) -> Result<(), StoreError> {
     for value in columns_of(it) {
         insert = insert.bind(value);
     }
-    insert.execute(&mut *tx).await?;
+    insert.bind(&it.customer_number).execute(&mut *tx).await?;
     for user in it.further_talkers() {
         let talked = "INSERT INTO interaction_talkers (user_id, interaction_id) VALUES ($1, $2) ON CONFLICT DO NOTHING";
         sql(talked).bind(user.to_string()).bind(it.id.to_string()).execute(&mut *tx).await?;

@@ -132,13 +132,13 @@ impl Store {
         number: &str,
         since: UtcMillis,
     ) -> Result<Vec<Interaction>, StoreError> {
-        let text = "SELECT interaction FROM interactions WHERE (caller_number = $1 OR callee_number = $1) \
-                    AND started_at >= $2 ORDER BY started_at, id";
+        let text = "SELECT interaction FROM interactions \
+                    WHERE (caller_number = $1 OR callee_number = $1 OR customer_number = $1) AND started_at >= $2 ORDER BY started_at, id";
         let rows = sql(text).bind(number).bind(since.0).fetch_all(&self.pool).await?;
         let mut found = Vec::new();
         for row in &rows {
             let interaction: Interaction = json(row, "interactions", "interaction")?;
-            if interaction.answered_at.is_some() {
+            if interaction.answered_at.is_some() && interaction.other_number() == Some(number) {
                 found.push(interaction);
             }
         }

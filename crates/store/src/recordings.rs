@@ -124,7 +124,10 @@ fn conditions_of(filter: &RecordingFilter) -> Result<Conditions, StoreError> {
         );
     }
     if let Some(number) = &filter.number {
-        conditions.and("(i.caller_number = ? OR i.callee_number = ?)", Value::text(number));
+        conditions.and(
+            "(i.caller_number = ? OR i.callee_number = ? OR i.customer_number = ?)",
+            Value::text(number),
+        );
     }
     if let Some(min) = filter.duration_min_ms {
         conditions.and("r.duration_ms >= ?", Value::from(min));

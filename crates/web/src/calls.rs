@@ -26,6 +26,7 @@ const SHEET: Sheet = Sheet {
         "watched",
         "line_id",
         "number",
+        "connected_number",
         "contact_id",
         "started_at",
         "answered_at",

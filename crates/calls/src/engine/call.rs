@@ -12,7 +12,9 @@ use crate::io::{Output, TimerReason};
 use crate::opening::Opening;
 use crate::pop::Pop;
 use crate::rules::{Refusal, refusal};
-use crate::signal::{CancelCause, EndCause, Lookup, Ring, Route, RoutedDevice, Signal, SignalBody, Source};
+use crate::signal::{
+    Caller, CancelCause, EndCause, Lookup, Ring, Route, RoutedDevice, Signal, SignalBody, Source,
+};
 use crate::time::UtcMillis;
 use crate::transfer::TransferRequest;
 use crate::watch::Watch;
@@ -37,6 +39,8 @@ pub(super) struct Call {
     pub(super) routes: BTreeMap<UserId, Route>,
     pub(super) lookup: Lookup,
     pub(super) candidates: Vec<Candidate>,
+    /// Who was at the customer's end after the one that the call began with.
+    pub(super) connected: Vec<Caller>,
     /// What a user chose; outranks the match.
     contact_chosen: Option<Option<ContactId>>,
     pub(super) pops: Vec<Pop>,
@@ -274,6 +278,7 @@ impl Call {
             routes: BTreeMap::new(),
             lookup,
             candidates: Vec::new(),
+            connected: Vec::new(),
             contact_chosen: None,
             pops: Vec::new(),
             recording: RecordingStage::Nothing,
@@ -330,6 +335,11 @@ impl Call {
     /// Whether there is room for evidence that a peer can produce without end.
     pub(super) fn has_room(&self) -> bool {
         self.signals.len() < SIGNALS_MAX
+    }
+
+    /// The number to ask the contacts for.
+    pub(super) fn number_to_match(&self) -> Option<&str> {
+        self.opening.number_to_match(&self.connected)
     }
 
     pub(super) fn customer(&self) -> LegId {

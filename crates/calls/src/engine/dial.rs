@@ -49,7 +49,7 @@ impl Engine {
         let body = SignalBody::DialRequested(request.clone());
         let opened = self.out.record(id, Source::User, self.out.at, body);
         let opening = Opening::Requested(request);
-        let number = opening.number_to_match().map(str::to_owned);
+        let number = opening.number_to_match(&[]).map(str::to_owned);
         let lookup = if number.is_some() { Lookup::Pending } else { Lookup::Done };
         let mut call = Call::new(id, opening, opened, lookup, self.out.now, &self.out);
         call.record(Source::Crm, SignalBody::Routed(route.clone()), &mut self.out);

@@ -14,7 +14,7 @@ use crate::io::{Edit, Output};
 use crate::opening::Opening;
 use crate::pop::{Pop, PopState};
 use crate::sighting::Sighting;
-use crate::signal::{Lookup, SignalBody, Source};
+use crate::signal::{Caller, Lookup, SignalBody, Source};
 use crate::transfer::TransferredBy;
 use linecard_crm::matching::Candidate;
 
@@ -101,7 +101,7 @@ impl Call {
     /// Shows the user's pop; a second time does nothing.
     pub(super) fn show_pop(&mut self, user: UserId, out: &mut Outbox) {
         if !self.pops.iter().any(|pop| pop.user_id == user) {
-            self.show_pop_as(user, Face::of_opening(&self.opening), out);
+            self.show_pop_as(user, self.face(), out);
         }
     }
 
@@ -110,7 +110,7 @@ impl Call {
         if self.pops.iter().any(|pop| pop.user_id == user && !pop.state.is_over()) {
             return;
         }
-        let same = face.number.as_deref() == self.opening.number();
+        let same = face.number.as_deref() == self.known_number();
         let pop = Pop {
             pop_id: out.ids.make(out.at),
             version: 1,
@@ -126,6 +126,9 @@ impl Call {
             display_name: face.display_name,
             line_id: face.line,
             did: face.did,
+            put_through_by: face.put_through_by,
+            connected_number: face.connected_number,
+            user_to_user: self.opening.user_to_user().to_vec(),
             candidates: if same { self.candidates.clone() } else { Vec::new() },
             lookup: if same { self.lookup } else { Lookup::Done },
         };
@@ -178,18 +181,17 @@ impl Call {
     /// The number became known: the contacts are asked for it.
     pub(super) fn await_contact(&mut self, out: &mut Outbox) {
         self.lookup = Lookup::Pending;
-        let face = Face::of_opening(&self.opening);
+        let face = self.face();
         for pop in self.pops.iter_mut().filter(|pop| pop.number.is_none()) {
-            pop.number.clone_from(&face.number);
-            pop.number_dialled.clone_from(&face.number_dialled);
-            pop.display_name.clone_from(&face.display_name);
+            face.show_party(pop);
         }
         self.update_pops(out);
     }
 
-    /// The contacts answered; a second answer counts only after an unavailable one.
-    pub(super) fn contact_found(&mut self, candidates: Vec<Candidate>, out: &mut Outbox) {
-        if self.lookup != Lookup::Done {
+    /// The contacts answered; a second answer counts only after an unavailable one, and none about a number by which
+    /// the customer is known no more.
+    pub(super) fn contact_found(&mut self, number: &str, candidates: Vec<Candidate>, out: &mut Outbox) {
+        if self.lookup != Lookup::Done && self.number_to_match() == Some(number) {
             self.take_candidates(candidates, out);
         }
     }
@@ -211,7 +213,7 @@ impl Call {
                 call_id: self.id,
                 interaction_id: self.opening.interaction(),
                 user_id: self.user(),
-                number: self.opening.number().map(str::to_owned),
+                number: self.number_to_match().map(str::to_owned),
                 contact_id: settled_contact(&self.candidates),
                 candidates: self.candidates.clone(),
             }));
@@ -230,7 +232,7 @@ impl Call {
 
     fn record_lookup(&mut self, out: &mut Outbox) {
         let body = SignalBody::ContactLookedUp {
-            number: self.opening.number().map(str::to_owned),
+            number: self.number_to_match().map(str::to_owned),
             candidates: self.candidates.clone(),
             lookup: self.lookup,
         };
@@ -238,7 +240,7 @@ impl Call {
     }
 
     fn update_pops(&mut self, out: &mut Outbox) {
-        let number = self.opening.number().map(str::to_owned);
+        let number = self.known_number().map(str::to_owned);
         let of_it = |pop: &&mut Pop| !pop.state.is_over() && pop.number == number;
         for pop in self.pops.iter_mut().filter(of_it) {
             pop.candidates.clone_from(&self.candidates);
@@ -278,6 +280,8 @@ pub(super) struct Face {
     display_name: Option<String>,
     line: LineId,
     did: Option<String>,
+    put_through_by: Option<String>,
+    connected_number: Option<String>,
     transferred_by: Option<TransferredBy>,
 }
 
@@ -291,8 +295,35 @@ impl Face {
             display_name: opening.shown_on_device().display,
             line: opening.line(),
             did: opening.did().map(str::to_owned),
+            put_through_by: None,
+            connected_number: None,
             transferred_by: None,
         }
+    }
+
+    /// The customer whom the first caller has put through.
+    pub(super) fn put_through(self, party: &Caller) -> Self {
+        Self {
+            put_through_by: self.number,
+            number: party.number.clone(),
+            number_dialled: party.dialled.clone(),
+            display_name: party.display.clone(),
+            ..self
+        }
+    }
+
+    /// The customer, while somebody else is at that end.
+    pub(super) fn connected_with(self, number: Option<&str>) -> Self {
+        Self { connected_number: number.map(str::to_owned), ..self }
+    }
+
+    /// Lets a pop show who is there.
+    pub(super) fn show_party(&self, pop: &mut Pop) {
+        pop.number.clone_from(&self.number);
+        pop.number_dialled.clone_from(&self.number_dialled);
+        pop.display_name.clone_from(&self.display_name);
+        pop.put_through_by.clone_from(&self.put_through_by);
+        pop.connected_number.clone_from(&self.connected_number);
     }
 
     /// What a user sees to whom the customer is handed over.
@@ -309,6 +340,8 @@ impl Face {
             display_name: sighting.party.display.clone(),
             line: sighting.line,
             did: sighting.did.clone(),
+            put_through_by: None,
+            connected_number: None,
             transferred_by: None,
         }
     }

@@ -13,6 +13,7 @@ mod finish;
 mod hold;
 mod missed;
 mod outbox;
+mod party;
 mod recording;
 mod recover;
 mod ring;
@@ -26,6 +27,7 @@ use std::time::{Duration, Instant};
 
 use call::{Call, Saved, Stage};
 use finish::edit_body;
+use linecard_crm::matching::Candidate;
 use outbox::Outbox;
 
 use crate::effect::Effect;
@@ -138,6 +140,9 @@ impl Engine {
             Input::LegEnded { leg, by, reasons } => self.leg_ended(leg, by, reasons),
             Input::LegHeld { leg } => self.on_leg(leg, |call, out| call.held(leg, out)),
             Input::LegRetrieved { leg } => self.on_leg(leg, |call, out| call.retrieved(leg, out)),
+            Input::PartyNamed { leg, party } => {
+                self.on_customer(leg, |call, out| call.party_named(party, out));
+            }
             Input::PartyReplaced { leg } => self.on_leg(leg, |call, out| {
                 if call.has_room() {
                     call.record(Source::Anchor, SignalBody::PartyReplaced { leg }, out);
@@ -163,7 +168,7 @@ impl Engine {
             Input::RouteUnavailable { call } => {
                 self.on_call(call, Call::route_unavailable);
             }
-            Input::ContactFound { call, candidates } => self.contact_found(call, candidates),
+            Input::ContactFound { call, number, candidates } => self.contact_found(call, number, candidates),
             Input::ContactLearned { call, number, candidates } => {
                 self.contact_learned(call, number, candidates);
             }
@@ -401,27 +406,25 @@ impl Engine {
         });
     }
 
-    fn contact_found(&mut self, call: CallId, candidates: Vec<linecard_crm::matching::Candidate>) {
+    fn contact_found(&mut self, call: CallId, number: String, candidates: Vec<Candidate>) {
         if self.calls.contains_key(&call) {
-            self.on_call(call, |call, out| call.contact_found(candidates, out));
+            self.on_call(call, |call, out| call.contact_found(&number, candidates, out));
         } else {
-            let lookup = Lookup::Done;
-            self.amend(call, Source::Crm, SignalBody::ContactLookedUp { number: None, candidates, lookup });
+            self.amend_lookup(call, number, candidates);
         }
     }
 
-    fn contact_learned(
-        &mut self,
-        call: CallId,
-        number: String,
-        candidates: Vec<linecard_crm::matching::Candidate>,
-    ) {
+    fn contact_learned(&mut self, call: CallId, number: String, candidates: Vec<Candidate>) {
         if self.calls.contains_key(&call) {
             self.on_call(call, |call, out| call.contact_learned(candidates, out));
         } else {
-            let (number, lookup) = (Some(number), Lookup::Done);
-            self.amend(call, Source::Crm, SignalBody::ContactLookedUp { number, candidates, lookup });
+            self.amend_lookup(call, number, candidates);
         }
+    }
+
+    fn amend_lookup(&mut self, call: CallId, number: String, candidates: Vec<Candidate>) {
+        let (number, lookup) = (Some(number), Lookup::Done);
+        self.amend(call, Source::Crm, SignalBody::ContactLookedUp { number, candidates, lookup });
     }
 
     /// Records evidence about a call that is over and forgotten.
@@ -479,7 +482,7 @@ impl Engine {
 
     /// Names the calls in memory whose other party has `number`, live or just over.
     pub fn calls_of_number(&self, number: &str) -> Vec<CallId> {
-        let of_number = |call: &&Call| call.opening.number_to_match() == Some(number);
+        let of_number = |call: &&Call| call.number_to_match() == Some(number);
         self.calls.values().filter(of_number).map(|call| call.id).collect()
     }
 

@@ -168,6 +168,7 @@ fn ended_view(interaction: &Interaction) -> CallView {
         watched: false,
         line_id: interaction.line_id,
         number: interaction.other_number().map(str::to_owned),
+        connected_number: interaction.connected_number.clone(),
         contact_id: interaction.contact_id,
         started_at: interaction.started_at,
         answered_at: interaction.answered_at,

@@ -100,7 +100,7 @@ impl Call {
             call: self.id,
             line: self.opening.line(),
             device,
-            caller: self.opening.shown_on_device(),
+            caller: self.shown_on_device(),
             pickup,
         });
     }

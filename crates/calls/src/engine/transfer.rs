@@ -11,7 +11,6 @@ use super::Engine;
 use super::call::{
     Call, DeviceLeg, DeviceState, Holder, Stage, Talking, Transfer, TransferStep, first_to_ring,
 };
-use super::finish::Face;
 use super::hold::Edge;
 use super::outbox::Outbox;
 use super::ring::ring_time_ms;
@@ -121,7 +120,7 @@ impl Call {
         self.routes.insert(user, route.clone());
         let by = TransferredBy { user_id: request.by, name: request.by_name.clone() };
         let by = (request.kind != TransferKind::Recall).then_some(by);
-        self.show_pop_as(user, Face::of_opening(&self.opening).handed_over(by), out);
+        self.show_pop_as(user, self.face().handed_over(by), out);
         for device in devices {
             self.dial(user, device, Pickup::ByHand, out);
         }
@@ -133,7 +132,7 @@ impl Call {
         self.devices.insert(leg, DeviceLeg::dialled(None));
         let body = SignalBody::OtherDialled { leg, number: number.to_owned() };
         let recorded = self.record(Source::Engine, body, out);
-        let (call, line, caller) = (self.id, self.opening.line(), self.opening.shown_on_device());
+        let (call, line, caller) = (self.id, self.opening.line(), self.shown_on_device());
         out.effect_after(Effect::DialOther { leg, call, line, dialled, replaces, caller }, recorded);
     }
 

@@ -175,7 +175,7 @@ impl Engine {
         let opening = Opening::Seen(SeenCall::new(customer, interaction, &sighting));
         let body = SignalBody::CallSighted { customer, interaction, sighting: sighting.clone() };
         let opened = self.out.record(id, source, self.out.at, body);
-        let number = opening.number_to_match().map(str::to_owned);
+        let number = opening.number_to_match(&[]).map(str::to_owned);
         let lookup = if number.is_some() { Lookup::Pending } else { Lookup::Done };
         let mut call = Call::new(id, opening, opened, lookup, self.out.now, &self.out);
         call.stage = Stage::Watched(Watched::default());
@@ -312,7 +312,7 @@ impl Call {
 
     fn offered(&mut self, mut offer: Offer, out: &mut Outbox) {
         offer.interaction = self.opening.interaction();
-        let before = self.opening.number_to_match().map(str::to_owned);
+        let before = self.number_to_match().map(str::to_owned);
         self.opened_by = self.record(Source::Anchor, SignalBody::LegOffered(offer.clone()), out);
         self.opening = Opening::Offered(offer);
         self.stage = Stage::Routing { deadline: out.now + ROUTE_WAIT };
@@ -334,7 +334,7 @@ impl Call {
         }
         let leg = known.map(|(leg, _)| leg).or_else(|| self.leg_of(&sighting, source));
         sighting.leg = leg.unwrap_or(sighting.leg);
-        let before = self.opening.number_to_match().map(str::to_owned);
+        let before = self.number_to_match().map(str::to_owned);
         self.opening.learn(&sighting);
         let seen = self.record(source, SignalBody::Sighted(sighting.clone()), out);
         if known.is_none() {
@@ -366,8 +366,8 @@ impl Call {
     }
 
     /// The contacts are asked once it is known for whom.
-    fn number_learned(&mut self, before: Option<&str>, out: &mut Outbox) {
-        let number = self.opening.number_to_match().filter(|number| Some(*number) != before);
+    pub(super) fn number_learned(&mut self, before: Option<&str>, out: &mut Outbox) {
+        let number = self.number_to_match().filter(|number| Some(*number) != before);
         let Some(number) = number.map(str::to_owned) else { return };
         self.await_contact(out);
         out.effect(Effect::FindContact { call: self.id, number });

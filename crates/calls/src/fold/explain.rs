@@ -187,6 +187,11 @@ fn of_turn(body: &SignalBody) -> Option<Said> {
         SignalBody::Bridged { agent, .. } => {
             said("bridged", Some(*agent), &[], "Customer and agent were connected.")
         }
+        SignalBody::PartyNamed { leg, party } => {
+            let number = party.number.clone().unwrap_or_default();
+            let text = format!("The other side is connected with {number} now.");
+            said("party_named", Some(*leg), &[("number", number)], text)
+        }
         SignalBody::HoldRequested { user } => {
             let text = "A user put the customer on hold in the interface.";
             said("hold_requested", None, &[("user", user.to_string())], text)

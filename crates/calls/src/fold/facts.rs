@@ -8,7 +8,8 @@ use crate::opening::Opening;
 use crate::rules::{Refusal, refusal};
 use crate::sighting::{Sighting, SightingStage};
 use crate::signal::{
-    CancelCause, EndCause, Lookup, MediaFault, RecordingClosed, RecordingState, Route, Signal, SignalBody,
+    Caller, CancelCause, EndCause, Lookup, MediaFault, RecordingClosed, RecordingState, Route, Signal,
+    SignalBody,
 };
 use crate::time::UtcMillis;
 use crate::watch::Watch;
@@ -84,7 +85,10 @@ pub(super) struct Facts {
     pub(super) interrupted: Option<UtcMillis>,
     pub(super) legs: BTreeMap<LegId, LegFacts>,
     pub(super) holds: Vec<(UtcMillis, Holder, Hold)>,
-    pub(super) looked_up: Option<Vec<Candidate>>,
+    /// What the contacts said, the number they were asked for beside it where that was told.
+    lookups: Vec<(Option<String>, Vec<Candidate>)>,
+    /// Who was at the customer's end after the one that the call began with.
+    connected: Vec<Caller>,
     pub(super) contact_chosen: Option<Option<ContactId>>,
     pub(super) recordings: BTreeMap<RecordingId, RecordingFacts>,
     pub(super) notes: Option<String>,
@@ -156,7 +160,8 @@ impl Facts {
             bridges: Vec::new(),
             interrupted: None,
             holds: Vec::new(),
-            looked_up: None,
+            lookups: Vec::new(),
+            connected: Vec::new(),
             contact_chosen: None,
             recordings: BTreeMap::new(),
             notes: None,
@@ -202,8 +207,32 @@ impl Facts {
     pub(super) fn contact(&self) -> Option<ContactId> {
         match self.contact_chosen {
             Some(chosen) => chosen,
-            None => self.looked_up.as_deref().and_then(settled_contact),
+            None => self.looked_up().and_then(settled_contact),
         }
+    }
+
+    /// What the contacts last said of the number by which the customer is known at last.
+    fn looked_up(&self) -> Option<&[Candidate]> {
+        let known = self.number_to_match();
+        let mut of_it =
+            self.lookups.iter().rev().filter(|(number, _)| number.is_none() || number.as_deref() == known);
+        of_it.next().map(|(_, candidates)| candidates.as_slice())
+    }
+
+    /// The number to ask the contacts for.
+    pub(super) fn number_to_match(&self) -> Option<&str> {
+        self.opening.number_to_match(&self.connected)
+    }
+
+    /// The number by which the customer is known.
+    pub(super) fn known_number(&self) -> Option<&str> {
+        self.opening.known_number(&self.connected)
+    }
+
+    /// The number at the customer's end, where it is another.
+    pub(super) fn connected_number(&self) -> Option<&str> {
+        let number = self.connected.last().and_then(|party| party.number.as_deref());
+        number.filter(|number| Some(*number) != self.known_number())
     }
 
     fn leg(&mut self, leg: LegId, at: UtcMillis) -> &mut LegFacts {
@@ -238,9 +267,10 @@ impl Facts {
             SignalBody::Interrupted { alive_until } => {
                 self.interrupted.get_or_insert(*alive_until);
             }
-            SignalBody::ContactLookedUp { candidates, lookup: Lookup::Done, .. } => {
-                self.looked_up = Some(candidates.clone());
+            SignalBody::ContactLookedUp { number, candidates, lookup: Lookup::Done } => {
+                self.lookups.push((number.clone(), candidates.clone()));
             }
+            SignalBody::PartyNamed { party, .. } => self.connected.push(party.clone()),
             SignalBody::Sighted(sighting) => {
                 self.opening.learn(sighting);
                 self.held_or_not(sighting, at);

@@ -51,7 +51,7 @@ pub enum ContactStanding {
 /// Says how the question stands who the customer of a call is.
 pub fn contact_standing(signals: &[Signal]) -> ContactStanding {
     match gather(signals) {
-        Some(facts) if facts.contact_chosen.is_some() || facts.opening.number_to_match().is_none() => {
+        Some(facts) if facts.contact_chosen.is_some() || facts.number_to_match().is_none() => {
             ContactStanding::Decided
         }
         Some(facts) if facts.contact().is_some() => ContactStanding::Matched,
@@ -76,6 +76,9 @@ fn interaction(facts: &Facts) -> Interaction {
         caller_number: facts.opening.caller_number().map(str::to_owned),
         caller_dialled: facts.opening.caller_dialled().map(str::to_owned),
         callee_number: facts.opening.callee_number().map(str::to_owned),
+        customer_number: facts.known_number().map(str::to_owned),
+        connected_number: facts.connected_number().map(str::to_owned),
+        user_to_user: facts.opening.user_to_user().to_vec(),
         contact_id: facts.contact(),
         user_id: facts.user(),
         line_id: facts.opening.line(),

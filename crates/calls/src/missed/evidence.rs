@@ -58,13 +58,16 @@ impl MissedCall {
         if interaction.direction != Direction::Inbound || !ended {
             return None;
         }
+        let number = interaction.other_number();
+        let first = number == interaction.caller_number.as_deref();
+        let dialled = if first { interaction.caller_dialled.as_deref() } else { number };
         Some(Self {
             interaction_id: interaction.id,
             call_id: interaction.call_id,
             user_id: interaction.user_id,
             contact_id: interaction.contact_id,
-            number: interaction.caller_number.clone(),
-            number_dialled: interaction.caller_dialled.clone(),
+            number: number.map(str::to_owned),
+            number_dialled: dialled.map(str::to_owned),
             started_at: interaction.started_at,
             ended_at: interaction.ended_at.unwrap_or(interaction.started_at),
         })

@@ -174,6 +174,7 @@ impl Desk {
                 headers: vec![("From".to_owned(), "<sip:x@y>".to_owned())],
             },
             did: Some("+78312123456".to_owned()),
+            user_to_user: Vec::new(),
             sip_call_id: sip_call_id.to_owned(),
             from_tag: "tag".to_owned(),
         }
@@ -204,12 +205,21 @@ impl Desk {
     /// Goes on until the user's phone is picked up; yields call, callee's leg and agent's leg.
     pub(crate) fn dialling(&mut self) -> (CallId, LegId, LegId) {
         let (call, callee) = self.request("+79101234567", &[1]);
-        self.give(Input::ContactFound { call, candidates: Vec::new() });
+        self.found(call, Vec::new());
         let agent = *self.dialled().last().unwrap();
         self.give(Input::LegProgressed { leg: agent, status: 180 });
         self.wait_ms(1_000);
         self.give(Input::LegAnswered { leg: agent });
         (call, callee, agent)
+    }
+
+    /// The contacts answer the last question about a call.
+    pub(crate) fn found(&mut self, call: CallId, candidates: Vec<Candidate>) {
+        let asked = self.effects.iter().rev().find_map(|(effect, _)| match effect {
+            Effect::FindContact { call: of, number } if *of == call => Some(number.clone()),
+            _ => None,
+        });
+        self.give(Input::ContactFound { call, number: asked.expect("the contacts were asked"), candidates });
     }
 
     pub(crate) fn route(&mut self, call: CallId, route: Route) {
@@ -219,7 +229,7 @@ impl Desk {
     /// Offers, routes to `devices` of user 1 and lets each ring; yields call, customer's leg and device legs.
     pub(crate) fn ringing(&mut self, devices: &[u16], ring: Ring) -> (CallId, LegId, Vec<LegId>) {
         let (call, customer) = self.offer(Some(user(1)));
-        self.give(Input::ContactFound { call, candidates: Vec::new() });
+        self.found(call, Vec::new());
         self.route(call, route(Some(user(1)), devices, ring));
         let legs = self.dialled();
         for leg in &legs {

@@ -236,7 +236,7 @@ impl Schedule {
     fn step(&mut self) {
         let ids: Vec<CallId> = self.calls.keys().copied().collect();
         let Some(call) = self.pick(&ids) else { return };
-        match self.roll(14) {
+        match self.roll(15) {
             0..=1 => {
                 let ms = [10, 10, 3_000, 3_000, 20_000][self.roll(5) as usize];
                 self.wait(ms);
@@ -249,6 +249,7 @@ impl Schedule {
             10 => self.agent_hangs_up(call),
             11 => self.hold(call),
             12 => self.lookup(call),
+            13 => self.another_is_named(call),
             _ => self.hang_up_in_the_interface(call),
         }
     }
@@ -390,8 +391,15 @@ impl Schedule {
         if self.roll(2) == 0 {
             self.give(Input::LookupUnavailable { call });
         } else {
-            self.give(Input::ContactFound { call, candidates: vec![candidate(1, "exact")] });
+            let number = "+79101234567".to_owned();
+            self.give(Input::ContactFound { call, number, candidates: vec![candidate(1, "exact")] });
         }
+    }
+
+    fn another_is_named(&mut self, call: CallId) {
+        let leg = self.calls[&call].customer;
+        let number = ["+79160000001", "102", "+79101234567"][self.roll(3) as usize].to_owned();
+        self.give(Input::PartyNamed { leg, party: Caller { number: Some(number), ..Caller::default() } });
     }
 
     fn hang_up_in_the_interface(&mut self, call: CallId) {

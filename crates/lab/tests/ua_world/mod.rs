@@ -121,6 +121,7 @@ impl Phone {
             caller,
             headers: Vec::new(),
             offer: offer.map(<[u8]>::to_vec),
+            beside: None,
         };
         self.ua.invite(invite, now).unwrap()
     }

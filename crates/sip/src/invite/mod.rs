@@ -14,6 +14,7 @@ mod reinvite;
 mod reliable;
 mod server;
 mod session;
+mod session_id;
 mod session_timer;
 mod within;
 
@@ -27,6 +28,7 @@ pub(crate) use compose::{
 pub use identity::PeerIdentity;
 pub(crate) use reinvite::too_brief;
 pub(crate) use session::{Path, Session, SessionOrigin};
+pub use session_id::SessionId;
 pub(crate) use session_timer::{Agreement, SHORTEST_S};
 
 use crate::dialog::DialogId;

@@ -3,8 +3,8 @@
 
 use std::time::Duration;
 
-use super::identity::PeerIdentity;
 use super::compose::{put_sdp, reply, sdp_of, with_allow};
+use super::identity::PeerIdentity;
 use super::reinvite::Modification;
 use super::reliable::Unacknowledged;
 use super::session::{Life, PeerUpdates, Session, SessionOrigin, Side, Up};

@@ -7,6 +7,7 @@ use super::identity::PeerIdentity;
 use super::referral::Referral;
 use super::reinvite::{Modification, Wanted};
 use super::server::{AckWait, Called};
+use super::session_id::SessionId;
 use super::session_timer::Agreement;
 use super::{Action, Context, DialogHandle, EndCause, Purpose, SessionClock, Silence};
 use crate::dialog::{Dialog, DialogId};
@@ -27,6 +28,8 @@ pub(crate) struct SessionOrigin {
     /// The path of the messages that made it; `None` while the first request waits for the resolver.
     pub(crate) flow: Option<Flow>,
     pub(crate) path: Path,
+    /// `None` for a dialog of an earlier process, whose name is lost.
+    pub(crate) session_id: Option<SessionId>,
 }
 
 /// Where requests of a dialog without routes go.
@@ -206,6 +209,7 @@ impl Session {
 
     /// Takes a response to the request that was sent for `purpose`.
     pub(crate) fn handle_response(&mut self, purpose: Purpose, response: &Response, ctx: &mut Context<'_>) {
+        self.learn_session_id(&response.headers);
         match purpose {
             Purpose::Invite => self.invite_answered(response, ctx),
             Purpose::Reinvite | Purpose::Update => self.change_answered(purpose, response, ctx),
@@ -254,6 +258,7 @@ impl Session {
         if let Some(refusal) = self.out_of_order(request) {
             return ctx.respond(to, refusal);
         }
+        self.learn_session_id(&request.headers);
         if matches!(request.method, Method::Invite | Method::Update) {
             self.note_identity(&request.headers, ctx);
         }

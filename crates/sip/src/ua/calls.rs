@@ -9,7 +9,8 @@ use super::resolver::Resolver;
 use super::{CommandRefused, DialogHandle, Key, UserAgent, token};
 use crate::dialog::{DialogPhase, DialogRecord, RecordRefused};
 use crate::invite::{
-    Agreement, Path, Session, SessionOrigin, header_is_printable, put_sdp, reason_value, with_allow,
+    Agreement, Path, Session, SessionId, SessionOrigin, header_is_printable, put_sdp, reason_value,
+    with_allow,
 };
 use crate::message::{CSeq, Header, HeaderName, Method, NameAddr, ReasonValue, Request};
 use crate::transport::{Flow, Transport};
@@ -64,7 +65,10 @@ impl UserAgent {
         let contact = self.contact_for(line.as_ref(), Flow::new(transport, place, place), target.secure);
         let request = self.compose_invite(&invite, target, &contact);
         let handle = self.fresh_handle();
-        let origin = SessionOrigin { handle, line: line.clone(), contact, flow: None, path: Path::Contact };
+        let beside = invite.beside.and_then(|beside| Some(self.session_id(beside)?.for_other_leg()));
+        let local = beside.unwrap_or_else(|| token(&mut self.rng));
+        let (path, session_id) = (Path::Contact, Some(SessionId::new(local)));
+        let origin = SessionOrigin { handle, line: line.clone(), contact, flow: None, path, session_id };
         let mut actions = Vec::new();
         let session = self
             .in_context(line.as_ref(), &mut actions, |ctx| Session::calling(origin, request, Some(hop), ctx));
@@ -215,6 +219,11 @@ impl UserAgent {
         self.command(handle, now, |session, ctx| session.reinvite(sdp, ctx))
     }
 
+    /// Gives what a leg is called in the logs of every server on its way (RFC 7989); `None` when it is over.
+    pub fn session_id(&self, handle: DialogHandle) -> Option<&SessionId> {
+        self.sessions.get(&handle)?.origin.session_id.as_ref()
+    }
+
     /// Tells the peer who is at this end now: P-Asserted-Identity and the like in an UPDATE, or in a re-INVITE that
     /// changes nothing else (RFC 5876 section 3.1). Sent a little later while a change is under way; a refusal is not told.
     ///
@@ -312,8 +321,14 @@ impl UserAgent {
         let server = line.as_ref().and_then(|line| self.lines.get(line)?.flow?.server);
         let flow = if flow.transport == Transport::Tls { Flow { server, ..flow } } else { flow };
         let contact = self.contact_for(line.as_ref(), flow, false);
-        let origin =
-            SessionOrigin { handle, line: line.clone(), contact, flow: Some(flow), path: Path::Contact };
+        let origin = SessionOrigin {
+            handle,
+            line: line.clone(),
+            contact,
+            flow: Some(flow),
+            path: Path::Contact,
+            session_id: None,
+        };
         let mut actions = Vec::new();
         let reasons = vec![reason.clone()];
         let session = self

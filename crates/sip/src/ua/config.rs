@@ -5,6 +5,7 @@ use std::time::Instant;
 
 use super::event::{Event, LineId};
 use super::names::{Answer, Question};
+use crate::invite::DialogHandle;
 use crate::message::Header;
 use crate::transaction::Timers;
 use crate::transport::{Flow, LocalAddress, Transport, TransportFault};
@@ -125,6 +126,8 @@ pub struct OutgoingInvite {
     pub headers: Vec<Header>,
     /// Our offer; `None` asks the peer for one.
     pub offer: Option<Vec<u8>>,
+    /// A leg of the same call, whose Session-ID this one carries on (RFC 7989).
+    pub beside: Option<DialogHandle>,
 }
 
 /// How a change of the session that the peer asked for is answered.

@@ -7,7 +7,7 @@ use super::lines::Shutdown;
 use super::{ClientUse, DialogHandle, Output, UnknownSources, UserAgent, policy, token};
 use crate::dialog::{Dialog, DialogId, DialogPhase, Replaces, ReplacesPhase, call_id, tag};
 use crate::frame::Frame;
-use crate::invite::{Agreement, Path, Session, SessionOrigin, Silence, reply, sdp_of, too_brief};
+use crate::invite::{Agreement, Path, Session, SessionId, SessionOrigin, Silence, reply, sdp_of, too_brief};
 use crate::message::{HeaderName, Message, Method, Rejected, Request, Response, StatusCode, parse_datagram};
 use crate::registration;
 use crate::subscription;
@@ -184,12 +184,15 @@ impl UserAgent {
         };
         let handle = self.fresh_handle();
         self.note_invite(to, handle, &request);
+        let mut session_id = SessionId::new(token(&mut self.rng));
+        session_id.learn(&request.headers);
         let origin = SessionOrigin {
             handle,
             line: Some(line.clone()),
             contact: self.contact_for(Some(&line), flow, request.uri.is_secure()),
             flow: Some(flow),
             path: path_back(&request, flow),
+            session_id: Some(session_id),
         };
         self.emit(Event::InviteReceived {
             handle,

@@ -31,7 +31,7 @@ pub use key::Key;
 pub use names::{Answer, Naptr, Question, Records, Srv};
 pub use subscriptions::SubscriptionHandle;
 
-pub use crate::invite::{CommandRefused, DialogHandle, EndCause, PeerIdentity};
+pub use crate::invite::{CommandRefused, DialogHandle, EndCause, PeerIdentity, SessionId};
 
 use std::collections::{HashMap, VecDeque};
 use std::time::Instant;

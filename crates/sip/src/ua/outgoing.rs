@@ -10,7 +10,7 @@ use super::names::{Answer, in_order};
 use super::resolver::{Plan, Resolver, Target};
 use super::{ClientUse, Clock, DialogHandle, Output, UserAgent};
 use crate::invite::{Action, Path, Purpose};
-use crate::message::{Header, HeaderName, Request};
+use crate::message::{Header, HeaderName, Headers, Request};
 use crate::transaction::ClientTransactionId;
 use crate::transport::{Flow, Transport};
 use crate::uri::{Host, SipUri};
@@ -45,15 +45,18 @@ impl UserAgent {
     /// Carries out what a leg asks for.
     pub(super) fn perform(&mut self, handle: DialogHandle, action: Action, now: Instant) {
         match action {
-            Action::Send { purpose, request, hop } => {
+            Action::Send { purpose, mut request, hop } => {
+                self.put_session_id(handle, &mut request.headers);
                 let kind = JobKind::Transaction(ClientUse::Session(handle, purpose));
                 self.dispatch_for(handle, *request, kind, hop.as_ref(), now);
             }
-            Action::Acknowledge { ack, tag, hop } => {
+            Action::Acknowledge { mut ack, tag, hop } => {
+                self.put_session_id(handle, &mut ack.headers);
                 self.dispatch_for(handle, *ack, JobKind::Ack(handle, tag), hop.as_ref(), now);
             }
             // A transaction that is over needs no answer any more.
             Action::Respond { to, mut response } => {
+                self.put_session_id(handle, &mut response.headers);
                 response.headers.set(HeaderName::Server, self.config.user_agent_name.as_str());
                 let _ = self.transactions.respond(to, *response, now);
             }
@@ -64,6 +67,12 @@ impl UserAgent {
             Action::Bind(id) => {
                 self.dialogs.insert(id, handle);
             }
+        }
+    }
+
+    fn put_session_id(&self, handle: DialogHandle, headers: &mut Headers) {
+        if let Some(session_id) = self.session_id(handle) {
+            session_id.put(headers);
         }
     }
 

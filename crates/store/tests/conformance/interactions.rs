@@ -82,6 +82,7 @@ fn three(ids: &mut Ids) -> [Interaction; 3] {
     third.caller_number = None;
     third.callee_number = Some("106".to_owned());
     third.user_id = None;
+    third.customer_number = Some("+79160000002".to_owned());
     [first, second, third]
 }
 
@@ -110,6 +111,7 @@ async fn each_filter_keeps_what_fits_and_nothing_else() {
         (number("+79030000001"), vec![&second, &first]),
         (number("105"), vec![&second, &first]),
         (number("106"), vec![&third]),
+        (number("+79160000002"), vec![&third]),
         (number("+7903"), vec![]),
         (number("%"), vec![]),
         (InteractionFilter { recorded: Some(true), ..any() }, vec![&third]),
@@ -220,9 +222,11 @@ async fn calls_of_a_company_are_those_of_its_people_and_of_its_number_while_nobo
     let from_switchboard = call(5, None, Some("+78312123456"), Some("105"));
     let from_inside = call(4, None, Some("700"), None);
     let to_switchboard = call(3, None, Some("105"), Some("+78312123456"));
-    let of_another = call(2, Some(stranger), Some("+78312123456"), None);
-    let withheld = call(1, None, None, None);
-    let theirs = [with_person, from_switchboard, from_inside, to_switchboard];
+    let put_through =
+        Interaction { customer_number: Some("+78312123456".to_owned()), ..call(2, None, Some("101"), None) };
+    let of_another = call(1, Some(stranger), Some("+78312123456"), None);
+    let withheld = call(0, None, None, None);
+    let theirs = [with_person, from_switchboard, from_inside, to_switchboard, put_through];
     let calls: Vec<Interaction> = theirs.iter().cloned().chain([of_another, withheld]).collect();
     let filter = InteractionFilter { company_id: Some(company.clone()), ..InteractionFilter::default() };
     assert_eq!(found(&store, &filter).await, []);

@@ -22,6 +22,7 @@ fn story(ids: &mut Ids, call: CallId) -> Vec<Signal> {
             headers: vec![("From".to_owned(), "<sip:anonymous@x>".to_owned())],
         },
         did: Some("+78312000000".to_owned()),
+        user_to_user: Vec::new(),
         sip_call_id: "a@b".to_owned(),
         from_tag: "t".to_owned(),
     });

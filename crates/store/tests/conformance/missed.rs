@@ -202,9 +202,19 @@ async fn answered_calls_with_a_number_are_found_whoever_called() {
     let old = interaction(&mut ids, NOW.plus_ms(-1));
     let lost = missed(&mut ids, NOW);
     let stranger = Interaction { caller_number: None, ..interaction(&mut ids, NOW) };
-    let calls = [&inbound, &outbound, &old, &lost, &stranger];
+    let put_through = Interaction {
+        caller_number: Some("101".to_owned()),
+        customer_number: Some(number.to_owned()),
+        ..interaction(&mut ids, NOW.plus_ms(2))
+    };
+    let of_another = Interaction {
+        caller_number: Some("+79030000009".to_owned()),
+        callee_number: Some(number.to_owned()),
+        ..interaction(&mut ids, NOW.plus_ms(3))
+    };
+    let calls = [&inbound, &outbound, &old, &lost, &stranger, &put_through, &of_another];
     save(&store, calls.iter().map(|it| saved(it, &[])).collect()).await;
-    assert_eq!(store.answered_with(number, NOW).await.unwrap(), [inbound, outbound]);
+    assert_eq!(store.answered_with(number, NOW).await.unwrap(), [inbound, outbound, put_through]);
 }
 
 #[tokio::test]

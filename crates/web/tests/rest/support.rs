@@ -211,6 +211,7 @@ impl Desk {
             user,
             caller: Caller { number: Some(number.to_owned()), ..Caller::default() },
             did: None,
+            user_to_user: Vec::new(),
             sip_call_id: self.make::<CallId>().to_string(),
             from_tag: "tag".to_owned(),
         };
@@ -352,6 +353,9 @@ pub(crate) fn ended(desk: &mut Desk, user: Option<UserId>, started_at: UtcMillis
         caller_number: Some("+78312123456".to_owned()),
         caller_dialled: Some("88312123456".to_owned()),
         callee_number: None,
+        customer_number: None,
+        connected_number: None,
+        user_to_user: Vec::new(),
         contact_id: None,
         user_id: user,
         line_id: desk.make(),

@@ -69,6 +69,7 @@ export function sentenceText(
       return say({ key, params: { number: given === 'withheld' ? say({ key: 'explain.withheld' }) : number(given) } });
     }
     case 'dial_requested':
+    case 'party_named':
     case 'other_dialled':
       return say({ key, params: { number: number(params['number'] ?? '') } });
     case 'routed':

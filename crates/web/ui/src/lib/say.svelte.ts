@@ -56,7 +56,12 @@ export function sayCustomer(interaction: Interaction): string {
   return sayNumber(customerNumber(interaction), dialled);
 }
 
-/** The customer's side of an interaction. */
-export function customerNumber(interaction: Interaction): string | null {
+/** Who was called, or called first. */
+export function firstNumber(interaction: Interaction): string | null {
   return interaction.direction === 'inbound' ? interaction.caller_number : interaction.callee_number;
+}
+
+/** The number by which the customer is known: of somebody whom a colleague put through, not the colleague's. */
+export function customerNumber(interaction: Interaction): string | null {
+  return interaction.customer_number ?? firstNumber(interaction);
 }

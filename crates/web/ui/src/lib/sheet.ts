@@ -49,7 +49,7 @@ export function sheetOf(columns: readonly string[], rows: readonly object[]): st
 export const SHEETS = {
   contacts: ['id', 'name', 'company_id', 'company_name', 'responsible_id', 'numbers', 'emails', 'source', 'region', 'industry', 'notes', 'custom', 'created_at', 'version'],
   interactions: [
-    ...['id', 'call_id', 'direction', 'outcome', 'state', 'caller_number', 'caller_dialled', 'callee_number', 'contact_id', 'user_id', 'line_id'],
+    ...['id', 'call_id', 'direction', 'outcome', 'state', 'caller_number', 'caller_dialled', 'callee_number', 'customer_number', 'connected_number', 'user_to_user', 'contact_id', 'user_id', 'line_id'],
     ...['started_at', 'answered_at', 'ended_at', 'ringing_ms', 'talk_ms', 'hold_ms', 'hangup_by', 'sip_status', 'legs', 'recording_ids', 'notes', 'disposition'],
   ],
 } as const;

@@ -73,6 +73,7 @@ function take(state: DeskState, frame: EventFrame): DeskState {
     case 'call.held':
     case 'call.retrieved':
     case 'call.transferred':
+    case 'call.updated':
       return withCall(state, frame);
     case 'call.missed':
     case 'call.ended':

@@ -127,6 +127,12 @@ export interface Pop {
   display_name: string | null;
   line_id: string;
   did: string | null;
+  /** Who called first and put the customer through. */
+  put_through_by: string | null;
+  /** Who is at the customer's end now, when that is another. */
+  connected_number: string | null;
+  /** What the caller's side handed over with the call. */
+  user_to_user: string[];
   candidates: Candidate[];
   lookup: Lookup;
 }
@@ -162,6 +168,7 @@ export interface CallView {
   watched: boolean;
   line_id: string;
   number: string | null;
+  connected_number: string | null;
   contact_id: string | null;
   started_at: string;
   answered_at: string | null;
@@ -194,6 +201,11 @@ export interface Interaction {
   caller_number: string | null;
   caller_dialled: string | null;
   callee_number: string | null;
+  /** The number by which the customer is known. */
+  customer_number: string | null;
+  /** The number at the customer's end at last, where the PBX has connected the call with another party. */
+  connected_number: string | null;
+  user_to_user: string[];
   contact_id: string | null;
   user_id: string | null;
   line_id: string;
@@ -454,6 +466,7 @@ export type CallFrame = Numbered<
   | 'call.held'
   | 'call.retrieved'
   | 'call.transferred'
+  | 'call.updated'
   | 'call.missed'
   | 'call.ended',
   CallView
@@ -481,6 +494,7 @@ const KNOWN = new Set<string>([
   'call.held',
   'call.retrieved',
   'call.transferred',
+  'call.updated',
   'call.missed',
   'call.ended',
   'pop.shown',

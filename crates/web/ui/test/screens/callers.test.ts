@@ -5,7 +5,7 @@ import type { BrowserContext } from 'playwright-core';
 import type { Office } from './fake/office.ts';
 import { LONG, MARIA } from './fake/people.ts';
 import type { FakeServer } from './fake/server.ts';
-import { choose, importing, searching, stranger, switchboard } from './scenes_callers.ts';
+import { choose, importing, putThrough, searching, stranger, switchboard } from './scenes_callers.ts';
 import { Tab, openStage, person } from './stage.ts';
 
 const at = (id: string): string => `[data-testid=${id}]`;
@@ -31,6 +31,24 @@ afterEach(async () => {
 const until = (what: () => unknown): Promise<void> => expect.poll(what, { timeout: 8_000, interval: 20 }).toBeTruthy();
 const name = (): Promise<string | null> => tab.page.textContent(at('pop-name'));
 const live = (): { contact_id: string | null } | undefined => [...office.interactions.values()].find(({ state }) => state === 'live');
+
+test('a customer whom a colleague puts through is on the screen at once, and called back by the own number', async () => {
+  const call = await putThrough(tab, office);
+  await expect.poll(name, { timeout: 8_000 }).toBe(MARIA.name);
+  expect(await tab.page.textContent(at('pop-put-through'))).toBe('Соединили с номера 101');
+  expect(await tab.page.textContent(at('pop-handed'))).toContain('Договор № 2026/118-К');
+  expect(await tab.page.textContent(at('pop-number'))).toContain('831');
+  call.connectedWith('+79161234567');
+  await tab.see(at('pop-connected'));
+  expect(await name()).toBe(MARIA.name);
+  expect(await tab.page.textContent(at('pop-connected'))).toMatch(/Сейчас на линии: .*916/);
+  call.end();
+  await tab.page.goto(`${server.url}/history/${call.interactionId}`);
+  const facts = tab.page.locator(at('detail'));
+  await expect.poll(() => facts.innerText(), { timeout: 8_000 }).toContain('Звонок начат с');
+  expect(await facts.innerText()).toContain('Соединён с');
+  expect(await tab.page.textContent(at('detail-number'))).toContain('831');
+});
 
 test('somebody new at the company gets no number of the switchboard', async () => {
   await switchboard(tab, office);

@@ -44,7 +44,7 @@ test('a number is dialled once however often the key is pressed, and each step i
   await says('Снимите трубку');
   expect(dials()).toHaveLength(1);
   const call = office.asked[0]?.found(KNOWN);
-  expect(await tab.page.textContent('[data-testid=pop-name]')).toBe(MARIA.name);
+  await expect.poll(() => tab.page.textContent('[data-testid=pop-name]'), { timeout: 8_000 }).toBe(MARIA.name);
   await tab.see(`[data-testid=card][data-contact-id=${MARIA.id}]`);
   call?.pickUp();
   await says('Набираем');

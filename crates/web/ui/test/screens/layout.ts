@@ -15,9 +15,11 @@ export function faultsOfLayout(): string[] {
     const style = getComputedStyle(element);
     const box = element.getBoundingClientRect();
     if (box.width <= 1 || box.height <= 1 || style.clipPath !== 'none') continue;
-    const strip = element.closest('.chips, .columns, .rail, .words') !== null;
+    const strip = element.closest('.chips, ul.columns, .rail, .words') !== null;
     if (!strip && (box.right > innerWidth + 1 || box.left < -1)) faults.push(`outside at the side: ${name(element)}`);
     if (!scrolls(element, 'overflowY') && (box.bottom > innerHeight + 1 || box.top < -1)) faults.push(`outside above or below: ${name(element)}`);
+    const frame = strip || scrolls(element, 'overflowX') ? null : element.closest('.box')?.getBoundingClientRect();
+    if (frame && style.position === 'static' && (box.right > frame.right + 1 || box.left < frame.left - 1)) faults.push(`sticks out of its box: ${name(element)}`);
     const cut = style.textOverflow === 'ellipsis' && element.scrollWidth > element.clientWidth;
     if (cut && element.closest('[title]') === null) faults.push(`cut off without a tooltip: ${name(element)}`);
     // A field of one line scrolls what is typed.

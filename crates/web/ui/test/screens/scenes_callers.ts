@@ -1,6 +1,6 @@
 // Who a doubtful caller is, contacts from a file, and the search for everything.
 
-import { ANNA, CONTACTS, MARIA, SWITCHBOARD } from './fake/people.ts';
+import { ANNA, CONTACTS, KNOWN, MARIA, SWITCHBOARD } from './fake/people.ts';
 import type { Office } from './fake/office.ts';
 import { known } from './scenes_contacts.ts';
 import type { Scene } from './scenes.ts';
@@ -20,6 +20,15 @@ async function ringing(tab: Tab, office: Office, number: string): Promise<Return
 export async function switchboard(tab: Tab, office: Office): Promise<void> {
   (await ringing(tab, office, VOLGA)).found(SWITCHBOARD).answer(20_000);
   await tab.see('[data-testid=none-of-these]');
+}
+
+/** A colleague has called, and puts a customer through. */
+export async function putThrough(tab: Tab, office: Office): Promise<ReturnType<Office['ring']>> {
+  const call = (await ringing(tab, office, '101')).found([]).answer(20_000);
+  await tab.see('[data-testid=pop][data-pop-state=mine]');
+  call.putThrough(VOLGA, 'Договор № 2026/118-К, переводит Ольга').found(KNOWN);
+  await tab.see('[data-testid=pop-put-through]');
+  return call;
 }
 
 /** A caller whose number nobody has talks. */
@@ -84,6 +93,22 @@ export const CALLER_SCENES: Scene[] = [
     },
   },
   { name: 'caller-doubtful', play: switchboard },
+  { name: 'caller-put-through', play: async (tab, office) => void (await putThrough(tab, office)) },
+  {
+    name: 'caller-connected',
+    play: async (tab, office) => {
+      (await putThrough(tab, office)).connectedWith('+79161234567');
+      await tab.see('[data-testid=pop-connected]');
+    },
+  },
+  {
+    name: 'detail-put-through',
+    play: async (tab, office) => {
+      const call = (await putThrough(tab, office)).end();
+      await tab.desk(`/history/${call.interactionId}`);
+      await tab.see('[data-testid=explain-verdict]');
+    },
+  },
   {
     name: 'caller-newcomer',
     play: async (tab, office) => {

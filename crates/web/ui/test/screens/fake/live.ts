@@ -16,6 +16,7 @@ export function call(more: Partial<CallView> & { call_id: string }, agoMs: numbe
     watched: false,
     line_id: 'line-1',
     number: '+79219876543',
+    connected_number: null,
     contact_id: null,
     started_at: stamp(answered ? agoMs + 6_000 : agoMs),
     answered_at: answered ? stamp(agoMs) : null,

@@ -34,6 +34,9 @@ export function past(more: Partial<Interaction>, agoMs: number): Interaction {
     caller_number: '+78312123456',
     caller_dialled: '88312123456',
     callee_number: '+74951234501',
+    customer_number: null,
+    connected_number: null,
+    user_to_user: [],
     contact_id: null,
     user_id: ANNA.id,
     line_id: LINE,
@@ -203,6 +206,7 @@ export class Call {
       watched: false,
       line_id: LINE,
       number,
+      connected_number: null,
       contact_id: null,
       started_at,
       answered_at: null,
@@ -250,6 +254,9 @@ export class Call {
       display_name: display ?? null,
       line_id: LINE,
       did: did ?? null,
+      put_through_by: null,
+      connected_number: null,
+      user_to_user: [],
       candidates: [],
       lookup: 'pending',
     });
@@ -275,6 +282,22 @@ export class Call {
   found(candidates: Candidate[], lookup: Lookup = 'done'): this {
     this.change('pop.updated', { candidates, lookup });
     if (candidates.length > 0) this.office.emit('contact.matched', { call_id: this.callId, candidates });
+    return this;
+  }
+
+  /** The PBX connects the call with another party, whose number is public while that of who called is not. */
+  putThrough(number: string, ...user_to_user: string[]): this {
+    this.know({ customer_number: number, user_to_user });
+    this.change('pop.updated', { number, number_dialled: number, put_through_by: this.pop.number, display_name: null, candidates: [], lookup: 'pending', user_to_user });
+    this.say('call.updated', { number });
+    return this;
+  }
+
+  /** Somebody else is at the customer's end. */
+  connectedWith(connected_number: string): this {
+    this.know({ connected_number });
+    this.change('pop.updated', { connected_number });
+    this.say('call.updated', { connected_number });
     return this;
   }
 
