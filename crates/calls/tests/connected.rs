@@ -136,8 +136,11 @@ fn what_is_no_news_changes_nothing() {
 fn an_answer_about_the_first_number_comes_too_late() {
     let mut desk = Desk::new();
     let (call, customer) = desk.offer_from(Some(user(1)), Some("101"));
-    desk.give(Input::PartyNamed { leg: customer, party: named(CUSTOMER) });
     let colleague = vec![candidate(3, "exact")];
+    desk.found(call, colleague.clone());
+    desk.give(Input::PartyNamed { leg: customer, party: named(CUSTOMER) });
+    assert_eq!(desk.engine.live_interaction(call).unwrap().contact_id, None, "the colleague is not the customer");
+    assert_eq!(pop(&desk).candidates, []);
     desk.give(Input::ContactFound { call, number: "101".to_owned(), candidates: colleague });
     assert_eq!(desk.engine.live_interaction(call).unwrap().contact_id, None);
     assert_eq!(pop(&desk).lookup, Lookup::Pending);

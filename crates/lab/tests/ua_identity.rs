@@ -113,10 +113,12 @@ fn a_caller_who_changes_before_the_answer_is_told() {
     assert!(named(&callee).is_empty(), "the INVITE's own identity is in the INVITE");
     let ringing = peer.responses().into_iter().find(|response| response.status.get() == 180).expect("180");
     let to = ringing.headers.text(&HeaderName::To).expect("a To").into_owned();
-    let mut update = identified("UPDATE", &to, "79161234567", b"");
-    update.headers.set(HeaderName::CSeq, CSeq { number: 2, method: Method::Update }.to_string());
-    peer.send(callee.address, &update);
-    net.run_for(&mut [&mut callee, &mut peer], Duration::from_secs(1));
+    for (number, who) in [(2, "101"), (3, "79161234567")] {
+        let mut update = identified("UPDATE", &to, who, b"");
+        update.headers.set(HeaderName::CSeq, CSeq { number, method: Method::Update }.to_string());
+        peer.send(callee.address, &update);
+        net.run_for(&mut [&mut callee, &mut peer], Duration::from_secs(1));
+    }
     assert_eq!(named(&callee), ["79161234567"]);
 }
 
@@ -147,7 +149,9 @@ fn what_is_told_during_a_change_follows_it_and_takes_nothing_back() {
         invites.iter().map(|invite| invite.body.as_slice()).collect::<Vec<_>>(),
         [OFFER, OTHER, OTHER]
     );
-    assert_eq!(identities(&invites), 1, "the last word counts");
+    assert_eq!(identities(&invites), 1);
+    let told = invites.last().and_then(|invite| invite.headers.text(&HeaderName::PAssertedIdentity));
+    assert!(told.is_some_and(|told| told.contains("102@")), "the last word counts");
     phone.ua.reinvite(leg, OFFER, net.now()).expect("nothing is left under way");
 }
 
