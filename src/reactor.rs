@@ -10,6 +10,7 @@ mod gate;
 mod learning;
 mod legs;
 mod missed;
+mod redirecting;
 mod referring;
 mod registrations;
 mod shadow;

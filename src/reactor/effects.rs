@@ -12,6 +12,7 @@ use linecard_sip::ua::{self, CallerId, CommandRefused, DialogHandle, OutgoingInv
 use linecard_sip::uri::Uri;
 
 use super::legs::{Leg, passing_on};
+use super::redirecting::Placed;
 use super::talking::OtherDialled;
 use super::{Answer, Reactor};
 use crate::clock::wall_clock;
@@ -225,14 +226,16 @@ impl Reactor {
         let invite =
             offer.map(|offer| OutgoingInvite { target, route, caller, headers, offer: Some(offer), beside });
         let placed = invite.and_then(|invite| {
-            self.parts.agent.invite(invite, now).map_err(|error| {
+            let sent = self.parts.agent.invite(invite.clone(), now).map_err(|error| {
                 tracing::warn!(%error, "a leg could not be dialled");
-                503
-            })
+                503_u16
+            });
+            Ok((sent?, Placed::new(invite)))
         });
         match placed {
-            Ok(handle) => {
-                let new = Leg { call: Some(call), ..Leg::new(handle, party, session, Some(media), now) };
+            Ok((handle, invite)) => {
+                let new = Leg::new(handle, party, session, Some(media), now);
+                let new = Leg { call: Some(call), placed: Some(invite), ..new };
                 self.legs.add(leg, new);
                 Ok(())
             }

@@ -13,6 +13,7 @@ use linecard_sip::sdp::{
 };
 use linecard_sip::transport::Flow;
 
+use super::redirecting::Placed;
 use crate::media::{OpenLeg, Remote, Srtp};
 
 /// One leg.
@@ -36,6 +37,8 @@ pub(super) struct Leg {
     pub(super) beside: Option<LegId>,
     /// What the party's side handed over with the call (RFC 7433), for whoever is called for it.
     pub(super) handed_over: Vec<Vec<u8>>,
+    /// Our INVITE, of a leg that this end has begun.
+    pub(super) placed: Option<Placed>,
 }
 
 /// What a leg's party has been told of hold, and is to be told.
@@ -89,6 +92,7 @@ impl Leg {
             said: Said::Told(Direction::SendReceive),
             beside: None,
             handed_over: Vec::new(),
+            placed: None,
         }
     }
 

@@ -40,9 +40,11 @@ impl Reactor {
             }
             Event::Progress { handle, status, sdp, .. } => self.progressed(handle, status, sdp.as_deref()),
             Event::Answered { handle, sdp, .. } => self.leg_answered(handle, sdp.as_deref()),
-            Event::Rejected { handle, status, reasons, .. } => {
+            Event::Rejected { handle, status, reasons, redirects, .. } => {
                 let reasons = translate::reasons(&reasons);
-                self.on_leg(handle, |leg| Some(Input::LegRejected { leg, status, reasons }));
+                if !self.follow(handle, status, redirects) {
+                    self.on_leg(handle, |leg| Some(Input::LegRejected { leg, status, reasons }));
+                }
             }
             Event::StrayAnswerReleased { handle, .. } => {
                 self.on_leg(handle, |leg| Some(Input::LegRejected { leg, status: 487, reasons: Vec::new() }));

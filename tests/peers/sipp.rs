@@ -29,6 +29,8 @@ pub(crate) enum Scenario {
     Declines,
     /// A phone that rings until it is cancelled.
     RingsForEver,
+    /// A phone that sends every call on to this number.
+    Forwards(&'static str),
 }
 
 impl Scenario {
@@ -42,6 +44,7 @@ impl Scenario {
             Self::IsToldWhoIsThere => "is_told_who_is_there.xml",
             Self::Declines => "declines.xml",
             Self::RingsForEver => "rings_for_ever.xml",
+            Self::Forwards(_) => "forwards.xml",
         }
     }
 }
@@ -135,6 +138,9 @@ impl Sipp {
         if scenario == Scenario::SpeaksEarlyInALaw || scenario == Scenario::SpeaksEarlyInMuLaw {
             let payload_type = if scenario == Scenario::SpeaksEarlyInALaw { "8" } else { "0" };
             args.extend(["-key", "codec", payload_type].map(String::from));
+        }
+        if let Scenario::Forwards(number) = scenario {
+            args.extend(["-key", "forward", number].map(String::from));
         }
         let logs = "-nostdin -trace_err -error_file errors.txt -trace_msg -message_file messages.txt";
         args.extend(logs.split(' ').map(String::from));

@@ -77,6 +77,15 @@ pub enum Input {
         /// The reasons given.
         reasons: Vec<Reason>,
     },
+    /// A leg's side has sent the call on to somebody else, and the INVITE has gone there.
+    LegRedirected {
+        /// The leg.
+        leg: LegId,
+        /// 300 to 399.
+        status: u16,
+        /// To whom: E.164, else digits or a code.
+        number: String,
+    },
     /// The customer gave up before the answer.
     LegCancelled {
         /// The customer's leg.

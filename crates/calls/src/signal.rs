@@ -162,6 +162,15 @@ pub enum SignalBody {
         /// The reason given, for people only.
         reasons: Vec<Reason>,
     },
+    /// A leg's side sent the call on to somebody else (3xx), and the INVITE went there.
+    LegRedirected {
+        /// The leg.
+        leg: LegId,
+        /// 300 to 399.
+        status: u16,
+        /// To whom: E.164, else digits or a code.
+        number: String,
+    },
     /// A leg was cancelled before it was answered.
     LegCancelled {
         /// The leg.

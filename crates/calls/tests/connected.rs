@@ -139,7 +139,11 @@ fn an_answer_about_the_first_number_comes_too_late() {
     let colleague = vec![candidate(3, "exact")];
     desk.found(call, colleague.clone());
     desk.give(Input::PartyNamed { leg: customer, party: named(CUSTOMER) });
-    assert_eq!(desk.engine.live_interaction(call).unwrap().contact_id, None, "the colleague is not the customer");
+    assert_eq!(
+        desk.engine.live_interaction(call).unwrap().contact_id,
+        None,
+        "the colleague is not the customer"
+    );
     assert_eq!(pop(&desk).candidates, []);
     desk.give(Input::ContactFound { call, number: "101".to_owned(), candidates: colleague });
     assert_eq!(desk.engine.live_interaction(call).unwrap().contact_id, None);

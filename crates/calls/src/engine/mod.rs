@@ -148,6 +148,11 @@ impl Engine {
                     call.record(Source::Anchor, SignalBody::PartyReplaced { leg }, out);
                 }
             }),
+            Input::LegRedirected { leg, status, number } => self.on_leg(leg, |call, out| {
+                if call.has_room() {
+                    call.record(Source::Anchor, SignalBody::LegRedirected { leg, status, number }, out);
+                }
+            }),
             Input::DialogChanged { leg, dialog } => self.dialog_changed(leg, dialog),
             Input::MediaLost { leg } => self.on_leg(leg, |call, out| call.media_lost(leg, out)),
             Input::MissedActed { item, user, deed } => self.missed_acted(item, user, deed),

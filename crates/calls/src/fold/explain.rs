@@ -269,6 +269,10 @@ fn of_leg(body: &SignalBody) -> Option<Said> {
             let params = [("user", user.to_string()), ("device", device.to_string())];
             said("leg_dialled", Some(*leg), &params, format!("Device {device} was dialled."))
         }
+        SignalBody::LegRedirected { leg, number, .. } => {
+            let text = format!("The phone sent the call on to {number}.");
+            said("leg_redirected", Some(*leg), &[("number", number.clone())], text)
+        }
         SignalBody::LegProgressed { leg, status } => {
             let text = format!("The phone rings ({status}).");
             said("leg_progressed", Some(*leg), &[("status", status.to_string())], text)

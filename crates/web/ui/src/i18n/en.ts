@@ -299,6 +299,7 @@ export const en = {
   'explain.contact_looked_up': { one: 'The number fits {count} contact.', other: 'The number fits {count} contacts.' },
   'explain.contact_looked_up.nobody': 'Nobody is known by this number.',
   'explain.party_named': 'The other side is connected with {number} now.',
+  'explain.leg_redirected': 'Sent the call on to {number}.',
   'explain.bridged': 'Customer and agent were connected.',
   'explain.hang_up_requested': 'An agent hung up in the interface.',
   'explain.interrupted': 'The server had died with the call open.',

@@ -355,6 +355,7 @@ export const ru: Record<Key, Message> = {
   },
   'explain.contact_looked_up.nobody': 'Такого номера нет в контактах.',
   'explain.party_named': 'Теперь на той стороне {number}.',
+  'explain.leg_redirected': 'Переадресовал звонок на {number}.',
   'explain.bridged': 'Клиента и сотрудника соединили.',
   'explain.hang_up_requested': 'Трубку положили в этой программе.',
   'explain.interrupted': 'Сервер упал посреди звонка.',

@@ -70,6 +70,7 @@ export function sentenceText(
     }
     case 'dial_requested':
     case 'party_named':
+    case 'leg_redirected':
     case 'other_dialled':
       return say({ key, params: { number: number(params['number'] ?? '') } });
     case 'routed':
