@@ -111,6 +111,37 @@ fn an_answer_has_as_many_streams_as_the_offer_and_rejects_all_but_one() {
     );
 }
 
+/// RFC 5761 section 5.1.1.
+#[test]
+fn one_port_for_both_is_answered_where_it_is_offered_and_kept() {
+    let muxed = offer("m=audio 4000 RTP/AVP 8\na=rtcp-mux\n");
+    let mut session = LocalSession::new(1);
+    assert!(!audio_of(&session.clone().offer(&local())).unwrap().rtcp_mux, "nobody has asked for it");
+    let answer = session.answer_to(&muxed, &local()).unwrap();
+    assert!(text(&answer).contains("a=rtcp-mux\r\n"));
+    assert!(audio_of(&session.offer(&local())).unwrap().rtcp_mux, "a later offer keeps it");
+    let apart = offer("m=audio 4000 RTP/AVP 8\n");
+    assert!(
+        !text(&session.answer_to(&apart, &local()).unwrap()).contains("rtcp-mux"),
+        "whose offer drops it"
+    );
+}
+
+/// RFC 3605 section 2.1.
+#[test]
+fn reports_are_wanted_where_the_attribute_says() {
+    let rtcp = |attribute: &str| {
+        let media = format!("m=audio 4000 RTP/AVP 8\n{attribute}");
+        audio_of(&offer(&media)).unwrap().remote_rtcp().map(|address| address.to_string())
+    };
+    assert_eq!(rtcp("").as_deref(), Some("192.0.2.1:4001"));
+    assert_eq!(rtcp("a=rtcp:53020\n").as_deref(), Some("192.0.2.1:53020"));
+    assert_eq!(rtcp("a=rtcp:53020 IN IP4 203.0.113.9\n").as_deref(), Some("203.0.113.9:53020"));
+    assert_eq!(rtcp("a=rtcp:53020 IN IP6 2001:db8::9\n").as_deref(), Some("[2001:db8::9]:53020"));
+    assert_eq!(rtcp("a=rtcp:0\n"), None);
+    assert_eq!(rtcp("a=rtcp:70000\n").as_deref(), Some("192.0.2.1:4001"), "no number is none");
+}
+
 #[test]
 fn a_direction_is_answered_by_its_counterpart() {
     let cases = [

@@ -6,6 +6,9 @@ use std::net::{IpAddr, SocketAddr};
 use super::crypto::Crypto;
 use super::description::{Media, SessionDescription};
 
+/// The attribute that lets RTCP share the port of RTP (RFC 5761 section 5.1.1).
+pub(super) const RTCP_MUX: &str = "rtcp-mux";
+
 /// One audio stream of a description.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Audio {
@@ -29,6 +32,8 @@ pub struct Audio {
     pub maxptime_ms: Option<u32>,
     /// The port of RTCP: `a=rtcp`, else the next one.
     pub rtcp_port: u16,
+    /// The address of RTCP where `a=rtcp` names one (RFC 3605), else that of the media.
+    pub rtcp_address: Option<IpAddr>,
     /// Whether RTCP may share the port of RTP (RFC 5761).
     pub rtcp_mux: bool,
     /// The transport protocol.
@@ -259,6 +264,13 @@ impl Audio {
         (self.port != 0).then(|| SocketAddr::new(address, self.port))
     }
 
+    /// Returns where to send reports; `None` when none are to be sent or the address is a name.
+    #[must_use]
+    pub fn remote_rtcp(&self) -> Option<SocketAddr> {
+        let address = self.rtcp_address.filter(|address| !address.is_unspecified())?;
+        (self.rtcp_port != 0).then(|| SocketAddr::new(address, self.rtcp_port))
+    }
+
     /// Tells whether its sender holds us: it does not want our media (RFC 3264 section 8.4).
     #[must_use]
     pub fn is_hold(&self) -> bool {
@@ -284,7 +296,8 @@ impl Audio {
             ptime_ms: milliseconds(description, media, "ptime"),
             maxptime_ms: milliseconds(description, media, "maxptime"),
             rtcp_port: rtcp_port(media).unwrap_or(media.port.saturating_add(u16::from(media.port != 0))),
-            rtcp_mux: media.attribute("rtcp-mux").is_some(),
+            rtcp_address: rtcp_address(media).or_else(|| connection.and_then(super::Connection::ip)),
+            rtcp_mux: media.attribute(RTCP_MUX).is_some(),
             protocol: Protocol::of(&media.protocol),
             cryptos: cryptos_of(media),
         }
@@ -354,4 +367,9 @@ fn milliseconds(description: &SessionDescription, media: &Media, name: &str) -> 
 
 fn rtcp_port(media: &Media) -> Option<u16> {
     media.attribute("rtcp")?.text()?.split_ascii_whitespace().next()?.parse().ok()
+}
+
+/// Reads `a=rtcp:53020 IN IP4 126.16.64.4`; a host name is none.
+fn rtcp_address(media: &Media) -> Option<IpAddr> {
+    media.attribute("rtcp")?.text()?.split_ascii_whitespace().nth(3)?.parse().ok()
 }

@@ -4,7 +4,7 @@
 
 use std::net::IpAddr;
 
-use super::audio::{Audio, Codec, Direction, audios_of};
+use super::audio::{Audio, Codec, Direction, RTCP_MUX, audios_of};
 use super::crypto::{Crypto, Encryption};
 use super::description::{Attribute, Connection, Line, Media, Origin, SessionDescription};
 
@@ -16,7 +16,7 @@ const TELEPHONE_EVENT_PAYLOAD_TYPE: u8 = 101;
 pub struct LocalAudio {
     /// Our address, as the peer reaches it.
     pub address: IpAddr,
-    /// Our RTP port; RTCP is at the next one.
+    /// Our RTP port; RTCP is at the next one, or at the same one where the other end offers that.
     pub port: u16,
     /// The codecs in our order, telephone events excepted. An answer takes from them in the offerer's order.
     pub codecs: Vec<Codec>,
@@ -169,7 +169,10 @@ impl LocalSession {
         });
         let formats = Formats { codecs: &audio.codecs, events: events.as_ref() };
         let cryptos = if audio.encryption == Encryption::Off { &[][..] } else { &audio.cryptos };
-        let stream = stream(self.offered_protocol(audio), audio, formats, cryptos, audio.direction);
+        let mut stream = stream(self.offered_protocol(audio), audio, formats, cryptos, audio.direction);
+        // What was agreed on stays (RFC 5761 section 5.1.1); a first offer leaves RTCP a port of its own.
+        let in_use = self.in_use();
+        share_port(&mut stream, in_use.is_some_and(|media| media.attribute(RTCP_MUX).is_some()));
         let (mut media, index) = match &self.current {
             Some((current, index)) => (current.media.iter().map(Media::rejected).collect(), *index),
             None => (Vec::new(), 0),
@@ -182,9 +185,13 @@ impl LocalSession {
         self.publish(audio.address, times, media, index)
     }
 
+    fn in_use(&self) -> Option<&Media> {
+        self.current.as_ref().and_then(|(current, index)| current.media.get(*index))
+    }
+
     /// Returns the protocol to offer: what is in use stays.
     fn offered_protocol(&self, audio: &LocalAudio) -> &'static str {
-        let in_use = self.current.as_ref().and_then(|(current, index)| current.media.get(*index));
+        let in_use = self.in_use();
         match audio.encryption {
             Encryption::Required => "RTP/SAVP",
             Encryption::Optional if in_use.is_some_and(|media| media.protocol.contains("SAVP")) => "RTP/SAVP",
@@ -224,7 +231,8 @@ impl LocalSession {
         let direction = audio.direction.answering(offered.direction);
         let protocol = offer.media.get(offered.index).map_or("RTP/AVP", |media| media.protocol.as_str());
         let formats = Formats { codecs: &codecs, events };
-        let accepted = stream(protocol, audio, formats, audio.answering(&offered).as_slice(), direction);
+        let mut accepted = stream(protocol, audio, formats, audio.answering(&offered).as_slice(), direction);
+        share_port(&mut accepted, offered.rtcp_mux);
         let mut media: Vec<Media> = offer.media.iter().map(Media::rejected).collect();
         if let Some(place) = media.get_mut(offered.index) {
             *place = accepted;
@@ -349,6 +357,11 @@ fn stream(
         lines: Vec::new(),
         attributes,
     }
+}
+
+/// Lets RTCP share the port of RTP, or not.
+fn share_port(stream: &mut Media, shared: bool) {
+    stream.attributes.extend(shared.then(|| Attribute::flag(RTCP_MUX)));
 }
 
 fn rtpmap(codec: &Codec) -> String {
