@@ -15,6 +15,7 @@ use crate::id::{CallId, ContactId, InteractionId, LegId, LineId, RecordingId, Us
 use crate::interaction::{Direction, Interaction, LegState, Outcome, Party};
 use crate::missed::MissedItem;
 use crate::pop::Pop;
+use crate::quality::WindowQuality;
 use crate::signal::RecordingState;
 use crate::time::{UtcMillis, rfc3339};
 use crate::transfer::{HeldBy, TransferView};
@@ -45,6 +46,9 @@ pub enum Event {
     /// Somebody else talks with the customer now.
     #[serde(rename = "call.transferred")]
     CallTransferred(CallView),
+    /// A direction of the talk has turned bad, or good again: the legs say which.
+    #[serde(rename = "call.quality")]
+    CallQuality(CallView),
     /// An inbound call ended without an answer.
     #[serde(rename = "call.missed")]
     CallMissed(CallView),
@@ -167,7 +171,7 @@ pub enum CallState {
 }
 
 /// A leg as `call.*` shows it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 #[schema(as = CallLeg)]
 pub struct LegView {
     /// The leg.
@@ -176,6 +180,19 @@ pub struct LegView {
     pub party: Party,
     /// How it stands.
     pub state: LegState,
+    /// The stretch that makes what is heard of its party count as bad, while it does.
+    #[serde(default)]
+    pub bad_received: Option<WindowQuality>,
+    /// The stretch that makes what its party hears count as bad, while it does.
+    #[serde(default)]
+    pub bad_sent: Option<WindowQuality>,
+}
+
+impl LegView {
+    /// Shows a leg of which nothing bad is known.
+    pub(crate) fn new(leg_id: LegId, party: Party, state: LegState) -> Self {
+        Self { leg_id, party, state, bad_received: None, bad_sent: None }
+    }
 }
 
 /// A recording as `recording.*` shows it.
@@ -352,6 +369,7 @@ impl Event {
             Event::CallRetrieved(_) => "call.retrieved",
             Event::CallUpdated(_) => "call.updated",
             Event::CallTransferred(_) => "call.transferred",
+            Event::CallQuality(_) => "call.quality",
             Event::CallMissed(_) => "call.missed",
             Event::CallEnded(_) => "call.ended",
             Event::PopShown(_) => "pop.shown",
@@ -391,6 +409,7 @@ impl Event {
             | Event::CallRetrieved(call)
             | Event::CallUpdated(call)
             | Event::CallTransferred(call)
+            | Event::CallQuality(call)
             | Event::CallMissed(call)
             | Event::CallEnded(call) => Audience::Parties(call),
             Event::PopShown(pop) | Event::PopUpdated(pop) | Event::PopRetracted(pop) => {

@@ -9,6 +9,7 @@ use utoipa::ToSchema;
 
 use crate::event::Viewer;
 use crate::id::{CallId, ContactId, DeviceId, InteractionId, LegId, LineId, RecordingId, UserId};
+use crate::quality::LegQuality;
 use crate::signal::{RecordingState, Span};
 use crate::time::{UtcMillis, rfc3339};
 
@@ -188,6 +189,9 @@ pub struct LegRecord {
     pub ended_at: Option<UtcMillis>,
     /// Its final status.
     pub sip_status: Option<u16>,
+    /// How well it was heard; `None` while it is not known, and when it has no sound here.
+    #[serde(default)]
+    pub quality: Option<LegQuality>,
 }
 
 /// Whose side of the call a leg is.

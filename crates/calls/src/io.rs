@@ -13,6 +13,7 @@ use crate::id::{CallId, ContactId, LegId, MissedId, RecordingId, SignalId, UserI
 use crate::interaction::{Interaction, Recording};
 use crate::missed::{Deed, MissedChange};
 use crate::opening::DialRequest;
+use crate::quality::LegQuality;
 use crate::sighting::{Sighting, SightingOver};
 use crate::signal::{Caller, EndCause, MediaFault, Offer, Reason, RecordingClosed, Route, Signal, Source};
 use crate::transfer::TransferRequest;
@@ -135,6 +136,15 @@ pub enum Input {
     MediaLost {
         /// The leg.
         leg: LegId,
+    },
+    /// How a leg was heard so far; after its end too.
+    LegMeasured {
+        /// The leg's call, live or over.
+        call: CallId,
+        /// The leg.
+        leg: LegId,
+        /// How it was heard.
+        quality: Box<LegQuality>,
     },
     /// A call cannot have sound.
     MediaUnavailable {

@@ -20,6 +20,7 @@ pub mod metrics;
 pub mod missed;
 pub mod opening;
 pub mod pop;
+pub mod quality;
 mod rules;
 pub mod sighting;
 pub mod signal;
@@ -53,6 +54,7 @@ pub use linecard_crm::matching::{Candidate, ContactRef, Level, Score};
 pub use missed::{Deed, MissedChange, MissedItem, MissedState};
 pub use opening::{Callee, CalleeKind, DialRequest, Opening, SeenCall};
 pub use pop::{Pop, PopState};
+pub use quality::{Grade, LegQuality, PathQuality, WindowQuality};
 pub use sighting::{Reach, Side, Sighting, SightingEnd, SightingOver, SightingStage};
 pub use signal::{
     Caller, CancelCause, DeviceAddress, EndCause, IdentitySource, Lookup, MediaFault, Offer, Reason,

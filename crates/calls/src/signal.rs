@@ -10,6 +10,7 @@ use utoipa::ToSchema;
 
 use crate::id::{CallId, ContactId, DeviceId, InteractionId, LegId, LineId, RecordingId, SignalId, UserId};
 use crate::opening::DialRequest;
+use crate::quality::LegQuality;
 use crate::sighting::{Sighting, SightingOver};
 use crate::time::UtcMillis;
 use crate::transfer::{TransferFault, TransferRequest};
@@ -275,6 +276,14 @@ pub enum SignalBody {
     MediaLost {
         /// The silent leg.
         leg: LegId,
+    },
+    /// How a leg was heard from its beginning on; the last one says it. It is told when a direction turns bad or good
+    /// again, every ten minutes, and at the leg's end.
+    LegMeasured {
+        /// The leg.
+        leg: LegId,
+        /// How it was heard.
+        quality: Box<LegQuality>,
     },
     /// The process died with the call open.
     Interrupted {

@@ -114,8 +114,8 @@ fn call_events_carry_the_call_with_its_legs() {
             "started_at": "2025-11-24T16:00:00.000Z", "answered_at": "2025-11-24T16:00:00.000Z",
             "outcome": null, "held_by": null, "transfer": null,
             "legs": [
-                {"leg_id": customer, "party": "customer", "state": "answered"},
-                {"leg_id": agent, "party": "agent", "state": "answered"},
+                {"leg_id": customer, "party": "customer", "state": "answered", "bad_received": null, "bad_sent": null},
+                {"leg_id": agent, "party": "agent", "state": "answered", "bad_received": null, "bad_sent": null},
             ],
         })
     );

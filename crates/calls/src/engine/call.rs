@@ -11,6 +11,7 @@ use crate::interaction::Outcome;
 use crate::io::{Output, TimerReason};
 use crate::opening::Opening;
 use crate::pop::Pop;
+use crate::quality::LegQuality;
 use crate::rules::{Refusal, refusal};
 use crate::signal::{
     Caller, CancelCause, EndCause, Lookup, Ring, Route, RoutedDevice, Signal, SignalBody, Source,
@@ -45,6 +46,8 @@ pub(super) struct Call {
     contact_chosen: Option<Option<ContactId>>,
     pub(super) pops: Vec<Pop>,
     pub(super) recording: RecordingStage,
+    /// How each leg was heard so far.
+    pub(super) measured: BTreeMap<LegId, LegQuality>,
     /// All evidence but the dialogs' records, for the fold at the end.
     pub(super) signals: Vec<Signal>,
 }
@@ -282,6 +285,7 @@ impl Call {
             contact_chosen: None,
             pops: Vec::new(),
             recording: RecordingStage::Nothing,
+            measured: BTreeMap::new(),
             signals: vec![opened],
         }
     }

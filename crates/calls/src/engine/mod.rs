@@ -37,6 +37,7 @@ use crate::id::{CallId, IdSource, InteractionId, LegId, RecordingId, SightingId,
 use crate::interaction::{Interaction, Recording};
 use crate::io::{EngineConfig, Input, Output, TimerReason};
 use crate::opening::Opening;
+use crate::quality::LegQuality;
 use crate::sighting::Sighting;
 use crate::signal::{EndCause, Lookup, Offer, Reason, Signal, SignalBody, Source};
 use crate::time::UtcMillis;
@@ -155,6 +156,7 @@ impl Engine {
             }),
             Input::DialogChanged { leg, dialog } => self.dialog_changed(leg, dialog),
             Input::MediaLost { leg } => self.on_leg(leg, |call, out| call.media_lost(leg, out)),
+            Input::LegMeasured { call, leg, quality } => self.leg_measured(call, leg, quality),
             Input::MissedActed { item, user, deed } => self.missed_acted(item, user, deed),
             Input::Timeout => self.timeout(),
             other => self.handle_answer(other),
@@ -430,6 +432,14 @@ impl Engine {
     fn amend_lookup(&mut self, call: CallId, number: String, candidates: Vec<Candidate>) {
         let (number, lookup) = (Some(number), Lookup::Done);
         self.amend(call, Source::Crm, SignalBody::ContactLookedUp { number, candidates, lookup });
+    }
+
+    fn leg_measured(&mut self, call: CallId, leg: LegId, quality: Box<LegQuality>) {
+        if self.calls.contains_key(&call) {
+            self.on_call(call, |call, out| call.leg_measured(leg, quality, out));
+        } else {
+            self.amend(call, Source::Media, SignalBody::LegMeasured { leg, quality });
+        }
     }
 
     /// Records evidence about a call that is over and forgotten.

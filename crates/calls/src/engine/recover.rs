@@ -175,6 +175,6 @@ fn ended_view(interaction: &Interaction) -> CallView {
         outcome: interaction.outcome,
         held_by: None,
         transfer: None,
-        legs: legs.map(|leg| LegView { leg_id: leg.leg_id, party: leg.party, state: leg.state }).collect(),
+        legs: legs.map(|leg| LegView::new(leg.leg_id, leg.party, leg.state)).collect(),
     }
 }

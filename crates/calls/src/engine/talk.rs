@@ -10,10 +10,26 @@ use crate::event::Event;
 use crate::id::{LegId, RecordingId, UserId};
 use crate::interaction::{Direction, Outcome};
 use crate::io::{EngineConfig, RecordingPolicy};
+use crate::quality::LegQuality;
 use crate::rules::final_status;
 use crate::signal::{CancelCause, EndCause, Reason, SignalBody, Source};
 
 impl Call {
+    /// The relay says how a leg was heard so far.
+    pub(super) fn leg_measured(&mut self, leg: LegId, quality: Box<LegQuality>, out: &mut Outbox) {
+        // What ends is always written down: there is one end a leg.
+        if !self.has_room() && self.is_live() {
+            return;
+        }
+        let turned = |call: &Self| call.measured.get(&leg).map_or([false; 2], is_bad) != is_bad(&quality);
+        let tells = turned(self) && matches!(self.stage, Stage::Talking(_));
+        self.measured.insert(leg, (*quality).clone());
+        self.record(Source::Media, SignalBody::LegMeasured { leg, quality }, out);
+        if tells {
+            out.publish(Event::CallQuality(self.view()));
+        }
+    }
+
     /// Our 200 left for the customer, or the one who is called answered: the two are connected.
     pub(super) fn customer_answered(&mut self, config: &EngineConfig, out: &mut Outbox) {
         let customer = self.customer();
@@ -168,4 +184,9 @@ impl Call {
         self.release_devices(CancelCause::System, EndCause::System, HangUpReason::System, out);
         self.give_up(out);
     }
+}
+
+/// Which directions are bad.
+fn is_bad(quality: &LegQuality) -> [bool; 2] {
+    quality.bad().map(|window| window.is_some())
 }

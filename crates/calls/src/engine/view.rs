@@ -102,19 +102,22 @@ impl Call {
         }
     }
 
+    /// Says what is bad in a leg's sound, while the two talk.
+    fn with_sound(&self, leg: LegView) -> LegView {
+        let talking = matches!(self.stage, Stage::Talking(_)) && leg.state == LegState::Answered;
+        let Some(quality) = self.measured.get(&leg.leg_id).filter(|_| talking) else { return leg };
+        let [bad_received, bad_sent] = quality.bad().map(|window| window.cloned());
+        LegView { bad_received, bad_sent, ..leg }
+    }
+
     pub(super) fn view(&self) -> CallView {
-        let customer =
-            LegView { leg_id: self.customer(), party: Party::Customer, state: self.customer_leg_state() };
-        let devices = self.devices.iter().map(|(leg, device)| LegView {
-            leg_id: *leg,
-            party: Party::Agent,
-            state: self.device_leg_state(*leg, device),
-        });
-        let beside = self.watch.legs().filter(|_| self.devices.is_empty()).map(|(id, leg)| LegView {
-            leg_id: id,
-            party: Party::Agent,
-            state: watched_leg_state(leg),
-        });
+        let customer = LegView::new(self.customer(), Party::Customer, self.customer_leg_state());
+        let devices = self
+            .devices
+            .iter()
+            .map(|(leg, device)| LegView::new(*leg, Party::Agent, self.device_leg_state(*leg, device)));
+        let beside = self.watch.legs().filter(|_| self.devices.is_empty());
+        let beside = beside.map(|(id, leg)| LegView::new(id, Party::Agent, watched_leg_state(leg)));
         let talking = match &self.stage {
             Stage::Talking(talking) => Some(talking),
             _ => None,
@@ -136,7 +139,11 @@ impl Call {
             outcome: self.outcome(),
             held_by: talking.and_then(|talking| talking.held_by(self.customer())),
             transfer: talking.and_then(|talking| talking.transfer.as_ref()).map(Transfer::view),
-            legs: std::iter::once(customer).chain(devices).chain(beside).collect(),
+            legs: std::iter::once(customer)
+                .chain(devices)
+                .chain(beside)
+                .map(|leg| self.with_sound(leg))
+                .collect(),
         }
     }
 }

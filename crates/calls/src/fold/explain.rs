@@ -11,6 +11,7 @@ use super::verdict::Rule;
 use crate::id::{CallId, InteractionId, LegId};
 use crate::interaction::Outcome;
 use crate::opening::DialRequest;
+use crate::quality::{Grade, LegQuality, PathQuality};
 use crate::sighting::{Side, Sighting, SightingEnd, SightingOver, SightingStage};
 use crate::signal::{
     CancelCause, EndCause, IdentitySource, Lookup, MediaFault, Offer, Reason, Signal, SignalBody, Source,
@@ -301,11 +302,45 @@ fn of_leg(body: &SignalBody) -> Option<Said> {
         SignalBody::PartyReplaced { leg } => {
             said("party_replaced", Some(*leg), &[], "Another phone took this party's place.")
         }
+        SignalBody::LegMeasured { leg, quality } => of_quality(*leg, quality),
         SignalBody::MediaLost { leg } => {
             said("media_lost", Some(*leg), &[], "No media came any more and the party did not respond.")
         }
         _ => return None,
     })
+}
+
+/// Says how a leg was heard: both ways, or only the one that is counted here.
+fn of_quality(leg: LegId, quality: &LegQuality) -> Said {
+    let Some(received) = &quality.received else {
+        return said("leg_unheard", Some(leg), &[], "Nothing came from this party.");
+    };
+    let mut params = figures(received, ["mos", "loss", "jitter_ms", "worst_mos"]);
+    let heard = format!("This party came through {}.", in_words(received));
+    let Some(sent) = &quality.sent else {
+        return said("leg_measured", Some(leg), &params, heard);
+    };
+    params.extend(figures(sent, ["sent_mos", "sent_loss", "sent_jitter_ms", "sent_worst_mos"]));
+    let text = format!("{heard} By its own reports it heard the other {}.", in_words(sent));
+    said("leg_measured_both", Some(leg), &params, text)
+}
+
+fn figures(path: &PathQuality, names: [&'static str; 4]) -> Vec<(&'static str, String)> {
+    let worst = path.worst.as_ref().map_or(path.mos, |worst| worst.mos);
+    let [mos, worst] = [path.mos, worst].map(|mos| format!("{mos:.2}"));
+    let values = [mos, format!("{:.1}", path.loss_percent), format!("{:.0}", path.jitter_ms), worst];
+    names.into_iter().zip(values).collect()
+}
+
+fn in_words(path: &PathQuality) -> String {
+    let how = match path.grade {
+        Grade::Good => "well",
+        Grade::Fair => "fairly",
+        Grade::Poor => "poorly",
+    };
+    let PathQuality { mos, loss_percent, jitter_ms, .. } = path;
+    let worst = path.worst.as_ref().map_or(*mos, |worst| worst.mos);
+    format!("{how} (MOS {mos:.2}, at worst {worst:.2}; {loss_percent:.1} % lost, jitter {jitter_ms:.0} ms)")
 }
 
 fn of_leg_end(body: &SignalBody) -> Option<Said> {

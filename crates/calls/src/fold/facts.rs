@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::candidate::settled_contact;
 use crate::id::{CallId, ContactId, DeviceId, LegId, RecordingId, UserId};
 use crate::opening::Opening;
+use crate::quality::LegQuality;
 use crate::rules::{Refusal, refusal};
 use crate::sighting::{Sighting, SightingStage};
 use crate::signal::{
@@ -27,6 +28,8 @@ pub(super) struct LegFacts {
     pub(super) first_seen: Option<UtcMillis>,
     /// The number of somebody who is no user.
     pub(super) number: Option<String>,
+    /// How it was heard so far.
+    pub(super) quality: Option<Box<LegQuality>>,
 }
 
 impl LegFacts {
@@ -342,6 +345,9 @@ impl Facts {
             }
             SignalBody::LegCancelled { leg, by, .. } => {
                 self.leg(*leg, at).cancelled.get_or_insert((at, *by));
+            }
+            SignalBody::LegMeasured { leg, quality } => {
+                self.leg(*leg, at).quality = Some(quality.clone());
             }
             SignalBody::LegEnded { leg, by, .. } => {
                 self.leg(*leg, at).ended.get_or_insert((at, *by));

@@ -158,6 +158,7 @@ fn legs(facts: &Facts, verdict: &Verdict) -> Vec<LegRecord> {
             Party::Customer => verdict.sip_status,
             Party::Agent => status(known),
         },
+        quality: known.quality.as_deref().cloned(),
     };
     let mut legs = vec![record(facts.opening.leg(), Party::Customer, &customer)];
     if let Some(first) = legs.first_mut() {

@@ -72,6 +72,7 @@ pub(super) fn leg_record(id: LegId, leg: &WatchedLeg, interrupted: Option<UtcMil
             Some(_) => Some(200),
             None => leg.decisive_end().and_then(|over| over.status),
         },
+        quality: None,
     }
 }
 

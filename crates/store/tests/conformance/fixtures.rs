@@ -203,6 +203,32 @@ fn customer_leg(leg_id: LegId, started_at: UtcMillis) -> linecard_calls::LegReco
         answered_at: Some(started_at.plus_ms(3_000)),
         ended_at: Some(started_at.plus_ms(63_000)),
         sip_status: Some(200),
+        quality: Some(linecard_calls::LegQuality {
+            codec: Some("PCMA".to_owned()),
+            received: Some(heard(started_at)),
+            sent: None,
+            round_trip_ms: Some(33.33),
+            round_trip_max_ms: None,
+        }),
+    }
+}
+
+fn heard(at: UtcMillis) -> linecard_calls::PathQuality {
+    linecard_calls::PathQuality {
+        grade: linecard_calls::Grade::Fair,
+        mos: 3.97,
+        packets: 2_900,
+        lost: 101,
+        loss_percent: 3.37,
+        burst_ratio: Some(1.07),
+        bursts: Some(4),
+        burst_longest: Some(17),
+        duplicates: Some(0),
+        reordered: Some(2),
+        jitter_ms: 0.29,
+        jitter_max_ms: 11.3,
+        worst: Some(linecard_calls::WindowQuality { at, mos: 2.71, loss_percent: 17.1, jitter_ms: 0.7 }),
+        bad: None,
     }
 }
 

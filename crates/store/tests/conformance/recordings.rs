@@ -169,6 +169,7 @@ async fn a_call_that_was_handed_over_is_found_by_each_who_talked() {
         answered_at,
         ended_at: Some(NOW),
         sip_status: None,
+        quality: None,
     };
     it.legs.extend([
         leg(ids.make(), first, Some(NOW)),
