@@ -1,8 +1,9 @@
 //! The media relay: RTP ports, one epoll thread that forwards, and the recorder beside it.
 //!
 //! Forwarding first: a packet is read, judged by its leg and sent on at once, header and payload untouched unless
-//! the two parties share no codec; a copy goes to the recorder's queue and never waits for it. Nothing here knows SIP: the reactor opens legs,
-//! says where their parties are, bridges and closes them. RFC 3550, RFC 3264 (directions), RFC 3605.
+//! the two parties share no codec; a copy goes to the recorder's queue and never waits for it. RTCP is each leg's own and
+//! goes no further. Nothing here knows SIP: the reactor opens legs, says where their parties are, bridges and closes
+//! them. RFC 3550, RFC 3264 (directions), RFC 3605, RFC 5761.
 
 mod line;
 mod ports;
@@ -15,10 +16,13 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{self, Sender};
 use std::thread::{self, JoinHandle};
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use linecard_media::ToneStream;
-pub use linecard_media::{Digit, LegStatistics, Losses, Remote, Span, SpanKind};
+pub use linecard_media::{
+    Digit, LegQuality, LegStatistics, Losses, PathQuality, Remote, RtcpPath, SessionOrigin, Span, SpanKind,
+    Standing, WindowQuality,
+};
 use mio::{Poll, Waker};
 pub use ports::{Lease, LentPorts, PortError, PortPool};
 use thiserror::Error;
@@ -118,7 +122,7 @@ pub struct OpenLeg {
 }
 
 /// What a leg has counted and what became of its packets.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct LegTotals {
     /// What was received.
     pub heard: LegStatistics,
@@ -128,6 +132,8 @@ pub struct LegTotals {
     pub unforwarded: u64,
     /// RTP packets that were put into another codec for the peer.
     pub transcoded: u64,
+    /// How well it was heard.
+    pub quality: LegQuality,
 }
 
 /// Two legs to be connected.
@@ -157,6 +163,13 @@ pub enum MediaEvent {
         leg: LegId,
         /// For how long.
         silent_ms: u64,
+    },
+    /// A direction of a leg has turned bad, or good again, or a while has passed since the last figures.
+    Measured {
+        /// Which leg.
+        leg: LegId,
+        /// How well it was heard so far.
+        quality: LegQuality,
     },
     /// A leg was closed; its ports are free again.
     LegClosed {
@@ -264,14 +277,25 @@ impl Media {
     }
 }
 
-/// Draws keys.
-fn own_keys(address: IpAddr) -> Result<OwnKeys, PortError> {
+/// Draws keys, and what a leg's reports begin with: nothing in them tells of anybody (RFC 7022 section 4.2).
+fn draw(address: IpAddr) -> Result<(OwnKeys, SessionOrigin), PortError> {
     let mut keys = OwnKeys { tag80: [0; 30], tag32: [0; 30] };
-    for key in [&mut keys.tag80, &mut keys.tag32] {
-        getrandom::fill(key)
+    let (mut name, mut ssrc, mut seed) = ([0; 12], [0; 4], [0; 8]);
+    let drawn: [&mut [u8]; 5] = [&mut keys.tag80, &mut keys.tag32, &mut name, &mut ssrc, &mut seed];
+    for bytes in drawn {
+        getrandom::fill(bytes)
             .map_err(|error| PortError::Socket { address, source: io::Error::other(error.to_string()) })?;
     }
-    Ok(keys)
+    let (ssrc, seed) = (u32::from_be_bytes(ssrc), u64::from_be_bytes(seed));
+    Ok((keys, SessionOrigin { name, ssrc, seed, clock: (Instant::now(), ntp_now()) }))
+}
+
+/// The wall clock in NTP format (RFC 3550 section 4): seconds since 1900, 32 bits of them and of their fraction.
+fn ntp_now() -> u64 {
+    const SECONDS_FROM_1900_TO_1970: u64 = 2_208_988_800;
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    let seconds = since.as_secs().wrapping_add(SECONDS_FROM_1900_TO_1970);
+    (seconds << 32) | ((u64::from(since.subsec_nanos()) << 32) / 1_000_000_000)
 }
 
 /// Gives commands to the relay. Cheap to clone; no call waits for the relay.
@@ -292,14 +316,15 @@ impl MediaHandle {
     /// # Errors
     /// [`PortError`]: the call is to be refused.
     pub fn open_leg(&self, local: IpAddr) -> Result<OpenLeg, PortError> {
-        Ok(self.open(local, self.pool.lend(local)?, own_keys(local)?))
+        Ok(self.open(local, self.pool.lend(local)?, draw(local)?))
     }
 
-    fn open(&self, local: IpAddr, ports: LentPorts, keys: OwnKeys) -> OpenLeg {
+    fn open(&self, local: IpAddr, ports: LentPorts, drawn: (OwnKeys, SessionOrigin)) -> OpenLeg {
+        let (keys, origin) = drawn;
         let id = LegId(self.next.fetch_add(1, Ordering::Relaxed));
         let port = ports.lease.port();
         let [rtp, rtcp] = [port, port.saturating_add(1)].map(|port| SocketAddr::new(local, port));
-        self.send(Command::Open { leg: id, ports });
+        self.send(Command::Open { leg: id, ports, origin });
         OpenLeg { id, rtp, rtcp, srtp: self.srtp, keys }
     }
 
@@ -309,9 +334,9 @@ impl MediaHandle {
     /// [`PortError`]: the call is to be refused.
     pub fn open_pair(&self, local: IpAddr) -> Result<[OpenLeg; 2], PortError> {
         // Both are bound before the relay hears of either.
-        let lend = || Ok::<_, PortError>((self.pool.lend(local)?, own_keys(local)?));
+        let lend = || Ok::<_, PortError>((self.pool.lend(local)?, draw(local)?));
         let both = [lend()?, lend()?];
-        Ok(both.map(|(ports, keys)| self.open(local, ports, keys)))
+        Ok(both.map(|(ports, drawn)| self.open(local, ports, drawn)))
     }
 
     /// Says where a leg's party is and what it is willing to do: after each SDP from it.

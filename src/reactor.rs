@@ -42,7 +42,7 @@ use crate::clock::wall_clock;
 use crate::directory::Directory;
 use crate::hub::Hub;
 use crate::ledger::{Ledger, Notice};
-use crate::media::{MediaEvent, MediaHandle};
+use crate::media::{LegQuality, MediaEvent, MediaHandle};
 use crate::recorder::{RecordingEvent, RecordingStore};
 use crate::translate;
 use crate::wire::{Arrival, Wire};
@@ -385,6 +385,7 @@ impl Reactor {
     fn forget_ended(&mut self, now: Instant) {
         while self.farewells.front().is_some_and(|(at, _)| *at <= now) {
             let Some((_, call)) = self.farewells.pop_front() else { return };
+            self.tally.forget(call);
             for media in self.legs.remove_call(call).into_iter().filter_map(|leg| leg.media) {
                 self.parts.media.close_leg(media.id, now);
             }
@@ -447,7 +448,18 @@ impl Reactor {
                 let handle = leg.handle;
                 let _ = self.parts.agent.send_options(handle, now);
             }
-            MediaEvent::LegClosed { totals, .. } => self.tally.leg_closed(&totals),
+            MediaEvent::Measured { leg, quality } => {
+                if let Some(measured) = self.measured(leg, &quality) {
+                    self.engine(measured.into());
+                }
+            }
+            MediaEvent::LegClosed { leg, totals } => {
+                self.tally.leg_closed(&totals);
+                if let Some(measured) = self.measured(leg, &totals.quality) {
+                    self.tally.leg_heard(measured.call, &measured.quality);
+                    self.engine(measured.into());
+                }
+            }
             MediaEvent::Recording(event) => self.recording_event(event),
             MediaEvent::Broken { part } => {
                 tracing::error!(
@@ -457,6 +469,15 @@ impl Reactor {
                 self.drain();
             }
         }
+    }
+
+    /// Says which leg of the ledger was heard how; one without sound was not.
+    fn measured(&self, media: crate::media::LegId, quality: &LegQuality) -> Option<Measured> {
+        let leg = self.legs.of_media(media)?;
+        let call = self.legs.get(leg)?.call?;
+        let heard = quality.received.is_some() || quality.sent.is_some();
+        let quality = heard.then(|| translate::leg_quality(quality, (Instant::now(), wall_clock())))?;
+        Some(Measured { call, leg, quality: Box::new(quality) })
     }
 
     fn recording_event(&mut self, event: RecordingEvent) {
@@ -507,6 +528,19 @@ impl Reactor {
         if let Some(arrival) = self.parts.wire.admit(arrival) {
             self.parts.agent.handle_input(arrival.input(), Instant::now());
         }
+    }
+}
+
+/// How a leg was heard.
+struct Measured {
+    call: CallId,
+    leg: LegId,
+    quality: Box<linecard_calls::LegQuality>,
+}
+
+impl From<Measured> for Input {
+    fn from(Measured { call, leg, quality }: Measured) -> Self {
+        Self::LegMeasured { call, leg, quality }
     }
 }
 

@@ -2,9 +2,10 @@
 
 use std::time::Instant;
 
+use linecard_calls::quality::told;
 use linecard_calls::{
-    Caller, EndCause, HangUpReason, IdentitySource, Input, LegId, LineState, Reason, RecordingClosed,
-    RecordingId, Span, SpanKind, UtcMillis,
+    Caller, EndCause, Grade, HangUpReason, IdentitySource, Input, LegId, LegQuality, LineState, PathQuality,
+    Reason, RecordingClosed, RecordingId, Span, SpanKind, UtcMillis, WindowQuality,
 };
 use linecard_crm::{CallerNumber, DialPlan, IdentityHeaders, Party, choose_identity};
 use linecard_sip::dialog::DialogRecord;
@@ -15,8 +16,8 @@ use linecard_sip::subscription::{self, SubscriptionState};
 use linecard_sip::ua::PeerIdentity;
 use serde::{Deserialize, Serialize};
 
-use crate::recorder;
 use crate::trouble::Trouble;
+use crate::{media, recorder};
 
 /// How a line stands, apart from which line it is.
 #[derive(Debug, Clone, PartialEq)]
@@ -122,6 +123,60 @@ pub(crate) fn leg_ended(leg: LegId, cause: &invite::EndCause) -> Option<Input> {
             Some(Input::LegEnded { leg, by: EndCause::System, reasons: Vec::new() })
         }
     }
+}
+
+/// Returns how a leg was heard; `moment` is now on both clocks.
+pub(crate) fn leg_quality(quality: &media::LegQuality, moment: (Instant, UtcMillis)) -> LegQuality {
+    let mut received = quality.received.as_ref().map(|path| path_quality(path, moment));
+    if let Some(received) = &mut received {
+        received.burst_ratio = quality.received.map(|path| told(path.heard.burst_ratio));
+        received.bursts = quality.received.map(|path| path.heard.bursts);
+        received.burst_longest = quality.received.map(|path| path.heard.burst_longest);
+        (received.duplicates, received.reordered) = (Some(quality.duplicates), Some(quality.reordered));
+    }
+    LegQuality {
+        codec: quality.codec.map(|codec| codec.name().to_owned()),
+        received,
+        sent: quality.sent.as_ref().map(|path| path_quality(path, moment)),
+        round_trip_ms: quality.round_trip.map(|round| told(round.mean_ms)),
+        round_trip_max_ms: quality.round_trip.map(|round| told(round.max_ms)),
+    }
+}
+
+/// Returns what is known of either direction.
+fn path_quality(path: &media::PathQuality, moment: (Instant, UtcMillis)) -> PathQuality {
+    let window = |window: &media::WindowQuality| WindowQuality {
+        at: at_moment(window.began, moment),
+        mos: told(window.mos),
+        loss_percent: told(100.0 * window.loss),
+        jitter_ms: told(window.jitter_ms),
+    };
+    let bad = match &path.standing {
+        media::Standing::Well => None,
+        media::Standing::Bad { window: bad, .. } => Some(window(bad)),
+    };
+    PathQuality {
+        grade: Grade::of(path.mos),
+        mos: told(path.mos),
+        packets: path.heard.received,
+        lost: path.heard.lost,
+        loss_percent: told(100.0 * path.heard.loss),
+        burst_ratio: None,
+        bursts: None,
+        burst_longest: None,
+        duplicates: None,
+        reordered: None,
+        jitter_ms: told(path.heard.jitter_ms),
+        jitter_max_ms: told(path.heard.jitter_max_ms),
+        worst: path.worst.as_ref().map(window),
+        bad,
+    }
+}
+
+/// Returns a moment of the past on the wall clock.
+fn at_moment(at: Instant, (now, wall): (Instant, UtcMillis)) -> UtcMillis {
+    let ago_ms = i64::try_from(now.saturating_duration_since(at).as_millis()).unwrap_or(i64::MAX);
+    wall.plus_ms(ago_ms.saturating_neg())
 }
 
 /// Returns Reason headers as evidence.

@@ -7,7 +7,9 @@ use std::path::Path;
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
-use linecard::media::{Bridge, LegId, Media, MediaEvent, MediaHandle, OpenLeg, RelayOptions, Remote};
+use linecard::media::{
+    Bridge, LegId, Media, MediaEvent, MediaHandle, OpenLeg, RelayOptions, Remote, RtcpPath,
+};
 use linecard::recorder::{ClosedRecording, RecordingEvent, RecordingId, RecordingStore};
 use linecard_media::codec::Decoder;
 use linecard_media::{AudioCodec, PayloadKind, PayloadMap, RtpHeader, rtp};
@@ -142,7 +144,7 @@ impl Party {
     }
 
     pub(crate) fn remote(&self) -> Remote {
-        let rtcp = Some(self.rtcp.local_addr().unwrap());
+        let rtcp = RtcpPath::At(self.rtcp.local_addr().unwrap());
         let spoken = (number_of(self.codec), PayloadKind::Audio(self.codec));
         let formats = PayloadMap::new([spoken, (101, PayloadKind::TelephoneEvent)]);
         Remote { rtcp, formats, ..Remote::new(self.rtp.local_addr().unwrap()) }

@@ -110,7 +110,7 @@ fn a_stranger_reaches_nobody_and_is_counted() {
 }
 
 #[test]
-fn telephone_events_and_rtcp_pass_untouched() {
+fn telephone_events_pass_untouched_and_reports_do_not() {
     let folder = tempfile::tempdir().unwrap();
     let mut exchange = Exchange::start(folder.path(), &options());
     let (customer, agent) = (Party::new(11), Party::new(22));
@@ -119,12 +119,73 @@ fn telephone_events_and_rtcp_pass_untouched() {
     let event = TelephoneEvent::new(7, true, 10, 800).to_payload();
     let header = RtpHeader { payload_type: 101, marker: true, sequence: 1, timestamp: 0, ssrc: 11 };
     let event = header.build(&event).unwrap();
-    let report = rtcp::build(&RtcpItem::ReceiverReport { ssrc: 11, blocks: vec![] }).unwrap();
+    let report = rtcp::build(&[RtcpItem::ReceiverReport { ssrc: 11, blocks: vec![] }]).unwrap();
     customer.rtp.send_to(&event, left.rtp).unwrap();
     customer.rtcp.send_to(&report, left.rtcp).unwrap();
     assert_eq!(agent.receive(), [event]);
-    assert_eq!(drain(&agent.rtcp), [report]);
-    assert_eq!(exchange.totals(left.id).heard.telephone_events, 1);
+    assert!(!drain(&agent.rtcp).contains(&report));
+    let heard = exchange.totals(left.id).heard;
+    assert_eq!((heard.telephone_events, heard.rtcp), (1, 1));
+    exchange.media.shutdown();
+}
+
+/// Reads reports until one fits.
+fn report_at(socket: &UdpSocket, what: &str, fits: impl Fn(&[RtcpItem]) -> bool) -> Vec<RtcpItem> {
+    let deadline = Instant::now() + Duration::from_secs(10);
+    while Instant::now() < deadline {
+        let reports = drain(socket).into_iter().filter_map(|bytes| rtcp::read(&bytes).ok());
+        if let Some(report) = reports.into_iter().find(|items| fits(items)) {
+            return report;
+        }
+    }
+    panic!("no report: {what}");
+}
+
+#[test]
+fn each_party_gets_reports_of_this_server_and_a_farewell() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut exchange = Exchange::start(folder.path(), &options());
+    let (customer, agent) = (Party::new(11), Party::new(22));
+    let (left, right) = (exchange.seat(&customer), exchange.seat(&agent));
+    exchange.bridge(left.id, right.id, None);
+    // The customer alone speaks, with a gap: it gets a receiver's report, the agent a sender's.
+    let spoken: Vec<_> = (0..60).filter(|n| !(20..35).contains(n)).collect();
+    for n in spoken {
+        customer.rtp.send_to(&customer.packet(n), left.rtp).unwrap();
+        thread::sleep(Duration::from_millis(2));
+    }
+    let heard =
+        |items: &[RtcpItem]| matches!(items, [RtcpItem::ReceiverReport { .. }, RtcpItem::Name { .. }]);
+    let report = report_at(&customer.rtcp, "to who speaks", heard);
+    let RtcpItem::ReceiverReport { blocks, .. } = &report[0] else { panic!("a receiver's") };
+    assert_eq!((blocks[0].ssrc, blocks[0].cumulative_lost), (11, 15));
+    let sends =
+        |items: &[RtcpItem]| matches!(items, [RtcpItem::SenderReport { ssrc: 11, packets: 45, .. }, ..]);
+    report_at(&agent.rtcp, "to who listens", sends);
+    let totals = exchange.totals(left.id);
+    let received = totals.quality.received.unwrap().heard;
+    assert_eq!((received.received, received.lost, received.bursts), (45, 15, 1));
+    report_at(&customer.rtcp, "a farewell", |items| matches!(items.last(), Some(RtcpItem::Bye { .. })));
+    exchange.media.shutdown();
+}
+
+#[test]
+fn reports_share_the_port_of_rtp_where_both_have_agreed_on_that() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut exchange = Exchange::start(folder.path(), &options());
+    let (customer, agent) = (Party::new(11), Party::new(22));
+    let (left, right) = (exchange.seat(&customer), exchange.seat(&agent));
+    let remote = linecard::media::Remote { rtcp: linecard::media::RtcpPath::Muxed, ..customer.remote() };
+    exchange.handle.set_remote(left.id, remote);
+    exchange.bridge(left.id, right.id, None);
+    customer.rtp.send_to(&customer.packet(0), left.rtp).unwrap();
+    let report = rtcp::build(&[RtcpItem::ReceiverReport { ssrc: 11, blocks: vec![] }]).unwrap();
+    customer.rtp.send_to(&report, left.rtp).unwrap();
+    report_at(&customer.rtp, "on the port of RTP", |items| {
+        matches!(items[0], RtcpItem::ReceiverReport { .. })
+    });
+    let heard = exchange.totals(left.id).heard;
+    assert_eq!((heard.received, heard.rtcp, heard.malformed), (1, 1, 0));
     exchange.media.shutdown();
 }
 

@@ -30,6 +30,8 @@ pub(super) struct Line {
     pub(super) forwarded: u64,
     pub(super) transcoded: u64,
     pub(super) unforwarded: u64,
+    /// When its figures were told last.
+    pub(super) measured_at: Instant,
     /// Dropped after the sockets: fields drop in order.
     pub(super) _lease: Lease,
 }
@@ -43,17 +45,18 @@ pub(super) struct Playing {
 
 impl Line {
     /// Sends a packet to the line's party, protected if the two have agreed on that; says whether it is gone.
-    pub(super) fn send(&mut self, packet: &[u8]) -> bool {
+    pub(super) fn send(&mut self, packet: &[u8], now: Instant) -> bool {
         let Some(target) = self.leg.rtp_target() else { return false };
-        self.leg.protect(packet).is_some_and(|packet| self.rtp.send_to(&packet, target).is_ok())
+        self.leg.protect(packet, now).is_some_and(|packet| self.rtp.send_to(&packet, target).is_ok())
     }
 
     pub(super) fn send_rtcp(&mut self, compound: &[u8]) {
         if let Some(target) = self.leg.rtcp_target()
             && let Some(compound) = self.leg.protect_rtcp(compound)
         {
+            let socket = if self.leg.muxes_rtcp() { &self.rtp } else { &self.rtcp };
             // Lost like any datagram: reports are repeated.
-            let _ = self.rtcp.send_to(&compound, target);
+            let _ = socket.send_to(&compound, target);
         }
     }
 
@@ -61,7 +64,7 @@ impl Line {
     pub(super) fn pass_on(&mut self, packet: &[u8], now: Instant) -> bool {
         let mut numbered = std::mem::take(&mut self.numbered);
         let sent = match self.outgoing.forward(packet, &mut numbered, now) {
-            Some(packet) => self.send(packet),
+            Some(packet) => self.send(packet, now),
             None => false,
         };
         self.numbered = numbered;
@@ -72,7 +75,7 @@ impl Line {
     pub(super) fn play_on(&mut self, now: Instant) -> Option<Instant> {
         let source = self.own_source();
         while let Some(packet) = self.outgoing.poll_packet(source, now) {
-            self.send(&packet);
+            self.send(&packet, now);
         }
         [self.play_tone(now), self.outgoing.due()].into_iter().flatten().min()
     }
@@ -86,7 +89,7 @@ impl Line {
         let mut playing = self.playing.take()?;
         while playing.due <= now {
             // Lost like any datagram.
-            self.send(&playing.tone.next_packet());
+            self.send(&playing.tone.next_packet(), now);
             playing.due += PACKET;
         }
         let due = playing.due;

@@ -19,7 +19,7 @@ use tokio::sync::mpsc::UnboundedSender;
 
 use super::line::{Line, Playing};
 use super::ports::LentPorts;
-use super::{Bridge, LegId, LegTotals, MediaEvent, MediaPart};
+use super::{Bridge, LegId, LegTotals, MediaEvent, MediaPart, SessionOrigin};
 use crate::recorder::{Edge, Lane, LaneState, RecordingId, Slot, Tap};
 
 /// The token of the waker.
@@ -31,10 +31,12 @@ const TURN: usize = 32;
 const DATAGRAM_LEN: usize = 2_048;
 /// How often legs are asked for silence.
 const TICK: Duration = Duration::from_millis(500);
+/// How often the figures of a leg are told although nothing has turned: what a crash may cost.
+const MEASURED_EVERY: Duration = Duration::from_mins(10);
 
 /// What the relay is told.
 pub(super) enum Command {
-    Open { leg: LegId, ports: LentPorts },
+    Open { leg: LegId, ports: LentPorts, origin: SessionOrigin },
     Remote { leg: LegId, remote: Remote },
     Bridge(Bridge),
     Unbridge { leg: LegId },
@@ -186,6 +188,9 @@ impl Relay {
     fn take_rtp(&mut self, index: usize, from: SocketAddr, bytes: &[u8]) {
         let now = Instant::now();
         let Some(line) = self.line_mut(index) else { return };
+        if line.leg.is_muxed_rtcp(bytes) {
+            return self.take_rtcp(index, from, bytes);
+        }
         let Some(bytes) = line.leg.open(bytes) else { return };
         let bytes = &*bytes;
         let Verdict::Forward(kind) = line.leg.handle_input(LegInput::Rtp { from, bytes }, now) else {
@@ -232,14 +237,7 @@ impl Relay {
     fn take_rtcp(&mut self, index: usize, from: SocketAddr, bytes: &[u8]) {
         let Some(line) = self.line_mut(index) else { return };
         let Some(bytes) = line.leg.open_rtcp(bytes) else { return };
-        let bytes = &*bytes;
-        if line.leg.handle_input(LegInput::Rtcp { from, bytes }, Instant::now()) != Verdict::ForwardRtcp {
-            return;
-        }
-        let peer = line.peer;
-        if let Some(peer) = peer.and_then(|peer| self.line_mut(peer)) {
-            peer.send_rtcp(bytes);
-        }
+        line.leg.handle_input(LegInput::Rtcp { from, bytes: &bytes }, Instant::now());
     }
 
     fn line_mut(&mut self, index: usize) -> Option<&mut Line> {
@@ -264,11 +262,25 @@ impl Relay {
         self.lanes.get_mut(index).and_then(Option::as_mut)
     }
 
-    fn report_leg(&self, leg: LegId, output: LegOutput) {
+    fn report_leg(&mut self, leg: LegId, output: LegOutput) {
         match output {
             LegOutput::Flowing => self.report(MediaEvent::Flowing { leg }),
             LegOutput::Lost { silent_ms } => self.report(MediaEvent::Lost { leg, silent_ms }),
+            LegOutput::Report(report) => {
+                if let Some((_, line)) = self.line_of(leg) {
+                    line.send_rtcp(&report);
+                }
+            }
+            LegOutput::QualityTurned => self.measured(leg),
             LegOutput::Timeout { .. } | LegOutput::Idle => {}
+        }
+    }
+
+    fn measured(&mut self, leg: LegId) {
+        if let Some((_, line)) = self.line_of(leg) {
+            line.measured_at = Instant::now();
+            let quality = line.leg.quality();
+            self.report(MediaEvent::Measured { leg, quality });
         }
     }
 
@@ -278,12 +290,21 @@ impl Relay {
             return;
         }
         self.ticked_at = now;
-        let mut outputs = Vec::new();
+        let (mut outputs, mut due) = (Vec::new(), Vec::new());
         for line in self.lines.iter_mut().flatten() {
             line.leg.handle_input(LegInput::Tick, now);
-            outputs.push((line.id, line.leg.poll_output()));
+            due.extend(
+                (now.saturating_duration_since(line.measured_at) >= MEASURED_EVERY).then_some(line.id),
+            );
+            loop {
+                match line.leg.poll_output() {
+                    LegOutput::Timeout { .. } | LegOutput::Idle => break,
+                    output => outputs.push((line.id, output)),
+                }
+            }
         }
         outputs.into_iter().for_each(|(leg, output)| self.report_leg(leg, output));
+        due.into_iter().for_each(|leg| self.measured(leg));
     }
 
     /// Hands packets to the recorder; returns how long the loop may sleep.
@@ -334,7 +355,7 @@ impl Relay {
 
     fn obey(&mut self, command: Command) {
         match command {
-            Command::Open { leg, ports } => self.open(leg, ports),
+            Command::Open { leg, ports, origin } => self.open(leg, ports, origin),
             Command::Remote { leg, remote } => {
                 if let Some((_, line)) = self.line_of(leg) {
                     line.leg.handle_input(LegInput::Remote(remote), Instant::now());
@@ -375,11 +396,11 @@ impl Relay {
         }
     }
 
-    fn open(&mut self, leg: LegId, ports: LentPorts) {
+    fn open(&mut self, leg: LegId, ports: LentPorts, origin: SessionOrigin) {
         let LentPorts { rtp, rtcp, lease } = ports;
         let mut line = Line {
             id: leg,
-            leg: RelayLeg::new(self.rtp_timeout),
+            leg: RelayLeg::new(self.rtp_timeout, origin),
             rtp: UdpSocket::from_std(rtp),
             rtcp: UdpSocket::from_std(rtcp),
             peer: None,
@@ -391,6 +412,7 @@ impl Relay {
             forwarded: 0,
             transcoded: 0,
             unforwarded: 0,
+            measured_at: Instant::now(),
             _lease: lease,
         };
         let index = self.vacant.pop().unwrap_or(self.lines.len());
@@ -544,15 +566,18 @@ impl Relay {
             return;
         };
         self.vacant.push(index);
+        if let Some(farewell) = line.leg.leave(Instant::now()) {
+            line.send_rtcp(&farewell);
+        }
         let registry = self.poll.registry();
         for socket in [&mut line.rtp, &mut line.rtcp] {
             if let Err(error) = registry.deregister(socket) {
                 tracing::debug!(%error, %leg, "epoll did not know a socket");
             }
         }
-        let heard = line.leg.statistics();
+        let (heard, quality) = (line.leg.statistics(), line.leg.quality());
         let Line { forwarded, unforwarded, transcoded, .. } = line;
-        let totals = LegTotals { heard, forwarded, unforwarded, transcoded };
+        let totals = LegTotals { heard, forwarded, unforwarded, transcoded, quality };
         // The ports are free before anybody hears of it.
         drop(line);
         self.report(MediaEvent::LegClosed { leg, totals });

@@ -14,7 +14,7 @@ use linecard_sip::sdp::{
 use linecard_sip::transport::Flow;
 
 use super::redirecting::Placed;
-use crate::media::{OpenLeg, Remote, Srtp};
+use crate::media::{OpenLeg, Remote, RtcpPath, Srtp};
 
 /// One leg.
 #[derive(Debug)]
@@ -167,6 +167,15 @@ impl Leg {
         Some(SrtpKeys { suite, local: MasterKey::new(own.key), remote: MasterKey::new(party.key) })
     }
 
+    fn rtcp(&self, theirs: &Audio) -> RtcpPath {
+        let ours = self.session.current().and_then(audio_of);
+        match (ours.is_some_and(|ours| ours.rtcp_mux), theirs.rtcp_mux, theirs.remote_rtcp()) {
+            (true, true, _) => RtcpPath::Muxed,
+            (.., Some(address)) => RtcpPath::At(address),
+            (.., None) => RtcpPath::NextPort,
+        }
+    }
+
     /// Returns what the relay has to know of the party; nothing while encryption that has to be is not agreed on.
     pub(super) fn remote(&self) -> Option<Remote> {
         let audio = self.audio()?;
@@ -177,7 +186,7 @@ impl Leg {
         }
         Some(Remote {
             rtp: audio.remote()?,
-            rtcp: None,
+            rtcp: self.rtcp(&audio),
             contact: self.contact,
             formats: self.formats(),
             srtp,

@@ -1,10 +1,12 @@
 //! What the reactor counts, for `/metrics`; nothing is decided by it.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 use linecard_calls::{
-    AlarmKind, AlarmView, Event, LineState, Outcome, RecordingId, RecordingState, UtcMillis,
+    AlarmKind, AlarmView, CallId, Event, LegQuality, LineId, LineState, Outcome, RecordingId, RecordingState,
+    UtcMillis,
 };
+use linecard_web::heard::HeardByLine;
 use linecard_web::port::{Figures, StandingAlarm};
 
 use super::{Reactor, everybody};
@@ -38,6 +40,9 @@ pub(super) struct Tally {
     /// The most legs that there are RTP ports for.
     rtp_legs_max: usize,
     legs: LegsEnded,
+    /// The lines of calls whose legs may still end.
+    lines: HashMap<CallId, LineId>,
+    heard: HeardByLine,
 }
 
 /// What legs that have ended had counted.
@@ -63,6 +68,8 @@ impl Tally {
             recordings_ended: [0; RECORDING_STATES.len()],
             rtp_legs_max,
             legs: LegsEnded::default(),
+            lines: HashMap::new(),
+            heard: HeardByLine::default(),
         }
     }
 
@@ -82,6 +89,18 @@ impl Tally {
         legs.unprotected += heard.unprotected;
     }
 
+    /// Counts how a leg was heard that is over.
+    pub(super) fn leg_heard(&mut self, call: CallId, quality: &LegQuality) {
+        if let Some(line) = self.lines.get(&call) {
+            self.heard.note(*line, quality);
+        }
+    }
+
+    /// Forgets a call of which nothing ends any more.
+    pub(super) fn forget(&mut self, call: CallId) {
+        self.lines.remove(&call);
+    }
+
     pub(super) fn call_ended(&mut self, outcome: Option<Outcome>) {
         if let Some(outcome) = outcome {
             *self.calls_ended.entry(outcome).or_default() += 1;
@@ -91,6 +110,9 @@ impl Tally {
     pub(super) fn published(&mut self, event: &Event, at: UtcMillis) {
         self.events_published += 1;
         match event {
+            Event::CallCreated(call) => {
+                self.lines.insert(call.call_id, call.line_id);
+            }
             // That a signal was late is over at once; how many were stands in a count.
             Event::AlarmRaised(alarm) if alarm.alarm != AlarmKind::SignalLate => self.raised(alarm, at),
             Event::AlarmCleared(cleared) => self.alarms.retain(|it| it.alarm.alarm != cleared.alarm),
@@ -136,6 +158,7 @@ impl Reactor {
                 ("unknown_source", tally.legs.unknown_source),
                 ("unprotected", tally.legs.unprotected),
             ],
+            heard: tally.heard.clone(),
             recordings_open: whole(tally.recordings_open.len()),
             recordings_ended: RECORDING_STATES.into_iter().zip(tally.recordings_ended).collect(),
             alarms: tally.alarms.clone(),

@@ -1,7 +1,8 @@
 //! One leg of the relay: whom it believes, whether media flows, what it has counted.
 //!
-//! A leg judges packets; it neither sends nor stores them. RFC 3550 sections 5 and 6, RFC 3264 sections 5.1
-//! and 8.4 (hold), RFC 3605 (the `rtcp` attribute).
+//! A leg judges packets and measures; it neither sends nor stores them. Its RTCP begins and ends here: it makes reports
+//! of its own and passes none on. RFC 3550 sections 5 and 6, RFC 3264 sections 5.1 and 8.4 (hold), RFC 3605 (the `rtcp`
+//! attribute), RFC 5761 (RTCP on the port of RTP).
 
 use std::{
     borrow::Cow,
@@ -12,20 +13,34 @@ use std::{
 
 use crate::{
     codec::AudioCodec,
+    quality::{Course, LegQuality, Way},
+    reception::Reception,
+    reporting::{ReportSession, SessionOrigin},
     rtcp,
     rtp::{PayloadKind, PayloadMap, RtpPacket},
-    sequence::{Arrival, SequenceWindow},
     source::{SourceGuard, SourceVerdict},
     srtp::{SrtpKeys, SrtpLeg},
 };
+
+/// Where RTCP goes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum RtcpPath {
+    /// To the port above that of RTP.
+    #[default]
+    NextPort,
+    /// To the address of the `rtcp` attribute.
+    At(SocketAddr),
+    /// Along with RTP: both ends have said `rtcp-mux`.
+    Muxed,
+}
 
 /// What the other side's SDP says of its media.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Remote {
     /// Address of the `c=` and `m=` lines. Port 0 or an unspecified address: nothing is sent.
     pub rtp: SocketAddr,
-    /// Address of the `rtcp` attribute; without it the RTP port plus one.
-    pub rtcp: Option<SocketAddr>,
+    /// Where its reports come from and go to.
+    pub rtcp: RtcpPath,
     /// Where its SIP messages come from: packets from there are believed too, once.
     pub contact: Option<IpAddr>,
     /// What was agreed on with it; empty when that is not known: everything is sent to it as it comes.
@@ -43,12 +58,23 @@ impl Remote {
     #[must_use]
     pub fn new(rtp: SocketAddr) -> Self {
         let formats = PayloadMap::default();
-        Self { rtp, rtcp: None, contact: None, formats, srtp: None, receives: true, sends: true }
+        Self {
+            rtp,
+            rtcp: RtcpPath::NextPort,
+            contact: None,
+            formats,
+            srtp: None,
+            receives: true,
+            sends: true,
+        }
     }
 
     fn rtcp_address(&self) -> SocketAddr {
-        let next = SocketAddr::new(self.rtp.ip(), self.rtp.port().saturating_add(1));
-        self.rtcp.unwrap_or(next)
+        match self.rtcp {
+            RtcpPath::NextPort => SocketAddr::new(self.rtp.ip(), self.rtp.port().saturating_add(1)),
+            RtcpPath::At(address) => address,
+            RtcpPath::Muxed => self.rtp,
+        }
     }
 }
 
@@ -62,7 +88,7 @@ pub enum LegInput<'a> {
         /// Its content.
         bytes: &'a [u8],
     },
-    /// A datagram on the RTCP port.
+    /// A datagram on the RTCP port, or of RTCP on that of RTP.
     Rtcp {
         /// Its source.
         from: SocketAddr,
@@ -101,11 +127,9 @@ pub enum Passage {
 pub enum Verdict {
     /// It is to be forwarded, and recorded if it is audio.
     Forward(PayloadKind),
-    /// It is RTCP to be forwarded.
-    ForwardRtcp,
     /// It goes nowhere.
     Dropped(DropReason),
-    /// The input was no datagram.
+    /// It was a report, or no datagram.
     Taken,
 }
 
@@ -119,8 +143,12 @@ pub enum DropReason {
 }
 
 /// What a leg reports.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum LegOutput {
+    /// RTCP for its party, to be protected and sent.
+    Report(Vec<u8>),
+    /// A direction has turned bad, or good again: [`RelayLeg::quality`] says which.
+    QualityTurned,
     /// The first packet came, or the first after a loss.
     Flowing,
     /// Media had been flowing and no RTP came for as long as configured.
@@ -182,27 +210,6 @@ enum Flow {
     Paused,
 }
 
-/// The current numbering of a leg's sender.
-#[derive(Clone, Copy, Debug)]
-struct Run {
-    ssrc: u32,
-    first: i64,
-    window: SequenceWindow,
-    fresh: u64,
-}
-
-impl Run {
-    fn start(packet: &RtpPacket<'_>) -> Self {
-        let window = SequenceWindow::start(packet.sequence());
-        Self { ssrc: packet.ssrc(), first: window.highest(), window, fresh: 1 }
-    }
-
-    fn lost(&self) -> u64 {
-        let expected = u64::try_from(self.window.highest() - self.first + 1).unwrap_or_default();
-        expected.saturating_sub(self.fresh)
-    }
-}
-
 /// One party's media.
 #[derive(Debug)]
 pub struct RelayLeg {
@@ -212,7 +219,13 @@ pub struct RelayLeg {
     srtp: Option<SrtpLeg>,
     receives: bool,
     flow: Flow,
-    run: Option<Run>,
+    rtcp_muxed: bool,
+    reception: Reception,
+    reports: ReportSession,
+    /// What is sent to the party.
+    sent_codec: Option<AudioCodec>,
+    course_received: Course,
+    course_sent: Course,
     counted: LegStatistics,
     outputs: VecDeque<LegOutput>,
     timeout: Duration,
@@ -221,7 +234,7 @@ pub struct RelayLeg {
 impl RelayLeg {
     /// Makes a leg that knows nobody yet. `timeout` is how long RTP may stay away before the leg is lost.
     #[must_use]
-    pub fn new(timeout: Duration) -> Self {
+    pub fn new(timeout: Duration, origin: SessionOrigin) -> Self {
         Self {
             rtp: SourceGuard::default(),
             rtcp: SourceGuard::default(),
@@ -229,7 +242,12 @@ impl RelayLeg {
             srtp: None,
             receives: false,
             flow: Flow::Waiting,
-            run: None,
+            rtcp_muxed: false,
+            reception: Reception::default(),
+            reports: ReportSession::new(origin),
+            sent_codec: None,
+            course_received: Course::default(),
+            course_sent: Course::default(),
             counted: LegStatistics::default(),
             outputs: VecDeque::new(),
             timeout,
@@ -240,13 +258,14 @@ impl RelayLeg {
     pub fn handle_input(&mut self, input: LegInput<'_>, now: Instant) -> Verdict {
         match input {
             LegInput::Rtp { from, bytes } => self.take_rtp(from, bytes, now),
-            LegInput::Rtcp { from, bytes } => self.take_rtcp(from, bytes),
+            LegInput::Rtcp { from, bytes } => self.take_rtcp(from, bytes, now),
             LegInput::Remote(remote) => {
                 self.take_remote(&remote);
                 Verdict::Taken
             }
             LegInput::Tick => {
                 self.watch_silence(now);
+                self.measure(now);
                 Verdict::Taken
             }
         }
@@ -262,6 +281,18 @@ impl RelayLeg {
         opened
     }
 
+    /// Tells whether a datagram on the RTP port is RTCP: only if both ends have agreed on that (RFC 5761 section 4).
+    #[must_use]
+    pub fn is_muxed_rtcp(&self, datagram: &[u8]) -> bool {
+        self.rtcp_muxed && matches!(datagram, [_, 192..=223, ..])
+    }
+
+    /// Tells whether reports leave by the port of RTP.
+    #[must_use]
+    pub fn muxes_rtcp(&self) -> bool {
+        self.rtcp_muxed
+    }
+
     /// Opens what came on the RTCP port.
     pub fn open_rtcp<'a>(&mut self, datagram: &'a [u8]) -> Option<Cow<'a, [u8]>> {
         let opened = match &mut self.srtp {
@@ -272,8 +303,12 @@ impl RelayLeg {
         opened
     }
 
-    /// Makes of a packet what is sent to the party; `None` if it must not be sent.
-    pub fn protect<'a>(&mut self, packet: &'a [u8]) -> Option<Cow<'a, [u8]>> {
+    /// Makes of a packet what is sent to the party, and counts it as sent; `None` if it must not be sent.
+    pub fn protect<'a>(&mut self, packet: &'a [u8], now: Instant) -> Option<Cow<'a, [u8]>> {
+        self.reports.note_sent(packet, now);
+        if let [_, second, ..] = packet {
+            self.sent_codec = AudioCodec::of(self.payloads.kind(second & 0x7f)).or(self.sent_codec);
+        }
         match &mut self.srtp {
             None => Some(Cow::Borrowed(packet)),
             Some(srtp) => srtp.protect(packet).map(Cow::Owned),
@@ -310,7 +345,30 @@ impl RelayLeg {
     /// Returns where this leg's party wants RTCP, on hold too (RFC 3264 section 5.1).
     #[must_use]
     pub fn rtcp_target(&self) -> Option<SocketAddr> {
-        self.rtcp.target()
+        if self.rtcp_muxed { self.rtp.target() } else { self.rtcp.target() }
+    }
+
+    /// Returns the last report and the farewell for the party of a leg that closes.
+    pub fn leave(&mut self, now: Instant) -> Option<Vec<u8>> {
+        self.reports.leave(&mut self.reception, now)
+    }
+
+    /// Says how well the leg is heard, both ways.
+    #[must_use]
+    pub fn quality(&self) -> LegQuality {
+        let whole = self.reception.whole();
+        let heard = (whole.pattern.expected() > 0)
+            .then(|| self.course_received.quality(&whole, self.reception.last_window(), self.way_received()));
+        let far = self.reports.whole().map(|far| self.course_sent.quality(&far, None, self.way_sent()));
+        LegQuality {
+            codec: self.reception.codec(),
+            received: heard,
+            duplicates: self.reception.duplicates(),
+            reordered: self.reception.reordered(),
+            late: self.reception.late(),
+            sent: far,
+            round_trip: self.reports.round_trip(),
+        }
     }
 
     /// Says how a packet of the other party goes on to this one. What was not agreed on and is no audio passes: who
@@ -333,11 +391,16 @@ impl RelayLeg {
     /// Returns what was counted so far.
     #[must_use]
     pub fn statistics(&self) -> LegStatistics {
-        let running = self.run.map_or(0, |run| run.lost());
-        LegStatistics { lost: self.counted.lost + running, ..self.counted }
+        let heard = &self.reception;
+        let (lost, duplicates, restarts) = (heard.lost(), heard.duplicates(), heard.restarts());
+        LegStatistics { lost, duplicates, restarts, ..self.counted }
     }
 
     fn take_remote(&mut self, remote: &Remote) {
+        if self.turns(remote) {
+            self.outputs.push_back(LegOutput::QualityTurned);
+        }
+        self.rtcp_muxed = remote.rtcp == RtcpPath::Muxed;
         self.rtp.expect(remote.rtp, remote.contact);
         self.rtcp.expect(remote.rtcp_address(), remote.contact);
         self.payloads = remote.formats;
@@ -354,6 +417,23 @@ impl RelayLeg {
         };
     }
 
+    /// Ends what was measured under the description before; tells whether a direction stands otherwise now.
+    fn turns(&mut self, remote: &Remote) -> bool {
+        let moved = !self.rtp.is_at(remote.rtp) || self.payloads != remote.formats;
+        let interrupted = moved || !remote.sends || matches!(self.flow, Flow::Paused);
+        let before = (self.course_received.is_bad(), self.course_sent.is_bad());
+        if let Some((began, heard)) = interrupted.then(|| self.reception.interrupt()).flatten() {
+            self.course_received.note(began, &heard, self.way_received());
+        }
+        if !remote.sends {
+            self.course_received.pause();
+        }
+        if !remote.receives {
+            self.course_sent.pause();
+        }
+        before != (self.course_received.is_bad(), self.course_sent.is_bad())
+    }
+
     fn take_rtp(&mut self, from: SocketAddr, bytes: &[u8], now: Instant) -> Verdict {
         // Parsed first: a stray datagram must not be what a NAT's port is learned from.
         let Ok(packet) = RtpPacket::parse(bytes) else {
@@ -364,25 +444,29 @@ impl RelayLeg {
             return Verdict::Dropped(DropReason::UnknownSource);
         }
         self.counted.received += 1;
-        self.count_sequence(&packet);
-        self.note_flow(now);
         let kind = self.payloads.kind(packet.payload_type());
+        self.reports.note_received(now);
+        // What a held party still sends is nobody's loss.
+        if !matches!(self.flow, Flow::Paused) {
+            self.reception.take(&packet, kind, now);
+        }
+        self.note_flow(now);
         if kind == PayloadKind::TelephoneEvent {
             self.counted.telephone_events += 1;
         }
         Verdict::Forward(kind)
     }
 
-    fn take_rtcp(&mut self, from: SocketAddr, bytes: &[u8]) -> Verdict {
-        if rtcp::check(bytes).is_err() {
-            return self.drop_malformed();
-        }
-        if self.rtcp.judge(from) == SourceVerdict::Unknown {
+    fn take_rtcp(&mut self, from: SocketAddr, bytes: &[u8], now: Instant) -> Verdict {
+        let Ok(items) = rtcp::read(bytes) else { return self.drop_malformed() };
+        let guard = if self.rtcp_muxed { &mut self.rtp } else { &mut self.rtcp };
+        if guard.judge(from) == SourceVerdict::Unknown {
             self.counted.unknown_source += 1;
             return Verdict::Dropped(DropReason::UnknownSource);
         }
         self.counted.rtcp += 1;
-        Verdict::ForwardRtcp
+        self.reports.take(&items, now);
+        Verdict::Taken
     }
 
     fn drop_malformed(&mut self) -> Verdict {
@@ -390,25 +474,30 @@ impl RelayLeg {
         Verdict::Dropped(DropReason::Malformed)
     }
 
-    fn count_sequence(&mut self, packet: &RtpPacket<'_>) {
-        let Some(run) = self.run.as_mut().filter(|run| run.ssrc == packet.ssrc()) else {
-            return self.start_run(packet);
-        };
-        match run.window.observe(packet.sequence()) {
-            Arrival::Fresh { extended, .. } => {
-                run.first = run.first.min(extended);
-                run.fresh += 1;
-            }
-            Arrival::Duplicate | Arrival::Stale => self.counted.duplicates += 1,
-            Arrival::Restarted => self.start_run(packet),
+    /// Takes the windows that are over and makes the report that is due.
+    fn measure(&mut self, now: Instant) {
+        let (received, sent) = (self.way_received(), self.way_sent());
+        let heard = self.reception.take_window(now);
+        let turned = heard.is_some_and(|(began, heard)| self.course_received.note(began, &heard, received));
+        let far = self.reports.take_window();
+        let far_turned = far.is_some_and(|(began, heard)| self.course_sent.note(began, &heard, sent));
+        if turned || far_turned {
+            self.outputs.push_back(LegOutput::QualityTurned);
+        }
+        if let Some(report) = self.reports.poll(&mut self.reception, now) {
+            self.outputs.push_back(LegOutput::Report(report));
         }
     }
 
-    fn start_run(&mut self, packet: &RtpPacket<'_>) {
-        if let Some(ended) = self.run.replace(Run::start(packet)) {
-            self.counted.lost += ended.lost();
-            self.counted.restarts += 1;
+    fn way_received(&self) -> Way {
+        Way {
+            codec: self.reception.codec().unwrap_or(AudioCodec::Pcma),
+            round_trip: self.reports.round_trip(),
         }
+    }
+
+    fn way_sent(&self) -> Way {
+        Way { codec: self.sent_codec.unwrap_or(AudioCodec::Pcma), round_trip: self.reports.round_trip() }
     }
 
     fn note_flow(&mut self, now: Instant) {

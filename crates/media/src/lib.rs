@@ -1,14 +1,15 @@
-//! Media without sockets: RTP and RTCP views, the relay's source guard, timelines and stereo WAV files.
+//! Media without sockets: RTP, the RTCP session of each leg and its quality, timelines and stereo WAV files.
 //!
 //! Everything here is driven from outside: bytes and instants come in, verdicts, samples and spans go out.
 //! It deliberately opens no socket, reads no clock and names no file. Payloads that are relayed stay untouched
 //! while both parties speak one codec; else they are transcoded.
 //!
-//! RFC 3550 (RTP, RTCP), RFC 3551 (static payload types), RFC 3389 (comfort noise), RFC 4733 (telephone
-//! events), RFC 3711 (SRTP), ITU-T G.711 and G.722.
+//! RFC 3550 (RTP, RTCP), RFC 3551 (static payload types), RFC 3611 (bursts), RFC 3389 (comfort noise), RFC 4733 (telephone
+//! events), RFC 3711 (SRTP), ITU-T G.711, G.722 and G.107.
 
 pub mod codec;
 pub(crate) mod conceal;
+pub mod emodel;
 pub mod error;
 pub mod g711;
 pub mod g722;
@@ -16,8 +17,13 @@ pub mod halfband;
 pub mod leg;
 pub mod outgoing;
 pub mod outline;
+pub mod pattern;
+pub mod quality;
+pub mod reception;
+pub mod reporting;
 pub mod rtcp;
 pub mod rtp;
+pub mod sent;
 pub mod sequence;
 pub mod source;
 pub mod span;
@@ -33,9 +39,14 @@ pub mod wav;
 pub use codec::{AudioCodec, SampleRate};
 pub use conceal::Losses;
 pub use error::MediaError;
-pub use leg::{DropReason, LegInput, LegOutput, LegStatistics, LegTimer, Passage, RelayLeg, Remote, Verdict};
+pub use leg::{
+    DropReason, LegInput, LegOutput, LegStatistics, LegTimer, Passage, RelayLeg, Remote, RtcpPath, Verdict,
+};
 pub use outgoing::{Digit, Outgoing};
 pub use outline::{Outline, outline};
+pub use pattern::LossPattern;
+pub use quality::{HeardFigures, LegQuality, PathQuality, Standing, WindowQuality};
+pub use reporting::{RoundTrip, SessionOrigin};
 pub use rtp::{PayloadKind, PayloadMap, RtpHeader, RtpPacket};
 pub use source::{SourceGuard, SourceVerdict};
 pub use span::{Span, SpanKind};

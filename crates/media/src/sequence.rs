@@ -45,10 +45,23 @@ impl SequenceWindow {
         self.highest
     }
 
+    /// Returns how far a number is ahead of the newest, behind it if negative.
+    #[must_use]
+    pub fn step_to(&self, sequence: u16) -> i64 {
+        let last = u16::try_from(self.highest & 0xffff).unwrap_or_default();
+        i64::from(sequence.wrapping_sub(last).cast_signed())
+    }
+
+    /// Tells whether an extended number came; of those too far back nobody knows.
+    #[must_use]
+    pub fn came(&self, extended: i64) -> bool {
+        let back = self.highest - extended;
+        (0..WINDOW).contains(&back) && self.seen & (1_u128 << back) != 0
+    }
+
     /// Takes note of a sequence number.
     pub fn observe(&mut self, sequence: u16) -> Arrival {
-        let last = u16::try_from(self.highest & 0xffff).unwrap_or_default();
-        let step = i64::from(sequence.wrapping_sub(last) as i16);
+        let step = self.step_to(sequence);
         if step.abs() > MAX_JUMP {
             return Arrival::Restarted;
         }

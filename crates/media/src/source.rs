@@ -58,6 +58,17 @@ impl SourceGuard {
         *self = Self::Expecting { signalled, contact, previous };
     }
 
+    /// Tells whether this address was signalled last.
+    #[must_use]
+    pub fn is_at(&self, address: SocketAddr) -> bool {
+        match *self {
+            Self::Unset => false,
+            Self::Expecting { signalled, .. }
+            | Self::Confirmed { signalled }
+            | Self::Translated { signalled, .. } => signalled == address,
+        }
+    }
+
     /// Judges a packet's source.
     pub fn judge(&mut self, from: SocketAddr) -> SourceVerdict {
         match *self {

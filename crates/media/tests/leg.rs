@@ -9,7 +9,7 @@ use std::{
 
 use linecard_media::{
     AudioCodec, DropReason, LegInput, LegOutput, LegTimer, Passage, PayloadKind, PayloadMap, RelayLeg,
-    Remote, RtpHeader, TelephoneEvent, Verdict,
+    Remote, RtcpPath, RtpHeader, SessionOrigin, TelephoneEvent, Verdict,
     rtcp::{self, RtcpItem},
 };
 
@@ -25,6 +25,10 @@ fn packet(sequence: u16) -> Vec<u8> {
     header.build(&[0xd5; 160]).unwrap()
 }
 
+fn origin() -> SessionOrigin {
+    SessionOrigin { name: [0xab; 12], ssrc: 77, seed: 4_711, clock: (Instant::now(), 3_900_000_000 << 32) }
+}
+
 struct Bench {
     leg: RelayLeg,
     now: Instant,
@@ -32,7 +36,7 @@ struct Bench {
 
 impl Bench {
     fn new() -> Self {
-        let mut bench = Self { leg: RelayLeg::new(TIMEOUT), now: Instant::now() };
+        let mut bench = Self { leg: RelayLeg::new(TIMEOUT, origin()), now: Instant::now() };
         bench.remote(Remote {
             formats: PayloadMap::new([(101, PayloadKind::TelephoneEvent)]),
             ..Remote::new(at("10.0.0.1:4000"))
@@ -59,6 +63,7 @@ impl Bench {
         loop {
             match self.leg.poll_output() {
                 LegOutput::Timeout { .. } | LegOutput::Idle => return outputs,
+                LegOutput::Report(_) => {}
                 output => outputs.push(output),
             }
         }
@@ -78,7 +83,7 @@ fn audio_from_the_signalled_address_is_forwarded_and_counted() {
 
 #[test]
 fn before_an_answer_nobody_is_known() {
-    let mut leg = RelayLeg::new(TIMEOUT);
+    let mut leg = RelayLeg::new(TIMEOUT, origin());
     let input = LegInput::Rtp { from: at("10.0.0.1:4000"), bytes: &packet(1) };
     assert_eq!(leg.handle_input(input, Instant::now()), Verdict::Dropped(DropReason::UnknownSource));
     assert_eq!(leg.rtp_target(), None);
@@ -129,15 +134,17 @@ fn telephone_events_are_recognised_and_passed_on() {
 }
 
 #[test]
-fn rtcp_is_checked_guarded_and_passed_on() {
+fn rtcp_is_checked_guarded_and_ends_here() {
     let mut bench = Bench::new();
-    let report = rtcp::build(&RtcpItem::ReceiverReport { ssrc: 9, blocks: vec![] }).unwrap();
+    let report = rtcp::build(&[RtcpItem::ReceiverReport { ssrc: 9, blocks: vec![] }]).unwrap();
     let mut judge =
         |from, bytes: &[u8]| bench.leg.handle_input(LegInput::Rtcp { from: at(from), bytes }, bench.now);
-    assert_eq!(judge("10.0.0.1:4001", &report), Verdict::ForwardRtcp);
+    assert_eq!(judge("10.0.0.1:4001", &report), Verdict::Taken);
     assert_eq!(judge("10.0.0.3:4001", &report), Verdict::Dropped(DropReason::UnknownSource));
     assert_eq!(judge("10.0.0.1:4001", &report[1..]), Verdict::Dropped(DropReason::Malformed));
     assert_eq!(bench.leg.rtcp_target(), Some(at("10.0.0.1:4001")));
+    let counted = bench.leg.statistics();
+    assert_eq!((counted.rtcp, counted.unknown_source, counted.malformed), (1, 1, 1));
 }
 
 #[test]
@@ -187,6 +194,22 @@ fn a_held_leg_is_not_sent_to_and_not_called_lost() {
     bench.remote(Remote::new(at("10.0.0.1:4000")));
     bench.rtp("10.0.0.1:4000", &packet(3));
     assert_eq!(bench.outputs(), [LegOutput::Flowing]);
+}
+
+#[test]
+fn rtcp_goes_where_the_description_says() {
+    let mut bench = Bench::new();
+    let told = Remote { rtcp: RtcpPath::At(at("10.0.0.4:5555")), ..Remote::new(at("10.0.0.1:4000")) };
+    bench.remote(told);
+    assert_eq!(bench.leg.rtcp_target(), Some(at("10.0.0.4:5555")));
+    let report = rtcp::build(&[RtcpItem::ReceiverReport { ssrc: 9, blocks: vec![] }]).unwrap();
+    assert!(!bench.leg.is_muxed_rtcp(&report), "nobody has agreed on one port");
+    bench.remote(Remote { rtcp: RtcpPath::Muxed, ..told });
+    assert!(bench.leg.is_muxed_rtcp(&report) && !bench.leg.is_muxed_rtcp(&packet(1)));
+    bench.rtp("10.0.0.1:4444", &packet(1));
+    assert_eq!(bench.leg.rtcp_target(), Some(at("10.0.0.1:4444")), "where RTP really comes from");
+    let input = LegInput::Rtcp { from: at("10.0.0.1:4444"), bytes: &report };
+    assert_eq!(bench.leg.handle_input(input, bench.now), Verdict::Taken);
 }
 
 #[test]

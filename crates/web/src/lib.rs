@@ -17,6 +17,7 @@ mod error;
 mod extract;
 mod headers;
 mod health;
+pub mod heard;
 mod idempotency;
 mod import;
 mod interactions;

@@ -17,6 +17,7 @@ use serde::Serialize;
 use tokio::time::timeout;
 
 use crate::auth::Admin;
+use crate::heard::{Heard, HeardByLine, Histogram};
 use crate::port::{Command, Figures};
 use crate::source::is_own;
 use crate::{ApiError, App};
@@ -123,6 +124,7 @@ fn text_of(figures: &Figures, traffic: &Traffic) -> String {
         &figures.rtp_legs_ended,
     );
     page.counters("rtp_packets_total", "RTP packets of legs that have ended.", "fate", &figures.rtp_packets);
+    page.heard(&figures.heard);
     page.gauge("recordings_open", "Recordings being written.", figures.recordings_open);
     page.counters(
         "recordings_ended_total",
@@ -160,6 +162,35 @@ impl Page {
     fn counters<T: Serialize>(&mut self, name: &str, help: &str, label: &str, values: &[(T, u64)]) {
         self.head(name, help, "counter");
         self.samples(name, label, values);
+    }
+
+    /// Tells of each line and direction how it was heard: a line is its id, which names nobody.
+    fn heard(&mut self, heard: &HeardByLine) {
+        type Figure = fn(&Heard) -> &Histogram;
+        let figures: [(&str, &str, Figure); 3] = [
+            ("leg_mos", "Mean opinion scores of legs that have ended (ITU-T G.107).", |heard| &heard.mos),
+            ("leg_jitter_ms", "Mean jitter of legs that have ended.", |heard| &heard.jitter_ms),
+            ("leg_loss_percent", "Lost packets of legs that have ended.", |heard| &heard.loss_percent),
+        ];
+        for (name, help, figure) in figures {
+            self.head(name, help, "histogram");
+            for (line, way, heard) in heard.iter() {
+                let way = serde_json::to_string(&way).unwrap_or_default();
+                self.histogram(name, &format!("line=\"{line}\",direction={way}"), figure(heard));
+            }
+        }
+    }
+
+    fn histogram(&mut self, name: &str, labels: &str, histogram: &Histogram) {
+        for (bound, count) in &histogram.buckets {
+            let _ = writeln!(self.0, "linecard_{name}_bucket{{{labels},le=\"{bound}\"}} {count}");
+        }
+        let Histogram { sum, count, .. } = histogram;
+        let _ = writeln!(self.0, "linecard_{name}_bucket{{{labels},le=\"+Inf\"}} {count}");
+        let _ = writeln!(
+            self.0,
+            "linecard_{name}_sum{{{labels}}} {sum}\nlinecard_{name}_count{{{labels}}} {count}"
+        );
     }
 
     fn head(&mut self, name: &str, help: &str, kind: &str) {

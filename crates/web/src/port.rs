@@ -19,6 +19,7 @@ use tokio::sync::{broadcast, mpsc, oneshot};
 use utoipa::ToSchema;
 
 use crate::doctor::Doctor;
+use crate::heard::HeardByLine;
 
 /// A frame with its text as it goes over every socket.
 #[derive(Debug)]
@@ -366,7 +367,7 @@ pub struct StandingAlarm {
 }
 
 /// What the reactor has counted since the start, and how much there is of what now.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct Figures {
     /// Calls under way.
     pub calls_live: u64,
@@ -390,6 +391,8 @@ pub struct Figures {
     pub rtp_legs_ended: Vec<(&'static str, u64)>,
     /// RTP packets of ended legs, by what became of them.
     pub rtp_packets: Vec<(&'static str, u64)>,
+    /// How well ended legs were heard.
+    pub heard: HeardByLine,
     /// Recordings being written.
     pub recordings_open: u64,
     /// Recordings that ended, by state.
