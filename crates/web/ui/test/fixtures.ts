@@ -86,6 +86,7 @@ export function interaction(more: Partial<Interaction> = {}): Interaction {
     hold_ms: 0,
     hangup_by: 'caller',
     sip_status: 200,
+    legs: [],
     recording_ids: [],
     notes: null,
     disposition: null,

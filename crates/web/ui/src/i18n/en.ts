@@ -12,6 +12,7 @@ import { people } from './en/people.ts';
 import { recordings } from './en/recordings.ts';
 import { reports } from './en/reports.ts';
 import { server } from './en/server.ts';
+import { sound } from './en/sound.ts';
 import { talkOver } from './en/talk_over.ts';
 import { users } from './en/users.ts';
 import { watch } from './en/watch.ts';
@@ -33,6 +34,7 @@ export const en = {
   ...people,
   ...server,
   ...watch,
+  ...sound,
   ...talkOver,
   ...users,
   'app.name': 'Linecard',

@@ -14,6 +14,7 @@ import { people } from './ru/people.ts';
 import { recordings } from './ru/recordings.ts';
 import { reports } from './ru/reports.ts';
 import { server } from './ru/server.ts';
+import { sound } from './ru/sound.ts';
 import { talkOver } from './ru/talk_over.ts';
 import { users } from './ru/users.ts';
 import { watch } from './ru/watch.ts';
@@ -34,6 +35,7 @@ export const ru: Record<Key, Message> = {
   ...people,
   ...server,
   ...watch,
+  ...sound,
   ...talkOver,
   ...users,
   'app.name': 'Linecard',

@@ -103,6 +103,12 @@ export function weekdayName(day: number, lang: Lang, width: 'short' | 'long'): s
   return name.slice(0, 1).toUpperCase() + name.slice(1);
 }
 
+/** `3.4 %` of a hundred; small shares with a decimal, none of nothing. */
+export function percent(value: number, lang: Lang): string {
+  const maximumFractionDigits = value < 10 ? 1 : 0;
+  return `${new Intl.NumberFormat(lang, { maximumFractionDigits }).format(value)}\u00a0%`;
+}
+
 export function startOfDay(at: number): number {
   return new Date(at).setHours(0, 0, 0, 0);
 }

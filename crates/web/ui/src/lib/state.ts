@@ -74,6 +74,7 @@ function take(state: DeskState, frame: EventFrame): DeskState {
     case 'call.retrieved':
     case 'call.transferred':
     case 'call.updated':
+    case 'call.quality':
       return withCall(state, frame);
     case 'call.missed':
     case 'call.ended':

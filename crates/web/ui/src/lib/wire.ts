@@ -175,7 +175,61 @@ export interface CallView {
   outcome: Outcome | null;
   held_by: 'agent' | 'customer' | 'both' | null;
   transfer: Transfer | null;
-  legs: { leg_id: string; party: 'customer' | 'agent'; state: string }[];
+  legs: CallLeg[];
+}
+
+export interface CallLeg {
+  leg_id: string;
+  party: 'customer' | 'agent';
+  state: string;
+  /** The stretch that makes what is heard of its party, or what its party hears, count as bad now; absent from older frames. */
+  bad_received?: WindowQuality | null;
+  bad_sent?: WindowQuality | null;
+}
+
+export type Grade = 'good' | 'fair' | 'poor';
+
+/** A stretch of one direction of a leg. */
+export interface WindowQuality {
+  at: string;
+  mos: number;
+  loss_percent: number;
+  jitter_ms: number;
+}
+
+/** One direction of a leg; what is only reported by its phone has null in the middle. */
+export interface PathQuality {
+  grade: Grade;
+  mos: number;
+  packets: number;
+  lost: number;
+  loss_percent: number;
+  burst_ratio: number | null;
+  bursts: number | null;
+  burst_longest: number | null;
+  duplicates: number | null;
+  reordered: number | null;
+  jitter_ms: number;
+  jitter_max_ms: number;
+  worst: WindowQuality | null;
+  bad: WindowQuality | null;
+}
+
+export interface LegQuality {
+  codec: string | null;
+  /** What came from its party. */
+  received: PathQuality | null;
+  /** What its party heard, by its own reports. */
+  sent: PathQuality | null;
+  round_trip_ms: number | null;
+  round_trip_max_ms: number | null;
+}
+
+/** A leg of an interaction, as far as a page shows it. */
+export interface LegRecord {
+  leg_id: string;
+  party: 'customer' | 'agent';
+  quality: LegQuality | null;
 }
 
 export interface RecordingView {
@@ -217,6 +271,7 @@ export interface Interaction {
   hold_ms: number | null;
   hangup_by: 'caller' | 'callee' | 'agent' | 'system' | 'interrupted' | null;
   sip_status: number | null;
+  legs: LegRecord[];
   recording_ids: string[];
   notes: string | null;
   disposition: string | null;
@@ -467,6 +522,7 @@ export type CallFrame = Numbered<
   | 'call.retrieved'
   | 'call.transferred'
   | 'call.updated'
+  | 'call.quality'
   | 'call.missed'
   | 'call.ended',
   CallView
@@ -495,6 +551,7 @@ const KNOWN = new Set<string>([
   'call.retrieved',
   'call.transferred',
   'call.updated',
+  'call.quality',
   'call.missed',
   'call.ended',
   'pop.shown',

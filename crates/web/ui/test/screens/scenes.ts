@@ -11,6 +11,7 @@ import { LEADING } from './scenes_leading.ts';
 import { LIST_SCENES } from './scenes_lists.ts';
 import { CONTACT_SCENES } from './scenes_contacts.ts';
 import { SETTINGS } from './scenes_settings.ts';
+import { SOUND } from './scenes_sound.ts';
 import { TALK_OVER } from './scenes_talk_over.ts';
 import type { Tab } from './stage.ts';
 
@@ -455,4 +456,4 @@ const HISTORY: Scene[] = [
   },
 ];
 
-export const SCENES: Scene[] = [...LOGIN, ...IDLE, ...DIALLING, ...RINGING, ...TALKING, ...TALK_OVER, ...WATCHED, ...HISTORY, ...ADMIN, ...SETTINGS, ...CONTACT_SCENES, ...CALLER_SCENES, ...LEADING, ...LIST_SCENES];
+export const SCENES: Scene[] = [...LOGIN, ...IDLE, ...DIALLING, ...RINGING, ...TALKING, ...TALK_OVER, ...SOUND, ...WATCHED, ...HISTORY, ...ADMIN, ...SETTINGS, ...CONTACT_SCENES, ...CALLER_SCENES, ...LEADING, ...LIST_SCENES];

@@ -48,6 +48,7 @@ export function past(more: Partial<Interaction>, agoMs: number): Interaction {
     hold_ms: 0,
     hangup_by: 'caller',
     sip_status: answered ? 200 : 480,
+    legs: [],
     recording_ids: [],
     notes: null,
     disposition: null,
