@@ -436,15 +436,18 @@ mod tests {
             sender.send(Sent { at_ms: 5_040 + 20 * u64::from(number - 103), ..event });
         }
         sender.send(Sent { ms: 9_180, ..sound(110, 5_180) });
+        // A pause without any sign of it, of which the sender's clock knows but half.
+        sender.send(Sent { ms: 9_380, marker: true, ..sound(111, 5_580) });
+        sender.send(Sent { ms: 9_400, ..sound(112, 5_600) });
         // Another source with numbers of its own, then a codec with another clock.
-        sender.send(Sent { ssrc: 6, ms: 77, ..sound(40_000, 5_200) });
-        sender.send(Sent { ssrc: 6, ms: 97, ..sound(40_001, 5_220) });
+        sender.send(Sent { ssrc: 6, ms: 77, ..sound(40_000, 5_620) });
+        sender.send(Sent { ssrc: 6, ms: 97, ..sound(40_001, 5_640) });
         let wide = PayloadKind::Audio(AudioCodec::G722);
-        sender.send(Sent { ssrc: 6, ms: 50_000, kind: wide, ..sound(40_002, 5_240) });
-        sender.send(Sent { ssrc: 6, ms: 50_020, kind: wide, ..sound(40_003, 5_260) });
+        sender.send(Sent { ssrc: 6, ms: 50_000, kind: wide, ..sound(40_002, 5_660) });
+        sender.send(Sent { ssrc: 6, ms: 50_020, kind: wide, ..sound(40_003, 5_680) });
         let heard = sender.reception.whole();
         assert_eq!(heard.pattern.lost, 0);
-        assert_eq!(heard.pattern.received, 115);
+        assert_eq!(heard.pattern.received, 117);
         assert!(heard.jitter_max_ms < 0.01, "{}", heard.jitter_max_ms);
         assert_eq!((sender.reception.restarts(), sender.reception.codec()), (1, Some(AudioCodec::G722)));
     }

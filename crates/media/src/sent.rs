@@ -78,13 +78,17 @@ impl SentStream {
     pub fn note(&mut self, packet: &[u8], now: Instant) {
         let Some((_, number, time)) = header_of(packet) else { return };
         let before = self.window.highest();
-        if let Arrival::Fresh { extended, ahead: true } = self.window.observe(number) {
-            for skipped in before + 1..extended {
-                self.gaps = self.gaps.wrapping_add(1);
-                self.keep(skipped);
+        match self.window.observe(number) {
+            Arrival::Fresh { extended, ahead: true } => {
+                for skipped in before + 1..extended {
+                    self.gaps = self.gaps.wrapping_add(1);
+                    self.keep(skipped);
+                }
+                self.keep(extended);
+                self.last = (now, time);
             }
-            self.keep(extended);
-            self.last = (now, time);
+            Arrival::Fresh { extended, .. } if extended > self.first => self.fill(extended),
+            Arrival::Fresh { .. } | Arrival::Duplicate | Arrival::Stale | Arrival::Restarted => {}
         }
         self.count(packet);
     }
@@ -128,6 +132,16 @@ impl SentStream {
         let known = number > oldest && number <= self.window.highest() && number >= self.first;
         let gaps = known.then(|| self.gaps_at.get(place_of(number)).copied())??;
         Some((number, gaps))
+    }
+
+    /// A number that had been skipped leaves behind later ones: from it on there is one less that never left.
+    fn fill(&mut self, number: i64) {
+        self.gaps = self.gaps.wrapping_sub(1);
+        for place in (number..=self.window.highest()).map(place_of) {
+            if let Some(gaps) = self.gaps_at.get_mut(place) {
+                *gaps = gaps.wrapping_sub(1);
+            }
+        }
     }
 
     fn keep(&mut self, number: i64) {
