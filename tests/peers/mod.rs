@@ -6,6 +6,7 @@
 //! Linecard's own SIP or media code. Each peer runs on a loopback address of its own, is ready when it has shown it,
 //! and is ended by its process group when it goes out of scope; when a test fails its log is printed.
 
+pub(crate) mod bad_network;
 pub(crate) mod baresip;
 pub(crate) mod browser;
 pub(crate) mod cable;

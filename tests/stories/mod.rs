@@ -22,6 +22,7 @@ mod a_working_day_counts_the_same_everywhere;
 mod an_unknown_number_is_not_invented;
 mod calls_on_desk_phones_are_seen;
 mod contacts_are_imported_beside_a_running_server;
+mod each_leg_says_how_it_was_heard;
 mod every_unanswered_call_has_its_outcome;
 mod hostile_callers_are_shown_as_text;
 mod hostile_names_are_text_on_the_page;
