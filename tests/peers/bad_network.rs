@@ -182,7 +182,7 @@ impl Carrier {
     fn take(&mut self, way: Way, flow: (usize, SocketAddr), bytes: Vec<u8>, treatment: Treatment) {
         let port = self.near[flow.0].local_addr().expect("bound").port();
         let treatment = if port == self.sip { Treatment::default() } else { treatment };
-        let is_sound = port != self.sip && port % 2 == 0;
+        let is_sound = port != self.sip && port.is_multiple_of(2);
         if is_sound {
             let owed = self.owed.entry((flow.0, flow.1, way)).or_default();
             *owed += treatment.lost_percent;
