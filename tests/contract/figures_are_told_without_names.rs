@@ -30,7 +30,14 @@ fn figures(server: &Server) -> BTreeMap<String, u64> {
             family = name.to_owned();
         } else if !line.starts_with('#') {
             let (sample, value) = line.rsplit_once(' ').expect("a sample and a value");
-            assert_eq!(sample.split('{').next(), Some(family.as_str()), "{line}");
+            let name = sample.split('{').next().expect("a name");
+            let of_a_histogram =
+                ["_bucket", "_count", "_sum"].into_iter().find_map(|part| name.strip_suffix(part));
+            assert!(name == family || of_a_histogram == Some(family.as_str()), "{line}");
+            if of_a_histogram.is_some() && name.ends_with("_sum") {
+                value.parse::<f64>().expect("a sum");
+                continue;
+            }
             let before = found.insert(sample.to_owned(), value.parse().expect("a number"));
             assert_eq!(before, None, "{sample} is told once");
         }
@@ -75,6 +82,13 @@ fn a_call_moves_the_figures_and_names_nobody() {
     });
     assert_eq!(of(&after, "calls_ended_total{outcome=\"answered\"}"), 1);
     assert_eq!(of(&after, "calls_ended_total{outcome=\"busy\"}"), 0);
+    let heard = format!("{{line=\"{}\",direction=\"received\"}}", desk.line_id);
+    eventually("how the legs were heard is counted", SOON, || {
+        let now = figures(server);
+        let count = |name: &str| now.get(&format!("linecard_{name}_count{heard}")).copied().unwrap_or(0);
+        let counts = [count("leg_mos"), count("leg_jitter_ms"), count("leg_loss_percent")];
+        (counts[0] > 0 && counts == [counts[0]; 3]).then_some(())
+    });
     assert_eq!((of(&after, "calls_live"), of(&after, "recordings_open")), (0, 0));
     for name in ["signals_appended_total", "events_published_total", "http_requests_total{status=\"2xx\"}"] {
         assert!(of(&after, name) > of(&before, name), "{name}");

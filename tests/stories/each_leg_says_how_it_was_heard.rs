@@ -92,7 +92,7 @@ fn a_lossy_talk_is_stored_as_the_network_was_and_told_while_it_goes_on() {
         assert!((loss[0] - 8.0).abs() <= 1.0, "what came: {quality}");
         assert!((loss[1] - 18.0).abs() <= 1.0, "what left: {quality}");
         let jitter_ms = figure(&received["jitter_ms"]);
-        assert!((4.0..10.0).contains(&jitter_ms), "jitter of 6 ms and what the machine adds: {quality}");
+        assert!((4.0..20.0).contains(&jitter_ms), "jitter of 6 ms and what a busy machine adds: {quality}");
         let round_trip_ms = figure(&quality["round_trip_ms"]);
         assert!((60.0..120.0).contains(&round_trip_ms), "30 ms each way: {quality}");
         assert_eq!((&received["grade"], &sent["grade"]), (&json!("fair"), &json!("poor")), "{quality}");
