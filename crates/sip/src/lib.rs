@@ -3,6 +3,7 @@
 //! Every machine here takes input and `now`, and is polled for output. It never reads a clock, a socket or
 //! a source of randomness: those are given. The only code that touches the network is the server's runtime.
 
+pub mod body;
 pub mod dialog;
 pub mod dialog_info;
 pub mod digest;
@@ -11,8 +12,10 @@ pub mod invite;
 pub mod message;
 pub mod registration;
 pub mod sdp;
+pub mod siprec;
 pub mod subscription;
 pub mod transaction;
 pub mod transport;
 pub mod ua;
 pub mod uri;
+mod xml;

@@ -1,17 +1,13 @@
 //! One document of the dialog event package, read from XML.
 
-use roxmltree::{Document, Node, ParsingOptions};
+use roxmltree::Node;
+
+use crate::xml::{self, XmlFault};
 
 const NAMESPACE: &str = "urn:ietf:params:xml:ns:dialog-info";
 
 /// The largest body that is looked at, in bytes.
 const BODY_MAX: usize = 64 * 1024;
-
-/// The most elements, texts and attributes of a document.
-const NODES_MAX: u32 = 8_192;
-
-/// How deep elements may lie; RFC 4235 needs 5.
-const DEPTH_MAX: usize = 16;
 
 /// The most dialogs that one extension can have.
 const DIALOGS_MAX: usize = 64;
@@ -156,14 +152,9 @@ impl DialogInfo {
             return Err(DialogInfoError::TooLarge("bytes"));
         }
         let text = String::from_utf8_lossy(body);
-        if deepest(&text) > DEPTH_MAX {
-            return Err(DialogInfoError::TooLarge("levels"));
-        }
-        let options =
-            ParsingOptions { allow_dtd: false, nodes_limit: NODES_MAX, ..ParsingOptions::default() };
-        let document = Document::parse_with_options(&text, options).map_err(|error| match error {
-            roxmltree::Error::NodesLimitReached => DialogInfoError::TooLarge("elements"),
-            error => DialogInfoError::NotXml(error.to_string()),
+        let document = xml::parse(&text).map_err(|fault| match fault {
+            XmlFault::TooLarge(what) => DialogInfoError::TooLarge(what),
+            XmlFault::NotXml(why) => DialogInfoError::NotXml(why),
         })?;
         let root = document.root_element();
         if !is(root, "dialog-info") {
@@ -186,22 +177,6 @@ impl DialogInfo {
             dialogs: dialogs.into_iter().map(dialog_of).collect::<Result<_, _>>()?,
         })
     }
-}
-
-/// Counts how deep a text could lie at most, so that no parser has to go there: every tag that is not closed in itself
-/// opens a level.
-fn deepest(text: &str) -> usize {
-    let (mut depth, mut deepest) = (0_usize, 0);
-    for tag in text.split('<').skip(1) {
-        if tag.starts_with('/') {
-            depth = depth.saturating_sub(1);
-        } else if !tag.starts_with(['?', '!']) && !tag.split('>').next().is_some_and(|tag| tag.ends_with('/'))
-        {
-            depth += 1;
-            deepest = deepest.max(depth);
-        }
-    }
-    deepest
 }
 
 /// Tells whether an element is one of the package's; some PBXes leave the namespace out.

@@ -192,6 +192,7 @@ impl Session {
             glare: None,
             ack_wait: None,
             agreement: Agreement::settled(&response.headers),
+            service: self.origin.service,
             updates: PeerUpdates::of(&response.headers),
             local_sdp: offer,
             remote_sdp: sdp.clone(),

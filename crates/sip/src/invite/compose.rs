@@ -1,6 +1,9 @@
 //! Headers that sessions write and read: what this end supports, bodies, reasons.
 
+use super::session::Service;
+use crate::body::parts_of;
 use crate::message::{Header, HeaderName, Headers, ReasonValue, Request, Response, StatusCode};
+use crate::siprec;
 
 /// Methods this end serves (Allow).
 pub(crate) const ALLOWED: &str = "INVITE, ACK, CANCEL, BYE, OPTIONS, UPDATE, REFER, INFO, PRACK";
@@ -17,19 +20,21 @@ pub(crate) fn header_is_printable(value: &[u8]) -> bool {
 }
 
 /// Adds what a 2xx or a capability answer tells: methods and extensions.
-pub(crate) fn with_allow(headers: &mut Headers) {
+pub(crate) fn with_allow(headers: &mut Headers, service: Service) {
     headers.set(HeaderName::Allow, ALLOWED);
-    headers.set(HeaderName::Supported, SUPPORTED);
+    match service {
+        Service::Calls => headers.set(HeaderName::Supported, SUPPORTED),
+        Service::Recording => {
+            headers.set(HeaderName::Supported, format!("{SUPPORTED}, {}", siprec::OPTION));
+            headers.set(HeaderName::Accept, siprec::ACCEPTED);
+        }
+    }
 }
 
-/// Tells whether the media type of a body is `application/sdp`.
-pub(crate) fn is_sdp(headers: &Headers) -> bool {
-    headers.get(&HeaderName::ContentType).is_some_and(|value| media_type_is(value, "application/sdp"))
-}
-
-/// Takes the session description of a message; `None` when the body is empty or something else.
+/// Takes the session description of a message, also one of several parts; `None` when there is none in it.
 pub(crate) fn sdp_of(headers: &Headers, body: &[u8]) -> Option<Vec<u8>> {
-    (!body.is_empty() && is_sdp(headers)).then(|| body.to_vec())
+    let parts = parts_of(headers, body).ok()?;
+    parts.into_iter().find(|part| part.media_type == ACCEPTED_BODY).map(|part| part.content.to_vec())
 }
 
 /// Tells whether a request without Accept, or with one that takes SDP, lets us answer with SDP
@@ -88,6 +93,14 @@ pub(crate) fn reason_value(reason: &ReasonValue) -> Header {
         value.push_str(&format!(";text=\"{quoted}\""));
     }
     Header { name: HeaderName::Reason, value: value.into_bytes() }
+}
+
+/// Writes a Warning of no code of its own (RFC 3261 section 20.43).
+pub(crate) fn warning_value(agent_name: &str, text: &str) -> String {
+    let agent: String = agent_name.chars().take_while(|char| char.is_ascii_alphanumeric()).collect();
+    let text: String =
+        text.chars().filter(|char| !char.is_control() && !matches!(char, '"' | '\\')).collect();
+    format!("399 {} \"{text}\"", if agent.is_empty() { "server" } else { &agent })
 }
 
 /// Makes a response with this end's tag.

@@ -23,11 +23,12 @@ use std::time::Duration;
 use rand_chacha::ChaCha12Rng;
 
 pub(crate) use compose::{
-    ACCEPTED_BODY, accepts_sdp, header_is_printable, is_sdp, put_sdp, reason_value, reply, sdp_of, with_allow,
+    ACCEPTED_BODY, accepts_sdp, header_is_printable, put_sdp, reason_value, reply, sdp_of, warning_value,
+    with_allow,
 };
 pub use identity::PeerIdentity;
 pub(crate) use reinvite::too_brief;
-pub(crate) use session::{Path, Session, SessionOrigin};
+pub(crate) use session::{Path, Service, Session, SessionOrigin};
 pub use session_id::SessionId;
 pub(crate) use session_timer::{Agreement, SHORTEST_S};
 

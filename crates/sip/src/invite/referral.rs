@@ -71,7 +71,7 @@ impl Session {
         let mut response = reply(&request, status, "");
         if answer.is_ok() {
             response.headers.set(HeaderName::Contact, self.origin.contact.as_str());
-            with_allow(&mut response.headers);
+            with_allow(&mut response.headers, self.origin.service);
             if quiet {
                 response.headers.set(HeaderName::ReferSub, "false");
             }

@@ -178,7 +178,7 @@ impl Session {
         let Life::Up(up) = &mut self.life else { return };
         let mut request = up.dialog.request(method.clone());
         request.headers.set(HeaderName::Contact, contact);
-        with_allow(&mut request.headers);
+        with_allow(&mut request.headers, up.service);
         request.headers.set(HeaderName::UserAgent, ctx.settings.agent_name.as_str());
         for header in &wanted.identity {
             request.headers.push(header.name.clone(), header.value.clone());
@@ -452,7 +452,7 @@ impl Up {
         self.agreement = agreement;
         let mut response = reply(&request, StatusCode::OK, &self.dialog.id.local_tag);
         response.headers.set(HeaderName::Contact, contact);
-        with_allow(&mut response.headers);
+        with_allow(&mut response.headers, self.service);
         if let Some(agreement) = agreement {
             agreement.grant(&mut response.headers);
         }
@@ -480,7 +480,7 @@ impl Up {
         self.run_session_timer(ctx);
         let mut response = reply(request, StatusCode::OK, &self.dialog.id.local_tag);
         response.headers.set(HeaderName::Contact, contact);
-        with_allow(&mut response.headers);
+        with_allow(&mut response.headers, self.service);
         if let Some(agreement) = self.agreement {
             agreement.grant(&mut response.headers);
         }

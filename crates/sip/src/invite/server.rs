@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use super::compose::{put_sdp, reply, sdp_of, with_allow};
+use super::compose::{put_sdp, reply, sdp_of, warning_value, with_allow};
 use super::identity::PeerIdentity;
 use super::reinvite::Modification;
 use super::reliable::Unacknowledged;
@@ -116,7 +116,7 @@ impl Session {
         dialog.confirm();
         let mut response = reply(&request, StatusCode::OK, &dialog.id.local_tag);
         response.headers.set(HeaderName::Contact, self.origin.contact.as_str());
-        with_allow(&mut response.headers);
+        with_allow(&mut response.headers, self.origin.service);
         if let Some(agreement) = agreement {
             agreement.grant(&mut response.headers);
         }
@@ -130,6 +130,7 @@ impl Session {
             glare: None,
             ack_wait: None,
             agreement,
+            service: self.origin.service,
             updates: PeerUpdates::of(&request.headers),
             local_sdp: Some(sdp.to_vec()),
             remote_sdp: offer,
@@ -141,11 +142,11 @@ impl Session {
         Ok(())
     }
 
-    /// Refuses the call; the leg is over.
+    /// Refuses the call, with a warning for whoever reads the peer's log (RFC 3261 section 20.43); the leg is over.
     pub(crate) fn reject(
         &mut self,
         status: u16,
-        phrase: Option<&str>,
+        warning: Option<&str>,
         ctx: &mut Context<'_>,
     ) -> Result<(), CommandRefused> {
         let status = StatusCode::new(status)
@@ -155,8 +156,8 @@ impl Session {
             return Err(CommandRefused::WrongState);
         };
         let mut response = reply(&called.request, status, &called.dialog.id.local_tag);
-        if let Some(phrase) = phrase {
-            response.reason = phrase.as_bytes().to_vec();
+        if let Some(warning) = warning {
+            response.headers.set(HeaderName::Warning, warning_value(&ctx.settings.agent_name, warning));
         }
         ctx.respond(called.to, response);
         stop_ringing(ctx);

@@ -13,6 +13,7 @@ use super::{Action, Context, DialogHandle, EndCause, Purpose, SessionClock, Sile
 use crate::dialog::{Dialog, DialogId};
 use crate::digest::Attempt;
 use crate::message::{HeaderName, Method, ReasonValue, Request, Response, StatusCode};
+use crate::siprec;
 use crate::transaction::{ClientTransactionId, ServerTransactionId};
 use crate::transport::Flow;
 use crate::ua::{Event, Key, LineId};
@@ -28,8 +29,18 @@ pub(crate) struct SessionOrigin {
     /// The path of the messages that made it; `None` while the first request waits for the resolver.
     pub(crate) flow: Option<Flow>,
     pub(crate) path: Path,
+    pub(crate) service: Service,
     /// `None` for a dialog of an earlier process, whose name is lost.
     pub(crate) session_id: Option<SessionId>,
+}
+
+/// What a leg is for, as far as what this end says of itself depends on it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Service {
+    /// A call.
+    Calls,
+    /// The recording of a call that goes on elsewhere (RFC 7866): this end is the recording server.
+    Recording,
 }
 
 /// Where requests of a dialog without routes go.
@@ -99,6 +110,7 @@ pub(super) struct Up {
     pub(super) glare: Option<Wanted>,
     pub(super) ack_wait: Option<AckWait>,
     pub(super) agreement: Option<Agreement>,
+    pub(super) service: Service,
     pub(super) updates: PeerUpdates,
     /// The session description sent last.
     pub(super) local_sdp: Option<Vec<u8>>,
@@ -262,6 +274,7 @@ impl Session {
         if matches!(request.method, Method::Invite | Method::Update) {
             self.note_identity(&request.headers, ctx);
         }
+        self.tell_metadata(request, ctx);
         match request.method {
             Method::Invite => self.reinvited(to, request, ctx),
             Method::Update => self.updated(to, request, ctx),
@@ -270,6 +283,15 @@ impl Session {
             Method::Info => self.informed(to, request, ctx),
             Method::Prack => self.acknowledged_provisional(to, request, ctx),
             _ => self.asked(to, request, ctx),
+        }
+    }
+
+    /// Tells what a recording client says of the recorded call, in whichever request it stands.
+    fn tell_metadata(&self, request: &Request, ctx: &mut Context<'_>) {
+        if self.origin.service == Service::Recording
+            && let Ok(Some(document)) = siprec::metadata_of(&request.headers, &request.body)
+        {
+            ctx.emit(Event::MetadataReceived { handle: self.handle(), document });
         }
     }
 

@@ -219,12 +219,12 @@ impl Session {
             Method::Options => {
                 let mut response = reply(request, StatusCode::OK, "");
                 response.headers.set(HeaderName::Accept, ACCEPTED_BODY);
-                with_allow(&mut response.headers);
+                with_allow(&mut response.headers, self.origin.service);
                 response
             }
             _ => {
                 let mut response = reply(request, StatusCode::METHOD_NOT_ALLOWED, "");
-                with_allow(&mut response.headers);
+                with_allow(&mut response.headers, self.origin.service);
                 response
             }
         };

@@ -94,6 +94,12 @@ impl LocalAudio {
         }
     }
 
+    /// Returns what would be agreed on over an offered stream; `None` when it cannot be taken.
+    pub(super) fn accepts(&self, offered: &Audio) -> Option<Vec<Codec>> {
+        let codecs = common(&offered.codecs, &self.codecs);
+        (self.may_take(offered) && codecs.iter().any(Codec::is_spoken)).then_some(codecs)
+    }
+
     /// Adds, behind what is there, every other codec spoken here: for a party that has none of the first ones.
     #[must_use]
     pub fn with_others(mut self) -> Self {
@@ -224,15 +230,8 @@ impl LocalSession {
         audio: &LocalAudio,
     ) -> Result<SessionDescription, NotAcceptable> {
         let (offered, codecs) = self.choose(offer, audio)?;
-        let events = offered
-            .telephone_events
-            .iter()
-            .find(|event| audio.telephone_event.is_some() && event.clock_rate == 8000);
         let direction = audio.direction.answering(offered.direction);
-        let protocol = offer.media.get(offered.index).map_or("RTP/AVP", |media| media.protocol.as_str());
-        let formats = Formats { codecs: &codecs, events };
-        let mut accepted = stream(protocol, audio, formats, audio.answering(&offered).as_slice(), direction);
-        share_port(&mut accepted, offered.rtcp_mux);
+        let accepted = accepted(offer, &offered, &codecs, audio, direction);
         let mut media: Vec<Media> = offer.media.iter().map(Media::rejected).collect();
         if let Some(place) = media.get_mut(offered.index) {
             *place = accepted;
@@ -265,8 +264,7 @@ impl LocalSession {
             });
         }
         for audio in &fitting {
-            let codecs = common(&audio.codecs, &local.codecs);
-            if codecs.iter().any(Codec::is_spoken) {
+            if let Some(codecs) = local.accepts(audio) {
                 return Ok(((*audio).clone(), codecs));
             }
         }
@@ -275,7 +273,7 @@ impl LocalSession {
     }
 
     /// Gives the description its origin: the version rises if anything changed, and only then.
-    fn publish(
+    pub(super) fn publish(
         &mut self,
         address: IpAddr,
         lines: Vec<Line>,
@@ -317,6 +315,25 @@ fn common(offered: &[Codec], ours: &[Codec]) -> Vec<Codec> {
             Some(Codec { fmtp, ..codec.clone() })
         })
         .collect()
+}
+
+/// Makes the line that accepts an offered stream.
+pub(super) fn accepted(
+    offer: &SessionDescription,
+    offered: &Audio,
+    codecs: &[Codec],
+    local: &LocalAudio,
+    direction: Direction,
+) -> Media {
+    let events = offered
+        .telephone_events
+        .iter()
+        .find(|event| local.telephone_event.is_some() && event.clock_rate == 8000);
+    let protocol = offer.media.get(offered.index).map_or("RTP/AVP", |media| media.protocol.as_str());
+    let formats = Formats { codecs, events };
+    let mut accepted = stream(protocol, local, formats, local.answering(offered).as_slice(), direction);
+    share_port(&mut accepted, offered.rtcp_mux);
+    accepted
 }
 
 /// The formats of a stream, telephone events last.

@@ -11,9 +11,11 @@ mod description;
 mod exchange;
 mod parse;
 mod print;
+mod recorded;
 
 pub use audio::{Audio, Codec, Direction, Protocol, audio_of, audios_of};
 pub use crypto::{Crypto, CryptoSuite, Encryption};
 pub use description::{Attribute, Bandwidth, Connection, Line, Media, Origin, SessionDescription};
 pub use exchange::{LocalAudio, LocalSession, NotAcceptable};
 pub use parse::{SdpError, SdpErrorKind};
+pub use recorded::{Awareness, RecordedStream, label_of, receivable};

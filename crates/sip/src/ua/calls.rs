@@ -9,7 +9,7 @@ use super::resolver::Resolver;
 use super::{CommandRefused, DialogHandle, Key, UserAgent, token};
 use crate::dialog::{DialogPhase, DialogRecord, RecordRefused};
 use crate::invite::{
-    Agreement, Path, Session, SessionId, SessionOrigin, header_is_printable, put_sdp, reason_value,
+    Agreement, Path, Service, Session, SessionId, SessionOrigin, header_is_printable, put_sdp, reason_value,
     with_allow,
 };
 use crate::message::{CSeq, Header, HeaderName, Method, NameAddr, ReasonValue, Request};
@@ -67,8 +67,15 @@ impl UserAgent {
         let handle = self.fresh_handle();
         let beside = invite.beside.and_then(|beside| Some(self.session_id(beside)?.for_other_leg()));
         let local = beside.unwrap_or_else(|| token(&mut self.rng));
-        let (path, session_id) = (Path::Contact, Some(SessionId::new(local)));
-        let origin = SessionOrigin { handle, line: line.clone(), contact, flow: None, path, session_id };
+        let origin = SessionOrigin {
+            handle,
+            line: line.clone(),
+            contact,
+            flow: None,
+            path: Path::Contact,
+            service: Service::Calls,
+            session_id: Some(SessionId::new(local)),
+        };
         let mut actions = Vec::new();
         let session = self
             .in_context(line.as_ref(), &mut actions, |ctx| Session::calling(origin, request, Some(hop), ctx));
@@ -99,7 +106,7 @@ impl UserAgent {
         headers.push(HeaderName::CallId, token(&mut self.rng));
         headers.push(HeaderName::CSeq, CSeq { number: 1, method: Method::Invite }.to_string());
         headers.push(HeaderName::Contact, contact);
-        with_allow(headers);
+        with_allow(headers, Service::Calls);
         headers.push(HeaderName::UserAgent, self.config.user_agent_name.as_str());
         if let Some(interval_s) = self.config.session_expires_s {
             Agreement::ask(headers, interval_s, crate::invite::SHORTEST_S, None);
@@ -153,7 +160,7 @@ impl UserAgent {
         self.command(handle, now, |session, ctx| session.accept(sdp, ctx))
     }
 
-    /// Refuses an incoming call with a status of 300 to 699, and perhaps a phrase of our own; the leg is over.
+    /// Refuses an incoming call with a status of 300 to 699, and perhaps a warning that says what to change; the leg is over.
     ///
     /// # Errors
     /// `UnknownHandle`, `WrongState`, `WrongStatus`, `Unprintable`.
@@ -161,13 +168,13 @@ impl UserAgent {
         &mut self,
         handle: DialogHandle,
         status: u16,
-        phrase: Option<&str>,
+        warning: Option<&str>,
         now: Instant,
     ) -> Result<(), CommandRefused> {
-        if phrase.is_some_and(|phrase| !header_is_printable(phrase.as_bytes())) {
+        if warning.is_some_and(|warning| !header_is_printable(warning.as_bytes())) {
             return Err(CommandRefused::Unprintable);
         }
-        self.command(handle, now, |session, ctx| session.reject(status, phrase, ctx))
+        self.command(handle, now, |session, ctx| session.reject(status, warning, ctx))
     }
 
     /// Gives up a call that is not answered; exactly one `Ended { Cancelled }` follows, whatever crosses it.
@@ -327,6 +334,7 @@ impl UserAgent {
             contact,
             flow: Some(flow),
             path: Path::Contact,
+            service: Service::Calls,
             session_id: None,
         };
         let mut actions = Vec::new();

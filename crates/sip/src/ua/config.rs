@@ -93,6 +93,8 @@ pub enum Presence {
     Beside,
     /// It has no binding at the registrar: it places calls and subscribes, and no call comes to it.
     Watches,
+    /// It is called by its user name, by its server alone or a configured peer, to record (RFC 7866); it registers nowhere.
+    Records,
 }
 
 /// Which way a call leaves.

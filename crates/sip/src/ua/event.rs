@@ -168,6 +168,21 @@ pub enum Event {
         /// The new offer; `None` asks for ours.
         offer: Option<Vec<u8>>,
     },
+    /// A recording client tells of the recorded call, in a request inside the dialog; what else the request asks for
+    /// follows. That of the INVITE stands in the INVITE (see [`crate::siprec::metadata_of`]).
+    MetadataReceived {
+        /// The leg.
+        handle: DialogHandle,
+        /// The document as sent.
+        document: Vec<u8>,
+    },
+    /// The server of a line that records answered an OPTIONS, or does not.
+    ServerAsked {
+        /// The line.
+        line: LineId,
+        /// The status; none when nobody answers.
+        status: Option<u16>,
+    },
     /// Our change of the session was accepted.
     ReinviteAnswered {
         /// The leg.

@@ -2,14 +2,18 @@
 
 use std::time::Instant;
 
+use super::config::Presence;
 use super::event::{Event, LineId, Suspicion};
-use super::lines::Shutdown;
+use super::lines::{LineState, Shutdown};
 use super::{ClientUse, DialogHandle, Output, UnknownSources, UserAgent, policy, token};
 use crate::dialog::{Dialog, DialogId, DialogPhase, Replaces, ReplacesPhase, call_id, tag};
 use crate::frame::Frame;
-use crate::invite::{Agreement, Path, Session, SessionId, SessionOrigin, Silence, reply, sdp_of, too_brief};
+use crate::invite::{
+    Agreement, Path, Service, Session, SessionId, SessionOrigin, Silence, reply, sdp_of, too_brief,
+};
 use crate::message::{HeaderName, Message, Method, Rejected, Request, Response, StatusCode, parse_datagram};
 use crate::registration;
+use crate::siprec;
 use crate::subscription;
 use crate::transaction::{ClientTransactionId, ServerTransactionId};
 use crate::transport::{Flow, Transport};
@@ -129,7 +133,7 @@ impl UserAgent {
 /// Requests.
 impl UserAgent {
     pub(super) fn requested(&mut self, to: ServerTransactionId, request: Request, flow: Flow, now: Instant) {
-        if let Some(response) = policy::refusal(&request) {
+        if let Some(response) = policy::refusal(&request, self.service_of(&request, flow)) {
             return self.refuse(to, response, now);
         }
         if request.method == Method::Notify && self.notified(to, &request, now) {
@@ -184,16 +188,7 @@ impl UserAgent {
         };
         let handle = self.fresh_handle();
         self.note_invite(to, handle, &request);
-        let mut session_id = SessionId::new(token(&mut self.rng));
-        session_id.learn(&request.headers);
-        let origin = SessionOrigin {
-            handle,
-            line: Some(line.clone()),
-            contact: self.contact_for(Some(&line), flow, request.uri.is_secure()),
-            flow: Some(flow),
-            path: path_back(&request, flow),
-            session_id: Some(session_id),
-        };
+        let origin = self.origin_of(handle, &line, &request, flow);
         self.emit(Event::InviteReceived {
             handle,
             line: line.clone(),
@@ -233,6 +228,59 @@ impl UserAgent {
         }
     }
 
+    fn origin_of(
+        &mut self,
+        handle: DialogHandle,
+        line: &LineId,
+        request: &Request,
+        flow: Flow,
+    ) -> SessionOrigin {
+        let mut contact = self.contact_for(Some(line), flow, request.uri.is_secure());
+        let service = self.service_of_line(line);
+        if service == Service::Recording {
+            contact.push_str(siprec::SERVER_FEATURE);
+        }
+        let mut session_id = SessionId::new(token(&mut self.rng));
+        session_id.learn(&request.headers);
+        let (line, path, session_id) = (Some(line.clone()), path_back(request, flow), Some(session_id));
+        SessionOrigin { handle, line, contact, flow: Some(flow), path, service, session_id }
+    }
+
+    /// Finds the line that an INVITE is for: by the user part of its contact, which nobody can guess, or, for one that
+    /// records, by its user name.
+    fn line_called(&self, request: &Request, flow: Flow) -> Option<LineId> {
+        let Uri::Sip(uri) = &request.uri else { return None };
+        let user = uri.user_decoded().unwrap_or_default();
+        self.users.get(&user).cloned().or_else(|| self.recorder_called(&user, flow))
+    }
+
+    /// Of several lines of one name the one is meant whose server sends; a configured peer may send for any.
+    fn recorder_called(&self, user: &[u8], flow: Flow) -> Option<LineId> {
+        let ip = flow.remote.ip();
+        let named = |state: &&LineState| {
+            state.line.presence == Presence::Records && state.line.username.as_bytes() == user
+        };
+        let lines = || self.lines.values().filter(named).map(|state| &state.line.id);
+        let own = lines().find(|line| self.sources.is_of(line, ip));
+        own.or_else(|| lines().min().filter(|_| self.sources.is_configured(ip))).cloned()
+    }
+
+    fn service_of_line(&self, line: &LineId) -> Service {
+        match self.lines.get(line).map(|state| state.line.presence) {
+            Some(Presence::Records) => Service::Recording,
+            _ => Service::Calls,
+        }
+    }
+
+    /// What a request is for: what its dialog is for, or the line that it calls.
+    fn service_of(&self, request: &Request, flow: Flow) -> Service {
+        if policy::is_within_dialog(request) {
+            let leg = self.leg_of_request(request).and_then(|handle| self.sessions.get(&handle));
+            return leg.map_or(Service::Calls, |session| session.origin.service);
+        }
+        self.line_called(request, flow).map_or(Service::Calls, |line| self.service_of_line(&line))
+    }
+
     /// Finds the line that is called and makes the dialog, or gives the refusal.
     fn admit(&mut self, request: &Request, flow: Flow) -> Result<(LineId, Dialog), Box<Response>> {
         let refusal = |status| Box::new(Response::reply_to(request, status));
@@ -240,11 +288,7 @@ impl UserAgent {
         if self.invite_keys.contains_key(&key) {
             return Err(refusal(StatusCode::LOOP_DETECTED));
         }
-        let user = match &request.uri {
-            Uri::Sip(uri) => uri.user_decoded().unwrap_or_default(),
-            Uri::Tel(_) | Uri::Other(_) => Vec::new(),
-        };
-        let line = self.users.get(&user).cloned().ok_or_else(|| refusal(StatusCode::NOT_FOUND))?;
+        let line = self.line_called(request, flow).ok_or_else(|| refusal(StatusCode::NOT_FOUND))?;
         let under_tls = self.lines.get(&line).is_some_and(|state| state.transport == Transport::Tls);
         if under_tls && flow.transport != Transport::Tls {
             return Err(refusal(StatusCode::FORBIDDEN));
@@ -318,6 +362,12 @@ impl UserAgent {
                 }
                 self.register_answered(&line, id, response, now);
             }
+            Some(ClientUse::Greet(line)) => {
+                if response.status.is_final() {
+                    self.clients.remove(&id);
+                    self.emit(Event::ServerAsked { line, status: Some(response.status.get()) });
+                }
+            }
             Some(ClientUse::Subscribe(handle)) => {
                 if response.status.is_final() {
                     self.clients.remove(&id);
@@ -356,6 +406,7 @@ impl UserAgent {
                     self.give_up_stream(flow, now);
                 }
             }
+            ClientUse::Greet(line) => self.emit(Event::ServerAsked { line, status: None }),
             ClientUse::Subscribe(handle) => {
                 let input = match silence {
                     Silence::TimedOut => subscription::Input::TimedOut,

@@ -87,7 +87,7 @@ pub(super) enum Shutdown {
 
 /// Commands.
 impl UserAgent {
-    /// Adds a line and registers it, unless it only watches; a line of that name is removed first.
+    /// Adds a line and registers it, unless it only watches or records; a line of that name is removed first.
     ///
     /// # Errors
     /// `Unreachable` when server or proxy is no host, `Unprintable`, `ShuttingDown`.
@@ -107,7 +107,8 @@ impl UserAgent {
         let user = line.contact_user.clone().unwrap_or_else(|| token(&mut self.rng));
         let registration = self.registration_of(&line, &server, proxy.as_ref(), &user);
         let watchers = self.watchers.entry(line.server.clone()).or_insert(0);
-        let watches = *watchers < PROBES_PER_SERVER && line.presence != Presence::Watches;
+        let watches =
+            *watchers < PROBES_PER_SERVER && matches!(line.presence, Presence::Registers | Presence::Beside);
         let probing = if watches { Probing::Watches } else { Probing::Rests };
         *watchers += usize::from(probing == Probing::Watches);
         let mut rng = child(&mut self.rng);
@@ -117,7 +118,9 @@ impl UserAgent {
             ..registration
         };
         let (id, presence) = (line.id.clone(), line.presence);
-        self.users.insert(user.clone().into_bytes(), id.clone());
+        if presence != Presence::Records {
+            self.users.insert(user.clone().into_bytes(), id.clone());
+        }
         self.lines.insert(
             id.clone(),
             LineState {
@@ -134,8 +137,10 @@ impl UserAgent {
                 line,
             },
         );
-        if presence != Presence::Watches {
-            self.drive_registration(&id, Input::Start, now);
+        match presence {
+            Presence::Registers | Presence::Beside => self.drive_registration(&id, Input::Start, now),
+            Presence::Watches => {}
+            Presence::Records => self.greet(&id, now),
         }
         self.settle(now);
         Ok(())
@@ -154,6 +159,7 @@ impl UserAgent {
         match presence {
             Presence::Registers | Presence::Beside => self.drive_registration(line, Input::Stop, now),
             Presence::Watches => self.subscription_ended(line),
+            Presence::Records => self.forget_line(line),
         }
         self.settle(now);
         Ok(())
@@ -278,7 +284,7 @@ impl UserAgent {
             },
             neighbours: match line.presence {
                 Presence::Beside => Neighbours::Guarded,
-                Presence::Registers | Presence::Watches => Neighbours::Ignored,
+                Presence::Registers | Presence::Watches | Presence::Records => Neighbours::Ignored,
             },
         }
     }
@@ -395,7 +401,9 @@ impl UserAgent {
 
     pub(super) fn stop_line(&mut self, line: &LineId, now: Instant) {
         self.end_subscriptions(line, now);
-        if self.lines.get(line).is_some_and(|state| state.line.presence != Presence::Watches) {
+        let registers =
+            |state: &LineState| matches!(state.line.presence, Presence::Registers | Presence::Beside);
+        if self.lines.get(line).is_some_and(registers) {
             self.drive_registration(line, Input::Stop, now);
         }
         self.rest_if_over(line);
@@ -438,10 +446,13 @@ impl UserAgent {
                 self.watchers.remove(&state.line.server);
             }
         }
-        self.users.remove(state.user.as_bytes());
+        if self.users.get(state.user.as_bytes()) == Some(line) {
+            self.users.remove(state.user.as_bytes());
+        }
         self.forget_subscriptions(line);
         self.sources.remove_line(line);
         self.clocks.stop(&Clock::Registration(line.clone()));
+        self.clocks.stop(&Clock::Greet(line.clone()));
         self.clocks.stop(&Clock::Forget(line.clone()));
     }
 

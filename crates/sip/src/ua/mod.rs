@@ -10,6 +10,7 @@ mod clocks;
 mod config;
 mod event;
 mod failover;
+mod greeting;
 mod incoming;
 mod key;
 mod lines;
@@ -70,6 +71,8 @@ enum Clock {
     Subscription(SubscriptionHandle),
     /// An open stream, or a NAT's binding, is to be kept alive; or the answer to that is overdue.
     KeepAlive(Flow),
+    /// The server of a line that records is asked whether it is there.
+    Greet(LineId),
     /// A line is stopped: its turn in the shut-down.
     Stop(LineId),
     /// A line that was removed is forgotten, whether its registrar answered or not.
@@ -83,6 +86,7 @@ enum Clock {
 enum ClientUse {
     Register(LineId),
     Subscribe(SubscriptionHandle),
+    Greet(LineId),
     Session(DialogHandle, Purpose),
 }
 
@@ -244,6 +248,7 @@ impl UserAgent {
                     self.drive_subscription(handle, subscription::Input::Timeout, now);
                 }
                 Clock::KeepAlive(flow) => self.keep_alive(flow, now),
+                Clock::Greet(line) => self.greet(&line, now),
                 Clock::Stop(line) => self.stop_line(&line, now),
                 Clock::Forget(line) => self.forget_line(&line),
                 Clock::GiveUp => self.finish_shutdown(),
@@ -376,6 +381,7 @@ impl Clock {
             Self::Registration(_) => "registration",
             Self::Subscription(_) => "subscription",
             Self::KeepAlive(_) => "keep-alive",
+            Self::Greet(_) => "server to greet",
             Self::Stop(_) => "line to stop",
             Self::Forget(_) => "line to forget",
             Self::GiveUp => "shut-down overdue",

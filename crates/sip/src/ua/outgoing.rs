@@ -270,6 +270,7 @@ impl UserAgent {
                 match &purpose {
                     ClientUse::Register(line) => self.register_sent(line, id, flow),
                     ClientUse::Subscribe(handle) => self.subscribe_sent(*handle, id, flow),
+                    ClientUse::Greet(line) => self.sources.add(line, flow.remote.ip()),
                     ClientUse::Session(handle, sent) => {
                         let session = self.sessions.get_mut(handle)?;
                         if *sent == Purpose::Invite {

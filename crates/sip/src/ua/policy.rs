@@ -1,15 +1,20 @@
 //! What a request must be like before anybody looks at what it wants (RFC 3261 section 8.2).
 
-use crate::invite::{ACCEPTED_BODY, accepts_sdp, with_allow};
+use crate::body::{Handling, Part, parts_of};
+use crate::invite::{ACCEPTED_BODY, Service, accepts_sdp, warning_value, with_allow};
 use crate::message::{HeaderName, Method, Request, Response, StatusCode};
+use crate::siprec;
 use crate::uri::Uri;
 
 /// Extensions that a request may require.
 const KNOWN_OPTIONS: [&str; 4] = ["timer", "replaces", "norefersub", "100rel"];
 
 /// Gives the refusal of a request that cannot be served, whoever it is for; without To tag.
-pub(super) fn refusal(request: &Request) -> Option<Response> {
-    method(request).or_else(|| uri(request)).or_else(|| extensions(request)).or_else(|| body(request))
+pub(super) fn refusal(request: &Request, service: Service) -> Option<Response> {
+    method(request)
+        .or_else(|| uri(request))
+        .or_else(|| extensions(request, service))
+        .or_else(|| body(request, service))
 }
 
 /// Tells whether a request belongs to a dialog: its To has a tag.
@@ -39,11 +44,15 @@ fn uri(request: &Request) -> Option<Response> {
 }
 
 /// Section 8.2.2.3: 420 with all that is not known. Proxy-Require counts too, for we are the last hop.
-fn extensions(request: &Request) -> Option<Response> {
+fn extensions(request: &Request, service: Service) -> Option<Response> {
+    let recording = (service == Service::Recording).then_some(siprec::OPTION);
     let unknown: Vec<String> = [HeaderName::Require, HeaderName::ProxyRequire]
         .iter()
         .flat_map(|name| request.headers.options_of(name))
-        .filter(|option| !KNOWN_OPTIONS.iter().any(|known| known.eq_ignore_ascii_case(option)))
+        .filter(|option| {
+            let mut known = KNOWN_OPTIONS.into_iter().chain(recording);
+            !known.any(|known| known.eq_ignore_ascii_case(option))
+        })
         .collect();
     if unknown.is_empty() {
         return None;
@@ -53,16 +62,33 @@ fn extensions(request: &Request) -> Option<Response> {
     Some(response)
 }
 
-/// Section 8.2.3: 415 for a body that is not SDP, 406 when the answer could not be SDP.
-fn body(request: &Request) -> Option<Response> {
+/// Section 8.2.3: 400 for a body that cannot be taken apart, 415 for a part that is not understood and has to be
+/// (RFC 5621 section 8.3), 406 when the answer could not be SDP.
+fn body(request: &Request, service: Service) -> Option<Response> {
     if !matches!(request.method, Method::Invite | Method::Update) {
         return None;
     }
-    if !request.body.is_empty() && !body_is_read(request) {
-        let mut response = Response::reply_to(request, StatusCode::UNSUPPORTED_MEDIA_TYPE);
-        response.headers.set(HeaderName::Accept, ACCEPTED_BODY);
-        response.headers.set(HeaderName::AcceptEncoding, "identity");
-        return Some(response);
+    if !is_optional(request) {
+        let encoded = request
+            .headers
+            .get(&HeaderName::ContentEncoding)
+            .is_some_and(|coding| !coding.eq_ignore_ascii_case(b"identity"));
+        let parts = match parts_of(&request.headers, &request.body) {
+            Ok(parts) => parts,
+            Err(error) => {
+                let mut response = Response::reply_to(request, StatusCode::BAD_REQUEST);
+                response.headers.set(HeaderName::Warning, warning_value("", &format!("the body: {error}")));
+                return Some(response);
+            }
+        };
+        let unknown = |part: &Part<'_>| part.handling == Handling::Required && !is_read(part, service);
+        if !parts.is_empty() && (encoded || parts.iter().any(unknown)) {
+            let mut response = Response::reply_to(request, StatusCode::UNSUPPORTED_MEDIA_TYPE);
+            let accepted = if service == Service::Recording { siprec::ACCEPTED } else { ACCEPTED_BODY };
+            response.headers.set(HeaderName::Accept, accepted);
+            response.headers.set(HeaderName::AcceptEncoding, "identity");
+            return Some(response);
+        }
     }
     if !accepts_sdp(&request.headers) {
         return Some(Response::reply_to(request, StatusCode::NOT_ACCEPTABLE));
@@ -70,21 +96,21 @@ fn body(request: &Request) -> Option<Response> {
     None
 }
 
-fn body_is_read(request: &Request) -> bool {
-    let encoded = request
-        .headers
-        .get(&HeaderName::ContentEncoding)
-        .is_some_and(|coding| !coding.eq_ignore_ascii_case(b"identity"));
-    let optional = request
+fn is_optional(request: &Request) -> bool {
+    request
         .headers
         .text(&HeaderName::ContentDisposition)
-        .is_some_and(|value| value.to_ascii_lowercase().contains("handling=optional"));
-    optional || (crate::invite::is_sdp(&request.headers) && !encoded)
+        .is_some_and(|value| value.to_ascii_lowercase().contains("handling=optional"))
+}
+
+fn is_read(part: &Part<'_>, service: Service) -> bool {
+    part.media_type == ACCEPTED_BODY
+        || (service == Service::Recording && siprec::is_metadata(&part.media_type))
 }
 
 /// Makes a response that tells what this end serves.
 pub(super) fn with_capabilities(request: &Request, status: StatusCode) -> Response {
     let mut response = Response::reply_to(request, status);
-    with_allow(&mut response.headers);
+    with_allow(&mut response.headers, Service::Calls);
     response
 }

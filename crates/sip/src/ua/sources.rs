@@ -44,6 +44,16 @@ impl Sources {
         self.configured.contains(&ip) || self.counted.contains_key(&ip)
     }
 
+    /// Tells whether an address was configured, and so may speak for any line.
+    pub(super) fn is_configured(&self, ip: IpAddr) -> bool {
+        self.configured.contains(&ip.to_canonical())
+    }
+
+    /// Tells whether an address is that of a line's server.
+    pub(super) fn is_of(&self, line: &LineId, ip: IpAddr) -> bool {
+        self.of_lines.get(line).is_some_and(|of_line| of_line.contains(&ip.to_canonical()))
+    }
+
     pub(super) fn add(&mut self, line: &LineId, ip: IpAddr) {
         let ip = ip.to_canonical();
         let of_line = self.of_lines.entry(line.clone()).or_default();
