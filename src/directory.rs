@@ -13,6 +13,15 @@ use linecard_store::users::User;
 use linecard_store::{Store, StoreError};
 use sha2::{Digest, Sha256};
 
+/// Whose an account is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Own {
+    /// The user, if it is somebody's.
+    pub(crate) user: Option<UserId>,
+    /// The PBX, as sightings name it.
+    pub(crate) server: String,
+}
+
 /// What was read from the store.
 #[derive(Debug, Default)]
 pub(crate) struct Directory {
@@ -39,6 +48,13 @@ impl Directory {
             directory.devices.entry(device.user_id).or_default().push(device.routed);
         }
         Ok(directory)
+    }
+
+    /// Knows these lines and nobody.
+    #[cfg(test)]
+    pub(crate) fn of_lines(lines: impl IntoIterator<Item = Line>) -> Self {
+        let lines = lines.into_iter().map(|line| (line.id, line)).collect();
+        Self { lines, ..Self::default() }
     }
 
     pub(crate) fn line(&self, id: LineId) -> Option<&Line> {
@@ -86,6 +102,23 @@ impl Directory {
             theirs.filter_map(|line| line.user_id).next()
         };
         named.map(|user| user.id).or_else(own)
+    }
+
+    /// Tells whether an account is one of ours, and at which PBX: a line's, or a user's extension. Where several PBXes know
+    /// the account, the one at `server` or at `host` is meant, else none in particular.
+    pub(crate) fn own(&self, account: &str, server: &str, host: Option<&str>) -> Option<Own> {
+        let user = self.users.values().find(|user| user.extension.as_deref() == Some(account));
+        let lines = self.lines.values().filter(|line| line.account.mode != LineMode::Siprec);
+        let lines: Vec<&Line> = lines.filter(|line| line.account.username == account).collect();
+        let at = |place: &str| lines.iter().find(|line| pbx_of(line) == place);
+        let only = || lines.first().filter(|_| lines.len() == 1);
+        let line = at(server).or_else(|| host.and_then(at)).or_else(only);
+        let of_line = line.and_then(|line| line.account.user_id);
+        let found = line.is_some() || user.is_some();
+        found.then(|| Own {
+            user: of_line.or(user.map(|user| user.id)),
+            server: line.map_or_else(|| server.to_owned(), |line| pbx_of(line)),
+        })
     }
 
     /// Returns where a device is reached: an extension, or a URI at the line's own server, through the line.
@@ -154,11 +187,15 @@ pub(crate) fn sip_line(line: &Line, expires_s: u32) -> ua::Line {
             LineTransport::Tls => linecard_sip::transport::Transport::Tls,
         }),
         expires_s,
-        contact_user: Some(contact_user(line.id, &account.password)),
+        contact_user: Some(match account.mode {
+            LineMode::Siprec => account.username.clone(),
+            _ => contact_user(line.id, &account.password),
+        }),
         presence: match account.mode {
             LineMode::Anchor => ua::Presence::Registers,
             LineMode::Shadow => ua::Presence::Beside,
             LineMode::DialogInfo => ua::Presence::Watches,
+            LineMode::Siprec => ua::Presence::Records,
         },
     }
 }

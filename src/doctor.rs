@@ -77,7 +77,9 @@ pub(crate) async fn examine(patient: &Patient, findings: mpsc::Sender<Finding>) 
     if let Some(server) = reach::resolve(patient, &mut chart).await {
         let reached = reach::knock(&server, patient, &mut chart).await;
         let transports = transports(wanted, &reached);
-        if !transports.is_empty() && chart.is_wanted() {
+        if patient.account.mode == LineMode::Siprec {
+            chart.step(said::recorder()).await;
+        } else if !transports.is_empty() && chart.is_wanted() {
             register(patient, &server, &transports, &mut chart).await?;
         }
     }

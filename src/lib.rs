@@ -21,6 +21,7 @@ pub mod recorder;
 mod server;
 mod sightings;
 mod simulate;
+mod siprec;
 mod spool;
 mod tls;
 mod translate;

@@ -149,6 +149,26 @@ pub struct Bridge {
     pub at: Instant,
 }
 
+/// A leg that a recording hears without its being connected with anybody.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Feed {
+    /// Which leg.
+    pub leg: LegId,
+    /// Whose voice comes there.
+    pub voice: Voice,
+}
+
+/// Whose voice a stream of a recording session carries.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Voice {
+    /// The customer's: the left channel.
+    Customer,
+    /// The agent's: the right channel.
+    Agent,
+    /// Everybody's: both channels.
+    Both,
+}
+
 /// What the relay reports.
 #[derive(Clone, Debug, PartialEq)]
 pub enum MediaEvent {
@@ -319,6 +339,14 @@ impl MediaHandle {
         Ok(self.open(local, self.pool.lend(local)?, draw(local)?))
     }
 
+    /// Describes a leg that is not opened: what would be agreed on with it.
+    #[must_use]
+    pub fn unbound(&self, address: IpAddr) -> OpenLeg {
+        let keys = OwnKeys { tag80: [0; 30], tag32: [0; 30] };
+        let [rtp, rtcp] = [1, 2].map(|port| SocketAddr::new(address, port));
+        OpenLeg { id: LegId(0), rtp, rtcp, srtp: self.srtp, keys }
+    }
+
     fn open(&self, local: IpAddr, ports: LentPorts, drawn: (OwnKeys, SessionOrigin)) -> OpenLeg {
         let (keys, origin) = drawn;
         let id = LegId(self.next.fetch_add(1, Ordering::Relaxed));
@@ -372,6 +400,11 @@ impl MediaHandle {
     /// Begins a recording of a leg and of whoever is or will be bridged to it.
     pub fn start_recording(&self, recording: RecordingId, customer: LegId, at: Instant) {
         self.send(Command::StartRecording { recording, customer, at });
+    }
+
+    /// Begins a recording of legs that are connected with nobody, or lets it hear others from now on.
+    pub fn feed(&self, recording: RecordingId, feeds: Vec<Feed>, at: Instant) {
+        self.send(Command::Feed { recording, feeds, at });
     }
 
     /// Begins a marked span. [`SpanKind::Masked`] silences both sides: a paused recording.

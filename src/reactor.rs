@@ -10,6 +10,7 @@ mod gate;
 mod learning;
 mod legs;
 mod missed;
+mod recording_sessions;
 mod redirecting;
 mod referring;
 mod registrations;
@@ -28,7 +29,7 @@ use std::time::{Duration, Instant};
 
 use linecard_calls::{
     AlarmKind, AlarmView, CallId, Candidate, Engine, Event, Input, Interaction, InteractionId, LegId, LineId,
-    MissedId, MissedItem, Output, Recording, RecordingView, RegistrationView, Signal, Viewer,
+    MissedId, MissedItem, Output, Recording, RecordingView, RegistrationView, Signal, UtcMillis, Viewer,
 };
 use linecard_crm::{Barring, DialPlan};
 use linecard_media::ToneTable;
@@ -51,6 +52,7 @@ use amendments::Amendments;
 use gate::Gate;
 use learning::{LearnedNumber, Learning, OldCall};
 use legs::{Legs, Sound};
+use recording_sessions::RecordingSessions;
 use shadow::Shadows;
 use tally::Tally;
 use watching::LineWatch;
@@ -92,6 +94,8 @@ pub(crate) struct Settings {
     pub(crate) barring: Barring,
     /// What callers hear in this country.
     pub(crate) tones: ToneTable,
+    /// Whether calls are recorded from their first moment.
+    pub(crate) records: bool,
     /// The file that says when the process was last alive.
     pub(crate) alive_file: PathBuf,
 }
@@ -130,6 +134,11 @@ pub(crate) struct Reactor {
     /// The INVITEs that ring along beside desk phones, and the lines that pushed one out.
     shadows: Shadows,
     pushed_out: HashSet<LineId>,
+    /// The recording sessions that are up, and when the last one came to each line.
+    sessions: RecordingSessions,
+    last_sessions: HashMap<LineId, UtcMillis>,
+    /// Lines that record and whose server answers no OPTIONS.
+    silent_recorders: HashSet<LineId>,
     /// Interactions of ended calls on their way into the database.
     unsaved: HashMap<InteractionId, Unsaved>,
     /// Missed-call items on their way into the database.
@@ -189,6 +198,9 @@ impl Reactor {
             watches: HashMap::new(),
             shadows: Shadows::default(),
             pushed_out: HashSet::new(),
+            sessions: RecordingSessions::default(),
+            last_sessions: HashMap::new(),
+            silent_recorders: HashSet::new(),
             unsaved: HashMap::new(),
             unsaved_missed: HashMap::new(),
             nameless: HashSet::new(),
@@ -435,11 +447,14 @@ impl Reactor {
 
     fn media_event(&mut self, event: MediaEvent) {
         match event {
+            MediaEvent::Flowing { leg } if self.session_sounds(leg, Sound::Flowing) => {}
             MediaEvent::Flowing { leg } => {
                 if let Some(leg) = self.legs.of_media(leg).and_then(|id| self.legs.get_mut(id)) {
                     leg.sound = Sound::Flowing;
                 }
             }
+            MediaEvent::Lost { leg, .. }
+                if self.session_sounds(leg, Sound::Silent { asked_at: Instant::now() }) => {}
             MediaEvent::Lost { leg, silent_ms } => {
                 let Some(leg) = self.legs.of_media(leg).and_then(|id| self.legs.get_mut(id)) else { return };
                 tracing::info!(silent_ms, "a leg is silent; its dialog is asked");
@@ -519,6 +534,7 @@ impl Reactor {
         self.forget_ended(now);
         self.lose_silent(now);
         self.end_forgotten_shadows(now);
+        self.ask_silent_sessions(now);
         self.say_what_waits();
         self.begin_learning();
         self.go_on_stopping(now);

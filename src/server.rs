@@ -109,6 +109,7 @@ pub async fn run(
     let alive_file = folder.join("alive");
     let engine = recovered_engine(&config, &store, recovered, &alive_file).await?;
     let settings = Settings {
+        records: config.recording.default == crate::config::RecordingDefault::All,
         media_address: media_address(&wire),
         external_address: config.sip.external_address()?,
         trusted: trusted(&config).await,

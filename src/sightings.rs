@@ -63,7 +63,7 @@ fn side_of(dialog: &ReportedDialog) -> Side {
 }
 
 /// Reads the other party from its identity; its target may be a code that picks the call up (FreeSWITCH).
-fn party_of(
+pub(crate) fn party_of(
     plan: &DialPlan,
     remote: Option<&Participant>,
     side: Side,

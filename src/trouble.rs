@@ -45,6 +45,12 @@ impl Trouble {
             .blames("server")
     }
 
+    /// The server of a line that records answers no OPTIONS.
+    pub(crate) fn recorder_silent() -> Self {
+        let advice = "check server, port and transport; a server that answers no OPTIONS may send sessions all the same";
+        Self::new("recorder_silent", "its server does not answer OPTIONS", advice).blames("server")
+    }
+
     /// Why a line waits; none when nothing is wrong.
     pub(crate) fn of_wait(reason: &WaitReason) -> Option<Self> {
         let text = reason.to_string();

@@ -263,6 +263,13 @@ pub(super) fn dialogs(told: &DialogsTold) -> Step {
     }
 }
 
+/// What to do for a server that sends its calls to be recorded: nothing can be tried from here.
+pub(super) fn recorder() -> Step {
+    let text = "mode siprec: nothing is registered; every call that this server sends is seen and recorded. Whether one \
+                came is said on the line's page";
+    Said::new("outlook_recorder", text).good(StepName::Outlook)
+}
+
 /// What will be seen of the account's calls, and of which mode that is the best.
 pub(super) fn outlook(mode: LineMode, listings: &[Listing], dialogs: &DialogsTold) -> Step {
     let name = StepName::Outlook;
@@ -290,6 +297,7 @@ pub(super) fn outlook(mode: LineMode, listings: &[Listing], dialogs: &DialogsTol
                         not seen, and nothing is recorded";
             Said::new("outlook_shadow", text).good(name)
         }
+        (LineMode::Siprec, _) => recorder(),
         (LineMode::Anchor, _) if !shared => {
             let text = "mode anchor: every call to this account is seen, shown and recorded; calls that its agent \
                         dials elsewhere are not";

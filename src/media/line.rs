@@ -5,8 +5,8 @@ use std::time::{Duration, Instant};
 use linecard_media::{Outgoing, RelayLeg, Side, ToneStream, Transcoder};
 use mio::net::UdpSocket;
 
-use super::LegId;
 use super::ports::Lease;
+use super::{LegId, Voice};
 use crate::recorder::Slot;
 
 /// How long a packet of a tone sounds.
@@ -21,6 +21,8 @@ pub(super) struct Line {
     /// Index of the line it is bridged with.
     pub(super) peer: Option<usize>,
     pub(super) tap: Option<(Slot, Side)>,
+    /// The recording that hears what a recording session sends here.
+    pub(super) fed: Option<(Slot, Voice)>,
     pub(super) playing: Option<Playing>,
     pub(super) outgoing: Outgoing,
     /// Where a packet that is numbered anew is written.

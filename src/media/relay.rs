@@ -3,6 +3,8 @@
 //! One packet's way: `recv_from`, its leg's verdict, `send_to` its peer's party, a copy to the recorder. No
 //! allocation on that way once the recorder's batches have their size, while both parties speak one codec.
 
+mod feed;
+
 use std::collections::HashMap;
 use std::io;
 use std::net::SocketAddr;
@@ -19,7 +21,7 @@ use tokio::sync::mpsc::UnboundedSender;
 
 use super::line::{Line, Playing};
 use super::ports::LentPorts;
-use super::{Bridge, LegId, LegTotals, MediaEvent, MediaPart, SessionOrigin};
+use super::{Bridge, Feed, LegId, LegTotals, MediaEvent, MediaPart, SessionOrigin};
 use crate::recorder::{Edge, Lane, LaneState, RecordingId, Slot, Tap};
 
 /// The token of the waker.
@@ -44,6 +46,7 @@ pub(super) enum Command {
     Hush { leg: LegId },
     Press { leg: LegId, digits: Vec<Digit>, payload_type: u8 },
     StartRecording { recording: RecordingId, customer: LegId, at: Instant },
+    Feed { recording: RecordingId, feeds: Vec<Feed>, at: Instant },
     Mark { recording: RecordingId, kind: SpanKind, edge: Edge, at: Instant },
     StopRecording { recording: RecordingId, at: Instant },
     Close { leg: LegId, at: Instant },
@@ -196,7 +199,7 @@ impl Relay {
         let Verdict::Forward(kind) = line.leg.handle_input(LegInput::Rtp { from, bytes }, now) else {
             return;
         };
-        let (peer, tap, id) = (line.peer, line.tap, line.id);
+        let (peer, tap, fed, id) = (line.peer, line.tap, line.fed, line.id);
         // The first packet of a leg makes an output; later ones find only the timer.
         let output = line.leg.poll_output();
         let sent = peer.is_some_and(|peer| self.forward(index, peer, kind, bytes));
@@ -205,6 +208,9 @@ impl Relay {
         }
         if let (Some((slot, side)), Some(_)) = (tap, peer) {
             self.record(Tap { slot, side, kind, at: now }, bytes);
+        }
+        if let Some(fed) = fed {
+            self.record_fed(fed, kind, now, bytes);
         }
         self.report_leg(id, output);
     }
@@ -344,6 +350,7 @@ impl Relay {
                 Ok(Command::Shutdown { at }) => {
                     let legs: Vec<LegId> = self.indices.keys().copied().collect();
                     legs.into_iter().for_each(|leg| self.close(leg, at));
+                    self.stop_all(at);
                     return Course::Ending;
                 }
                 Ok(command) => self.obey(command),
@@ -383,6 +390,7 @@ impl Relay {
             Command::StartRecording { recording, customer, at } => {
                 self.start_recording(recording, customer, at);
             }
+            Command::Feed { recording, feeds, at } => self.feed(recording, &feeds, at),
             Command::Mark { recording, kind, edge, at } => {
                 if let Some(slot) = self.recordings.get(&recording).copied()
                     && let Some(lane) = self.lane(slot)
@@ -405,6 +413,7 @@ impl Relay {
             rtcp: UdpSocket::from_std(rtcp),
             peer: None,
             tap: None,
+            fed: None,
             playing: None,
             outgoing: Outgoing::default(),
             numbered: Vec::new(),
@@ -527,8 +536,11 @@ impl Relay {
         let Some((index, line)) = self.line_of(leg) else {
             return;
         };
-        if let Some(peer) = line.peer {
+        let (peer, fed) = (line.peer, line.fed.is_some());
+        if peer.is_some() || fed {
             self.read(index, Channel::Rtp);
+        }
+        if let Some(peer) = peer {
             self.read(peer, Channel::Rtp);
         }
     }
@@ -541,9 +553,11 @@ impl Relay {
         if let Some(customer) = customer.map(|line| line.id) {
             self.read_leg(customer);
         }
+        self.read_fed(slot);
         self.recordings.remove(recording);
         for line in self.lines.iter_mut().flatten() {
             line.tap = line.tap.filter(|(tapped, _)| *tapped != slot);
+            line.fed = line.fed.filter(|(heard, _)| *heard != slot);
         }
         if let Some(lane) = self.lane(slot) {
             lane.stop(slot, at);

@@ -156,7 +156,13 @@ impl Reactor {
         let beside = line.account.mode == LineMode::Shadow;
         let line = sip_line(line, if beside { EXPIRES_BESIDE_S } else { EXPIRES_S });
         match self.parts.agent.add_line(line, Instant::now()) {
-            Ok(()) => self.watch(id),
+            Ok(()) => {
+                let records = self.parts.directory.line(id).map(|line| line.account.mode);
+                if records == Some(LineMode::Siprec) && !self.nameless.contains(&id) {
+                    self.recorder_stands(id);
+                }
+                self.watch(id);
+            }
             Err(error) => tracing::error!(%error, "a line cannot be served"),
         }
     }

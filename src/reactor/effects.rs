@@ -42,6 +42,8 @@ impl Reactor {
             | Effect::DialOther { call, .. }
             | Effect::OpenRecording { call, .. }
             | Effect::RingAlong { call, .. }
+            | Effect::AcceptSession { call, .. }
+            | Effect::RecordSession { call, .. }
             | Effect::ReleaseMedia { call } => Some(*call),
             Effect::RingBack { leg }
             | Effect::CancelLeg { leg }
@@ -75,6 +77,8 @@ impl Reactor {
                 self.on_dialog(leg, |agent, handle| agent.ring(handle, 180, None, now))
             }
             Effect::RingAlong { sighting, .. } => self.ring_along(sighting),
+            Effect::AcceptSession { leg, .. } => self.accept_session(leg),
+            Effect::RecordSession { recording, leg, .. } => self.record_session(recording, leg),
             Effect::DialDevice { leg, call, line, device, caller, pickup } => {
                 self.dial(Dialled { leg, call, line, device: &device, caller: &caller, pickup });
             }

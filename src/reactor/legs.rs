@@ -125,19 +125,17 @@ impl Leg {
 
     /// Returns what both ends of the leg have said that they speak.
     pub(super) fn agreed(&self) -> Option<Audio> {
-        let mut theirs = self.audio()?;
-        if let Some(ours) = self.session.current().and_then(audio_of) {
-            theirs.codecs.retain(|codec| ours.codecs.iter().any(|own| own.encodes_like(codec)));
-        }
-        Some(theirs)
+        Some(agreed(self.audio()?, self.ours().as_ref()))
     }
 
     /// Returns the same for the relay, in the party's order and numbers.
     pub(super) fn formats(&self) -> PayloadMap {
-        let Some(agreed) = self.agreed() else { return PayloadMap::default() };
-        let formats = agreed.codecs.iter().filter_map(|codec| Some((codec.payload_type, kind_of(codec)?)));
-        let events = agreed.telephone_event.map(|number| (number, PayloadKind::TelephoneEvent));
-        PayloadMap::new(formats.chain(events))
+        self.agreed().as_ref().map(formats_of).unwrap_or_default()
+    }
+
+    /// Returns what this end has said.
+    fn ours(&self) -> Option<Audio> {
+        self.session.current().and_then(audio_of)
     }
 
     /// Answers the party's offer with what the other party speaks; one that shares nothing with it gets what is spoken
@@ -151,49 +149,70 @@ impl Leg {
         answer.or_else(|_| self.session.answer_to(offer, &local.clone().with_others()))
     }
 
-    /// Returns the keys that both ends have told each other: those under one number.
-    fn srtp(&self) -> Option<SrtpKeys> {
-        let ours = self.session.current().and_then(audio_of)?.cryptos;
-        let theirs = self.audio()?.cryptos;
-        let pair = |own: &Crypto| {
-            let same = |it: &&Crypto| (it.tag, it.suite) == (own.tag, own.suite);
-            theirs.iter().find(same).map(|it| (*own, *it))
-        };
-        let (own, party) = ours.iter().find_map(pair)?;
-        let suite = match own.suite {
-            CryptoSuite::Aes128Sha1Tag80 => SrtpSuite::Aes128Sha1Tag80,
-            CryptoSuite::Aes128Sha1Tag32 => SrtpSuite::Aes128Sha1Tag32,
-        };
-        Some(SrtpKeys { suite, local: MasterKey::new(own.key), remote: MasterKey::new(party.key) })
-    }
-
-    fn rtcp(&self, theirs: &Audio) -> RtcpPath {
-        let ours = self.session.current().and_then(audio_of);
-        match (ours.is_some_and(|ours| ours.rtcp_mux), theirs.rtcp_mux, theirs.remote_rtcp()) {
-            (true, true, _) => RtcpPath::Muxed,
-            (.., Some(address)) => RtcpPath::At(address),
-            (.., None) => RtcpPath::NextPort,
-        }
-    }
-
     /// Returns what the relay has to know of the party; nothing while encryption that has to be is not agreed on.
     pub(super) fn remote(&self) -> Option<Remote> {
-        let audio = self.audio()?;
-        let srtp = self.srtp();
         let required = self.media.is_some_and(|media| media.srtp == Srtp::Required);
-        if srtp.is_none() && (required || audio.protocol.is_secure()) {
-            return None;
-        }
-        Some(Remote {
-            rtp: audio.remote()?,
-            rtcp: self.rtcp(&audio),
-            contact: self.contact,
-            formats: self.formats(),
-            srtp,
-            receives: audio.direction.receives(),
-            sends: audio.direction.sends(),
-        })
+        remote_of(&self.audio()?, self.ours().as_ref(), required, self.contact)
     }
+}
+
+/// Returns what the relay has to know of a party that said `theirs` to our `ours`; nothing while encryption that has to
+/// be is not agreed on.
+pub(super) fn remote_of(
+    theirs: &Audio,
+    ours: Option<&Audio>,
+    required: bool,
+    contact: Option<IpAddr>,
+) -> Option<Remote> {
+    let srtp = ours.and_then(|ours| keys_of(&theirs.cryptos, &ours.cryptos));
+    if srtp.is_none() && (required || theirs.protocol.is_secure()) {
+        return None;
+    }
+    Some(Remote {
+        rtp: theirs.remote()?,
+        rtcp: rtcp_of(theirs, ours),
+        contact,
+        formats: formats_of(&agreed(theirs.clone(), ours)),
+        srtp,
+        receives: theirs.direction.receives(),
+        sends: theirs.direction.sends(),
+    })
+}
+
+fn rtcp_of(theirs: &Audio, ours: Option<&Audio>) -> RtcpPath {
+    match (ours.is_some_and(|ours| ours.rtcp_mux), theirs.rtcp_mux, theirs.remote_rtcp()) {
+        (true, true, _) => RtcpPath::Muxed,
+        (.., Some(address)) => RtcpPath::At(address),
+        (.., None) => RtcpPath::NextPort,
+    }
+}
+
+fn agreed(mut theirs: Audio, ours: Option<&Audio>) -> Audio {
+    if let Some(ours) = ours {
+        theirs.codecs.retain(|codec| ours.codecs.iter().any(|own| own.encodes_like(codec)));
+    }
+    theirs
+}
+
+/// Returns the formats for the relay, in the party's order and numbers.
+fn formats_of(agreed: &Audio) -> PayloadMap {
+    let formats = agreed.codecs.iter().filter_map(|codec| Some((codec.payload_type, kind_of(codec)?)));
+    let events = agreed.telephone_event.map(|number| (number, PayloadKind::TelephoneEvent));
+    PayloadMap::new(formats.chain(events))
+}
+
+/// Returns the keys that both ends have told each other: those under one number.
+fn keys_of(theirs: &[Crypto], ours: &[Crypto]) -> Option<SrtpKeys> {
+    let pair = |own: &Crypto| {
+        let same = |it: &&Crypto| (it.tag, it.suite) == (own.tag, own.suite);
+        theirs.iter().find(same).map(|it| (*own, *it))
+    };
+    let (own, party) = ours.iter().find_map(pair)?;
+    let suite = match own.suite {
+        CryptoSuite::Aes128Sha1Tag80 => SrtpSuite::Aes128Sha1Tag80,
+        CryptoSuite::Aes128Sha1Tag32 => SrtpSuite::Aes128Sha1Tag32,
+    };
+    Some(SrtpKeys { suite, local: MasterKey::new(own.key), remote: MasterKey::new(party.key) })
 }
 
 fn kind_of(codec: &Codec) -> Option<PayloadKind> {

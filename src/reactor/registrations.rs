@@ -52,6 +52,27 @@ impl Reactor {
         }
     }
 
+    /// Says how a line stands that is called to record: it waits, and for what.
+    pub(super) fn recorder_stands(&mut self, line: LineId) {
+        let trouble = self.silent_recorders.contains(&line).then(Trouble::recorder_silent);
+        let contacts = self.sessions.of_line(line);
+        let standing = LineStanding { state: LineState::Registered, trouble, expires_at: None, contacts };
+        self.line_stands(line, standing);
+    }
+
+    /// The server of a line that records was asked whether it is there.
+    pub(super) fn recorder_asked(&mut self, line: &SipLineId, status: Option<u16>) {
+        let Ok(line_id) = line.as_str().parse() else { return };
+        match status {
+            Some(_) => self.silent_recorders.remove(&line_id),
+            None => self.silent_recorders.insert(line_id),
+        };
+        if status.is_some() || !self.nameless.contains(&line_id) {
+            self.nameless.remove(&line_id);
+            self.recorder_stands(line_id);
+        }
+    }
+
     /// A server's name has no address: every line that names it says so.
     pub(super) fn unresolved(&mut self, host: &str) {
         let lines = self.parts.directory.lines();
@@ -90,6 +111,7 @@ impl Reactor {
             advice: None,
             expires_at: standing.expires_at,
             contacts: standing.contacts,
+            last_session_at: self.last_session(line_id),
         };
         if let Some(trouble) = standing.trouble {
             let own = |(name, value): (&str, String)| (name.to_owned(), value);
@@ -114,11 +136,17 @@ impl Reactor {
                 tracing::debug!(line = %line_id, "line {name:?} is not registered: {reason}");
             }
             (None, _) if view.state == LineState::Registered => {
-                tracing::info!(line = %line_id, "line {name:?} is registered");
+                if before.is_none_or(|before| before.state != view.state || before.reason.is_some()) {
+                    tracing::info!(line = %line_id, "line {name:?} is registered");
+                }
             }
             (None, _) => tracing::debug!(line = %line_id, "line {name:?} is being registered"),
         }
-        if before.is_none_or(|before| before.state != view.state || before.reason != view.reason) {
+        let same = |before: &RegistrationView| {
+            (before.state, &before.reason, before.contacts) == (view.state, &view.reason, view.contacts)
+                && before.last_session_at == view.last_session_at
+        };
+        if !before.is_some_and(same) {
             self.publish(Event::RegistrationChanged(view));
         }
     }

@@ -2,13 +2,13 @@
 
 use std::time::Instant;
 
-use linecard_calls::{Input, LegId, MediaFault, Offer, Party, SightingEnd};
+use linecard_calls::{EndCause, Input, LegId, MediaFault, Offer, Party, SightingEnd};
 use linecard_sip::invite::DialogHandle;
 use linecard_sip::message::Request;
 use linecard_sip::sdp::{LocalSession, NotAcceptable};
 use linecard_sip::transport::Flow;
 use linecard_sip::ua::{Event, LineId as SipLineId, ReinviteAnswer};
-use linecard_store::lines::LineMode;
+use linecard_store::lines::{Line, LineMode};
 
 use super::legs::{Leg, passing_on};
 use super::{Course, Reactor};
@@ -34,7 +34,9 @@ impl Reactor {
             Event::PeerNamed { handle, identity } => self.peer_named(handle, &identity),
             Event::Cancelled { handle, reasons } => {
                 let reasons = translate::reasons(&reasons);
-                if !self.shadow_over(handle, SightingEnd::Cancelled, reasons.clone()) {
+                if !self.shadow_over(handle, SightingEnd::Cancelled, reasons.clone())
+                    && !self.session_over(handle, EndCause::Remote, SightingEnd::Cancelled)
+                {
                     self.on_leg(handle, |leg| Some(Input::LegCancelled { leg, reasons }));
                 }
             }
@@ -50,16 +52,27 @@ impl Reactor {
                 self.on_leg(handle, |leg| Some(Input::LegRejected { leg, status: 487, reasons: Vec::new() }));
             }
             Event::Confirmed { handle, sdp } => self.confirmed(handle, sdp.as_deref()),
-            Event::ReinviteReceived { handle, offer } => self.reinvited(handle, offer.as_deref()),
+            Event::MetadataReceived { handle, document } => self.metadata_received(handle, document),
+            Event::ServerAsked { line, status } => self.recorder_asked(&line, status),
+            Event::ReinviteReceived { handle, offer } => {
+                if !self.session_reoffered(handle, offer.as_deref()) {
+                    self.reinvited(handle, offer.as_deref());
+                }
+            }
             Event::Ended { handle, cause } => {
-                if !self.shadow_over(handle, SightingEnd::Untold, Vec::new()) {
+                if !self.shadow_over(handle, SightingEnd::Untold, Vec::new())
+                    && !self.session_ended(handle, &cause)
+                {
                     self.on_leg(handle, |leg| translate::leg_ended(leg, &cause));
                 }
             }
             Event::DialogUpdated { handle } => {
                 if let Some(record) = self.parts.agent.dialog_record(handle) {
                     let dialog = translate::dialog_to_json(record);
-                    self.on_leg(handle, |leg| Some(Input::DialogChanged { leg, dialog }));
+                    match self.session_leg(handle) {
+                        Some(leg) => self.engine(Input::DialogChanged { leg, dialog }),
+                        None => self.on_leg(handle, |leg| Some(Input::DialogChanged { leg, dialog })),
+                    }
                 }
             }
             Event::Released { call_id, status } => {
@@ -90,16 +103,30 @@ impl Reactor {
         offer: Option<&[u8]>,
         flow: Flow,
     ) {
-        let (now, at) = (Instant::now(), wall_clock());
-        let known = line.as_str().parse().ok().and_then(|id| self.parts.directory.line(id));
+        let known = line.as_str().parse().ok().and_then(|id| self.parts.directory.line(id)).cloned();
         let (Some(line), Course::Running) = (known, self.course) else {
-            let _ = self.parts.agent.reject(handle, 503, None, now);
+            let _ = self.parts.agent.reject(handle, 503, None, Instant::now());
             return;
         };
-        if line.account.mode == LineMode::Shadow {
-            let line = line.clone();
-            return self.shadow_invited(handle, &line, request);
+        match line.account.mode {
+            LineMode::Shadow => self.shadow_invited(handle, &line, request),
+            LineMode::Siprec => self.session_invited(handle, &line, request, offer, flow),
+            LineMode::Anchor | LineMode::DialogInfo => {
+                self.customer_invited(handle, &line, request, offer, flow);
+            }
         }
+    }
+
+    /// A customer calls a line that runs through this server.
+    fn customer_invited(
+        &mut self,
+        handle: DialogHandle,
+        line: &Line,
+        request: &Request,
+        offer: Option<&[u8]>,
+        flow: Flow,
+    ) {
+        let (now, at) = (Instant::now(), wall_clock());
         let (line_id, user, username) = (line.id, line.account.user_id, line.account.username.clone());
         let leg = self.parts.engine.make_leg(at);
         // With the ports of the first device that will ring: a call has both or is refused.

@@ -20,6 +20,7 @@ impl Reactor {
         let calls = self.parts.engine.calls(&everybody()).iter().filter(|call| !call.watched).count();
         tracing::info!(calls, "stopping: calls under way may finish");
         self.course = Course::Draining { until: Instant::now() + GRACE };
+        self.hang_up_sessions(Instant::now());
         self.go_on_stopping(Instant::now());
     }
 

@@ -39,7 +39,7 @@ impl Reactor {
     /// PBX does so.
     pub(super) fn watch(&mut self, line: LineId) {
         let Some(known) = self.parts.directory.line(line) else { return };
-        if known.account.mode == LineMode::Anchor {
+        if matches!(known.account.mode, LineMode::Anchor | LineMode::Siprec) {
             return;
         }
         let (name, extension) = (SipLineId::new(&line.to_string()), known.account.username.clone());

@@ -79,6 +79,7 @@ pub(super) const ROWS: &[(&str, &str, Allowed)] = &[
     ("GET", "/api/v1/interactions/{id}", LoggedIn),
     ("PATCH", "/api/v1/interactions/{id}", LoggedIn),
     ("GET", "/api/v1/interactions/{id}/explain", LoggedIn),
+    ("GET", "/api/v1/interactions/{id}/recorded-sessions", Supervisor),
     ("GET", "/api/v1/recordings", LoggedIn),
     ("GET", "/api/v1/recordings/{id}", LoggedIn),
     ("GET", "/api/v1/recordings/{id}/media", LoggedIn),

@@ -17,6 +17,7 @@ pub(crate) mod kamailio;
 pub(crate) mod net;
 pub(crate) mod program;
 mod proof;
+pub(crate) mod recording_client;
 pub(crate) mod rtp;
 pub(crate) mod sip_text;
 pub(crate) mod sipp;

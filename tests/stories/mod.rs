@@ -19,6 +19,7 @@ mod a_pbx_that_forgets_is_registered_again;
 mod a_phone_sends_a_call_on;
 mod a_recording_is_heard_by_whom_it_may_be;
 mod a_working_day_counts_the_same_everywhere;
+mod an_sbc_sends_its_calls_to_be_recorded;
 mod an_unknown_number_is_not_invented;
 mod calls_on_desk_phones_are_seen;
 mod contacts_are_imported_beside_a_running_server;

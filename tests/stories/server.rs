@@ -135,6 +135,13 @@ impl Linecard {
         self.program.pid()
     }
 
+    /// Where it takes SIP over UDP.
+    pub(crate) fn sip(&self) -> SocketAddr {
+        let config = std::fs::read_to_string(self.config()).expect("the configuration");
+        let listens = config.split("udp://").nth(1).and_then(|rest| rest.split('"').next());
+        listens.and_then(|address| address.parse().ok()).expect("it listens for UDP")
+    }
+
     pub(crate) fn config(&self) -> PathBuf {
         self.folder.path().join("linecard.toml")
     }

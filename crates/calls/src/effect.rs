@@ -34,6 +34,22 @@ pub enum Effect {
         /// The fork.
         sighting: SightingId,
     },
+    /// Accept a recording session.
+    AcceptSession {
+        /// The call.
+        call: CallId,
+        /// The session's leg.
+        leg: LegId,
+    },
+    /// Begin a recording of what a recording session sends.
+    RecordSession {
+        /// The new recording.
+        recording: RecordingId,
+        /// The call.
+        call: CallId,
+        /// The session's leg.
+        leg: LegId,
+    },
     /// Send an INVITE to a device.
     DialDevice {
         /// The new leg.

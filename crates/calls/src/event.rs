@@ -273,8 +273,11 @@ pub struct RegistrationView {
     /// When the granted binding expires.
     #[serde(with = "rfc3339::option")]
     pub expires_at: Option<UtcMillis>,
-    /// How many bindings the registrar lists.
+    /// How many bindings the registrar lists; of a line that records, how many sessions are under way.
     pub contacts: u32,
+    /// When the last recording session came to a line that records, since the server started.
+    #[serde(with = "rfc3339::option", default)]
+    pub last_session_at: Option<UtcMillis>,
 }
 
 /// How a line's registration stands.

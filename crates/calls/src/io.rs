@@ -9,11 +9,12 @@ use serde_json::Value;
 
 use crate::effect::Effect;
 use crate::event::{CallView, Event};
-use crate::id::{CallId, ContactId, LegId, MissedId, RecordingId, SignalId, UserId};
+use crate::id::{CallId, ContactId, LegId, MissedId, RecordingId, SightingId, SignalId, UserId};
 use crate::interaction::{Interaction, Recording};
 use crate::missed::{Deed, MissedChange};
 use crate::opening::DialRequest;
 use crate::quality::LegQuality;
+use crate::recorded::SessionTold;
 use crate::sighting::{Sighting, SightingOver};
 use crate::signal::{Caller, EndCause, MediaFault, Offer, Reason, RecordingClosed, Route, Signal, Source};
 use crate::transfer::TransferRequest;
@@ -46,6 +47,20 @@ pub enum Input {
         over: SightingOver,
         /// Who saw it.
         source: Source,
+    },
+    /// A recording client tells of a call (RFC 7865); what it sees of it was given as sightings before.
+    SessionTold {
+        /// What it tells.
+        told: SessionTold,
+        /// One of those sightings; of a session that is known already it may be none.
+        seen: Option<SightingId>,
+    },
+    /// A recording session is over; what it saw of the call is, too.
+    SessionOver {
+        /// Its leg.
+        leg: LegId,
+        /// [`EndCause::Remote`] for a BYE, [`EndCause::System`] for all else.
+        by: EndCause,
     },
     /// A provisional response above 100 came from a device, or from the one who is called.
     LegProgressed {

@@ -21,6 +21,7 @@ pub mod missed;
 pub mod opening;
 pub mod pop;
 pub mod quality;
+pub mod recorded;
 mod rules;
 pub mod sighting;
 pub mod signal;
@@ -55,6 +56,10 @@ pub use missed::{Deed, MissedChange, MissedItem, MissedState};
 pub use opening::{Callee, CalleeKind, DialRequest, Opening, SeenCall};
 pub use pop::{Pop, PopState};
 pub use quality::{Grade, LegQuality, PathQuality, WindowQuality};
+pub use recorded::{
+    DirectionEvidence, PartyRole, RecordedDocument, RecordedParty, RecordedSession, SessionTold, Voices,
+    recorded_sessions,
+};
 pub use sighting::{Reach, Side, Sighting, SightingEnd, SightingOver, SightingStage};
 pub use signal::{
     Caller, CancelCause, DeviceAddress, EndCause, IdentitySource, Lookup, MediaFault, Offer, Reason,

@@ -11,6 +11,7 @@ use utoipa::ToSchema;
 use crate::id::{CallId, ContactId, DeviceId, InteractionId, LegId, LineId, RecordingId, SignalId, UserId};
 use crate::opening::DialRequest;
 use crate::quality::LegQuality;
+use crate::recorded::SessionTold;
 use crate::sighting::{Sighting, SightingOver};
 use crate::time::UtcMillis;
 use crate::transfer::{TransferFault, TransferRequest};
@@ -60,6 +61,8 @@ pub enum Source {
     DialogInfo,
     /// A line in shadow mode: the call rings along and is answered elsewhere.
     Shadow,
+    /// A recording client that sends the call to be recorded here (RFC 7866).
+    Siprec,
 }
 
 /// What a signal says.
@@ -85,6 +88,15 @@ pub enum SignalBody {
     SightingOver(SightingOver),
     /// Nobody has seen the call for so long that it is over.
     WatchOver {},
+    /// A recording client tells of the call (RFC 7865).
+    SessionTold(SessionTold),
+    /// A recording session is over.
+    SessionOver {
+        /// Its leg.
+        leg: LegId,
+        /// Which side ended it.
+        by: EndCause,
+    },
     /// The user is there, and an INVITE leaves for the one who is called.
     CalleeDialled {
         /// The called one's leg.

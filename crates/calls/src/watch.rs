@@ -12,6 +12,8 @@ use crate::time::UtcMillis;
 pub(crate) struct Watch {
     legs: BTreeMap<LegId, WatchedLeg>,
     sip_call_ids: BTreeSet<String>,
+    /// When the last recording session ended.
+    session_over_at: Option<UtcMillis>,
     over: bool,
 }
 
@@ -27,6 +29,8 @@ pub(crate) struct WatchedLeg {
     pub(crate) talked_from: Option<UtcMillis>,
     over_at: Option<UtcMillis>,
     seen: BTreeMap<SightingId, (Source, SightingStage)>,
+    /// When its PBX told that its talk is over; a recording client may tell of that later.
+    told_over_at: Option<UtcMillis>,
     pub(crate) ends: Vec<SightingOver>,
 }
 
@@ -42,13 +46,15 @@ impl WatchedLeg {
             talked_from: None,
             over_at: None,
             seen: BTreeMap::new(),
+            told_over_at: None,
             ends: Vec::new(),
         }
     }
 
     /// How far it is; `None` once nobody sees it.
     pub(crate) fn stage(&self) -> Option<SightingStage> {
-        self.seen.values().map(|(_, stage)| *stage).max()
+        let outdated = |source: Source| source == Source::Siprec && self.told_over_at.is_some();
+        self.seen.values().filter(|(source, _)| !outdated(*source)).map(|(_, stage)| *stage).max()
     }
 
     /// When the last source lost sight of it; `None` while one sees it.
@@ -59,6 +65,11 @@ impl WatchedLeg {
     /// Whether `source` sees it.
     pub(crate) fn is_seen_by(&self, source: Source) -> bool {
         self.seen.values().any(|(by, _)| *by == source)
+    }
+
+    /// Whether nobody sees it but these.
+    pub(crate) fn is_seen_only_by(&self, sightings: &[SightingId]) -> bool {
+        self.seen.keys().all(|id| sightings.contains(id))
     }
 
     /// The end that says most: what a PBX tells outranks that it tells nothing.
@@ -73,8 +84,13 @@ impl WatchedLeg {
     }
 
     fn look(&mut self, sighting: &Sighting, source: Source, at: UtcMillis) {
-        self.over_at = None;
+        if source == Source::DialogInfo {
+            self.told_over_at = None;
+        }
         self.seen.insert(sighting.id, (source, sighting.stage));
+        if self.stage().is_some() {
+            self.over_at = None;
+        }
         if self.number.is_none() {
             self.number.clone_from(&sighting.party.number);
         }
@@ -84,10 +100,14 @@ impl WatchedLeg {
     }
 
     fn lose(&mut self, over: &SightingOver, at: UtcMillis) {
-        if self.seen.remove(&over.id).is_some() {
+        if let Some((source, stage)) = self.seen.remove(&over.id) {
+            let talked = stage.is_connected() && source == Source::DialogInfo;
+            if talked && over.end != SightingEnd::Blind {
+                self.told_over_at = Some(at);
+            }
             self.ends.push(over.clone());
-            if self.seen.is_empty() {
-                self.over_at = Some(at);
+            if self.stage().is_none() {
+                self.over_at.get_or_insert(at);
             }
         }
     }
@@ -108,6 +128,7 @@ impl Watch {
                     leg.lose(over, at);
                 }
             }
+            SignalBody::SessionOver { .. } => self.session_over_at = self.session_over_at.max(Some(at)),
             SignalBody::WatchOver {} => self.over = true,
             _ => {}
         }
@@ -152,7 +173,7 @@ impl Watch {
         for leg in self.legs.values() {
             last = last.max(Some(leg.over_at?));
         }
-        last
+        last.map(|last: UtcMillis| last.max(self.session_over_at.unwrap_or(last)))
     }
 
     pub(crate) fn knows_sip_call(&self, call_id: &str) -> bool {

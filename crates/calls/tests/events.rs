@@ -232,13 +232,14 @@ fn missed_registration_and_alarm_events_have_their_shape() {
         advice: Some("look into the PBX's log".to_owned()),
         expires_at: None,
         contacts: 0,
+        last_session_at: None,
     });
     assert_eq!(
         serde_json::to_value(&registration).unwrap(),
         json!({"type": "registration.changed", "data": {"line_id": line(1), "user_id": null, "state": "failed",
             "since": "2025-11-24T16:00:00.007Z", "reason": "the registrar answered 403", "reason_key": "rejected",
             "reason_params": {"status": "403"}, "advice": "look into the PBX's log", "expires_at": null,
-            "contacts": 0}})
+            "contacts": 0, "last_session_at": null}})
     );
     let alarm = Event::AlarmRaised(AlarmView {
         alarm: AlarmKind::DatabaseUnavailable,

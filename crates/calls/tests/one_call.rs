@@ -40,6 +40,8 @@ struct Truth {
     /// Whether a Reason tells of an answer that nobody saw.
     hinted: bool,
     carried: bool,
+    /// Whether a recording client sends the talk.
+    recorded: bool,
 }
 
 struct Chance(ChaCha12Rng);
@@ -82,6 +84,7 @@ fn truth(chance: &mut Chance, start: u64, number: Option<String>, members: &[u16
     let hunts = !carried && truth.number.is_some() && chance.one_in(3);
     let ring_ms = 3_000 + chance.below(9_000);
     let taker = chance.below(members.len() as u64 + 2) as usize;
+    truth.recorded = !carried && chance.one_in(3);
     let by_line = carried && taker == members.len();
     let mut at = start;
     if carried {
@@ -112,6 +115,10 @@ fn truth(chance: &mut Chance, start: u64, number: Option<String>, members: &[u16
             }
         }
         over = over.max(until);
+        if answers && truth.recorded {
+            truth.taken_by = Some(*member);
+            talk_from = Some(until);
+        }
         if answers && eyes.iter().any(|eye| eye.source == Source::DialogInfo) {
             truth.taken_by = Some(*member);
         }
@@ -155,7 +162,12 @@ fn talk(chance: &mut Chance, truth: &mut Truth, members: &[u16], first: u16, fro
         truth.told.push((from, seen(first, source, SightingStage::Holding)));
         truth.told.push((from + chance.below(600), seen(first, source, SightingStage::Talking)));
     }
-    let passed_on = if truth.number.is_some() { chance.below(3) } else { 0 };
+    // Who only is seen by a recording client is not seen to ring elsewhere either.
+    let watched = truth.told.iter().any(|(_, told)| {
+        matches!(told, Told::Seen { of, source, stage, .. }
+            if *of == first && *source == Source::DialogInfo && stage.is_connected())
+    });
+    let passed_on = if truth.number.is_some() && watched { chance.below(3) } else { 0 };
     for nth in 0..passed_on {
         let next = 60 + members[0] * 3 + nth as u16;
         let end = if chance.one_in(2) { SightingEnd::Replaced } else { SightingEnd::Untold };
@@ -170,6 +182,41 @@ fn talk(chance: &mut Chance, truth: &mut Truth, members: &[u16], first: u16, fro
         who = next;
     }
     truth.told.push((at, Told::Lost { of: who, source, end: SightingEnd::OtherHungUp, reason: None }));
+    if truth.recorded {
+        let from_then_on: Vec<(u64, Told)> =
+            truth.told.iter().filter(|(told_at, _)| *told_at >= from).cloned().collect();
+        recording(chance, truth, first, from, &from_then_on, at);
+    }
+}
+
+/// What a recording client tells of a talk: who talks, a little late and not all of it, until the end of its session.
+fn recording(chance: &mut Chance, truth: &mut Truth, first: u16, from: u64, talk: &[(u64, Told)], over: u64) {
+    let source = Source::Siprec;
+    let mut known = BTreeSet::from([first]);
+    truth.told.push((from + chance.below(400), seen(first, source, SightingStage::Talking)));
+    for (at, told) in talk {
+        let late = *at + chance.below(300);
+        let told = match told {
+            Told::Seen { of, stage, source: Source::DialogInfo, .. }
+                if stage.is_connected() && *of != first =>
+            {
+                known.insert(*of);
+                seen(*of, source, *stage)
+            }
+            Told::Lost { of, end: SightingEnd::Replaced, .. } if known.contains(of) => {
+                let end = SightingEnd::Replaced;
+                Told::Lost { of: *of, source, end, reason: None }
+            }
+            _ => continue,
+        };
+        if !chance.one_in(6) {
+            truth.told.push((late, told));
+        }
+    }
+    let over = over + chance.below(300);
+    for of in known {
+        truth.told.push((over, Told::Lost { of, source, end: SightingEnd::Untold, reason: None }));
+    }
 }
 
 /// Plays what is told of some true calls to an engine.
@@ -191,7 +238,7 @@ impl World {
             let number = (!hides).then(|| format!("+7910{seed:05}{nth}"));
             let members: Vec<u16> = (0..=chance.below(3)).map(|n| (nth * 4 + n) as u16 + 1).collect();
             // What begins within a second of a call without a number cannot be told from it.
-            let start = nth * 1_500 + chance.below(400);
+            let start = nth * 1_800 + chance.below(400);
             truths.push(truth(&mut chance, start, number, &members, carried));
         }
         let mut world = Self { desk: Desk::with(RecordingPolicy::Nothing, seed), truths };
@@ -202,8 +249,10 @@ impl World {
     /// What happened and what came of it, for a failure.
     fn shown(&self, seed: u64) -> String {
         let mut text = format!("seed {seed}\n");
-        for Truth { number, told, taken_by, hinted, carried } in &self.truths {
-            text += &format!("true: {number:?} taken by {taken_by:?}, hinted {hinted}, carried {carried}\n");
+        for Truth { number, told, taken_by, hinted, carried, recorded } in &self.truths {
+            text += &format!(
+                "true: {number:?} taken by {taken_by:?}, hinted {hinted}, carried {carried}, recorded {recorded}\n"
+            );
             for (at, told) in told {
                 text += &format!("  {at} {told:?}\n");
             }
@@ -241,7 +290,10 @@ impl World {
                         Some(sighting) if over.contains(&sighting.id) => continue,
                         Some(sighting) if !stage.is_connected() => sighting.clone(),
                         Some(sighting) => Sighting { stage, ..sighting.clone() },
-                        None => self.sighting(of, number, stage, side),
+                        None => Sighting {
+                            sip_call_id: (source == Source::Siprec).then(|| format!("rs-{nth}")),
+                            ..self.sighting(of, number, stage, side)
+                        },
                     };
                     known.insert((of, source), sighting.clone());
                     self.desk.give(Input::Sighted { sighting, source });
@@ -318,6 +370,7 @@ fn is_told(truth: &Truth) -> bool {
 #[test]
 fn each_true_call_leaves_one_interaction_with_its_outcome() {
     let mut kinds: BTreeMap<(Option<Outcome>, bool), u32> = BTreeMap::new();
+    let mut recorded = 0;
     for seed in 0..WORLDS {
         let world = World::play(seed);
         let told: Vec<&Truth> = world.truths.iter().filter(|truth| is_told(truth)).collect();
@@ -336,9 +389,11 @@ fn each_true_call_leaves_one_interaction_with_its_outcome() {
             if let Some(taker) = truth.taken_by {
                 assert_eq!(it.user_id, Some(user(taker)), "{:?} {}", truth.number, shown());
             }
+            recorded += u32::from(truth.recorded && truth.taken_by.is_some());
             *kinds.entry((it.outcome, truth.carried)).or_default() += 1;
         }
     }
+    assert!(recorded > 100, "{recorded}");
     assert_eq!(kinds.len(), 4, "{kinds:?}");
     assert!(kinds.values().all(|count| *count > 100), "{kinds:?}");
 }

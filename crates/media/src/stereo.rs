@@ -109,11 +109,12 @@ impl StereoMix {
         }
     }
 
-    /// Ends a marked stretch; without one, nothing happens.
+    /// Ends a marked stretch; without one, nothing happens. A call that is handed over at once is marked all the same.
     pub fn end(&mut self, kind: SpanKind, at: Instant) {
         let until = position(self.start, at);
         if let Some(index) = self.open.iter().position(|mark| mark.kind == kind) {
             let mark = self.open.swap_remove(index);
+            let until = if kind == SpanKind::Transfer { until.max(mark.from + 1) } else { until };
             self.close(mark, until);
         }
     }

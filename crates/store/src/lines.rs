@@ -75,6 +75,8 @@ pub enum LineMode {
     Shadow,
     /// A subscription to the extension's dialogs.
     DialogInfo,
+    /// A recording client sends the calls to be recorded (RFC 7866).
+    Siprec,
 }
 
 impl std::fmt::Debug for Line {

@@ -11,7 +11,7 @@ use linecard_calls::{
 use linecard_crm::{Destination, dialled_part};
 use linecard_store::audit::AuditAction;
 use linecard_store::interactions::InteractionFilter;
-use linecard_store::lines::Line;
+use linecard_store::lines::{Line, LineMode};
 use linecard_store::page::PageRequest;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -167,6 +167,10 @@ async fn last_line(app: &App, wish: &NewCall, number: &str) -> Result<Option<Lin
 
 /// An agent calls by its own lines and by those of nobody.
 fn may_use(viewer: &Viewer, line: &Line) -> bool {
+    // By a line that only records nobody is called.
+    if line.account.mode == LineMode::Siprec {
+        return false;
+    }
     match viewer.role {
         Role::Agent => line.account.user_id.is_none_or(|owner| owner == viewer.user_id),
         Role::Supervisor | Role::Admin => true,

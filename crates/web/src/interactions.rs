@@ -8,16 +8,16 @@ use axum::http::StatusCode;
 use axum::response::Response;
 use linecard_calls::metrics::Figure;
 use linecard_calls::{
-    ContactId, Direction, Edit, Explanation, Interaction, InteractionId, LineId, Outcome, Recording, Role,
-    UtcMillis, Viewer,
+    ContactId, Direction, Edit, Explanation, Interaction, InteractionId, LineId, Outcome, RecordedSession,
+    Recording, Role, Signal, UtcMillis, Viewer,
 };
 use linecard_store::counted::LocalTime;
 use linecard_store::interactions::{InteractionFilter, Whose, place_of};
 use linecard_store::page::{Page, PageRequest};
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
-use crate::auth::Session;
+use crate::auth::{Session, Supervisor};
 use crate::extract::{Path, Query, time};
 use crate::json::{Body, present};
 use crate::listing::{CallSort, ListRequest, Listing};
@@ -173,15 +173,42 @@ pub(crate) async fn explain(
     session: Session,
     Path(id): Path<InteractionId>,
 ) -> Result<Json<Explanation>, ApiError> {
-    let call = visible(&app, &session, id).await?.call_id;
-    let live = app.reactor.ask(|reply| Command::LiveSignals { interaction: id, reply }).await?;
-    let signals = match live {
-        Some(signals) => signals,
-        None => app.store.signals_of(call).await?,
-    };
-    linecard_calls::explain(&signals)
+    let interaction = visible(&app, &session, id).await?;
+    linecard_calls::explain(&evidence(&app, &interaction).await?)
         .map(Json)
         .ok_or_else(|| ApiError::not_found("evidence for this interaction"))
+}
+
+/// Reads the evidence of a call, live or over.
+async fn evidence(app: &App, interaction: &Interaction) -> Result<Vec<Signal>, ApiError> {
+    let id = interaction.id;
+    match app.reactor.ask(|reply| Command::LiveSignals { interaction: id, reply }).await? {
+        Some(signals) => Ok(signals),
+        None => Ok(app.store.signals_of(interaction.call_id).await?),
+    }
+}
+
+/// The recording sessions of a call.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct RecordedSessions {
+    /// The sessions, oldest first; none for a call that nobody sent to be recorded.
+    items: Vec<RecordedSession>,
+}
+
+/// Lists the recording sessions (RFC 7866) of a call: who took part and since when, and what was told, as it was sent.
+#[utoipa::path(
+    get, path = "/api/v1/interactions/{id}/recorded-sessions",
+    responses((status = 200, body = RecordedSessions)),
+    security(("supervisor" = [])),
+)]
+pub(crate) async fn recorded_sessions(
+    State(app): State<App>,
+    Supervisor(session): Supervisor,
+    Path(id): Path<InteractionId>,
+) -> Result<Json<RecordedSessions>, ApiError> {
+    let interaction = visible(&app, &session, id).await?;
+    let items = linecard_calls::recorded_sessions(&evidence(&app, &interaction).await?);
+    Ok(Json(RecordedSessions { items }))
 }
 
 /// Writes notes and disposition, or names the contact; each becomes a signal.

@@ -65,6 +65,7 @@ const SHEET: Sheet = Sheet {
         "registration.advice",
         "registration.expires_at",
         "registration.contacts",
+        "registration.last_session_at",
         "version",
     ],
 };
@@ -82,6 +83,8 @@ struct RegistrationShape {
     #[serde(with = "rfc3339::option")]
     expires_at: Option<UtcMillis>,
     contacts: u32,
+    #[serde(with = "rfc3339::option")]
+    last_session_at: Option<UtcMillis>,
 }
 
 impl LineShape {
@@ -97,6 +100,7 @@ impl LineShape {
                 advice: known.advice.clone(),
                 expires_at: known.expires_at,
                 contacts: known.contacts,
+                last_session_at: known.last_session_at,
             },
             None => RegistrationShape {
                 state: LineState::Trying,
@@ -107,6 +111,7 @@ impl LineShape {
                 advice: None,
                 expires_at: None,
                 contacts: 0,
+                last_session_at: None,
             },
         };
         let account = line.account;
@@ -138,8 +143,8 @@ pub(crate) struct NewLine {
     server: String,
     #[schema(schema_with = text::<128>)]
     username: String,
-    #[schema(schema_with = text::<256>)]
-    password: String,
+    #[schema(schema_with = text_or_null::<256>)]
+    password: Option<String>,
     #[schema(schema_with = text_or_null::<128>)]
     auth_username: Option<String>,
     #[schema(min_length = 1, max_length = 255, pattern = r"^[A-Za-z0-9._:\[\]-]+$")]
@@ -223,7 +228,7 @@ pub(crate) async fn create(
         name: new.name.unwrap_or_else(|| format!("{}@{}", new.username, new.server)),
         server: new.server,
         username: new.username,
-        password: new.password,
+        password: new.password.unwrap_or_default(),
         auth_username: new.auth_username,
         outbound_proxy: new.outbound_proxy,
         transport: new.transport,
@@ -343,14 +348,17 @@ pub(crate) fn transports() -> Object {
 
 /// The modes in which this version captures.
 pub(crate) fn modes() -> Object {
-    words_or_null(&["anchor", "shadow", "dialog_info"])
+    words_or_null(&["anchor", "shadow", "dialog_info", "siprec"])
 }
 
 /// Refuses what cannot be a line.
 pub(crate) fn check(draft: &LineDraft) -> Result<(), ApiError> {
     check_host("server", &draft.server)?;
     check_text("username", &draft.username, 128)?;
-    check_text("password", &draft.password, 256)?;
+    // A line that is called to record has no account, and so may have no password.
+    if draft.mode != LineMode::Siprec || !draft.password.is_empty() {
+        check_text("password", &draft.password, 256)?;
+    }
     // After what the name is made of when there is none.
     check_text("name", &draft.name, 200)?;
     for (field, value) in [("auth_username", &draft.auth_username), ("caller_id", &draft.caller_id)] {

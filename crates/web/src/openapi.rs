@@ -87,6 +87,7 @@ use crate::{
         interactions::show,
         interactions::change,
         interactions::explain,
+        interactions::recorded_sessions,
         recordings::list,
         recordings::show,
         recordings::media,

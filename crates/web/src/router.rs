@@ -59,6 +59,7 @@ fn api(app: &App) -> Router<App> {
         .route("/interactions", get(interactions::list))
         .route("/interactions/{id}", get(interactions::show).patch(interactions::change))
         .route("/interactions/{id}/explain", get(interactions::explain))
+        .route("/interactions/{id}/recorded-sessions", get(interactions::recorded_sessions))
         .route("/recordings", get(recordings::list))
         .route("/recordings/{id}", get(recordings::show))
         .route("/recordings/{id}/media", get(recordings::media))

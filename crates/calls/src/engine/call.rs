@@ -48,6 +48,8 @@ pub(super) struct Call {
     pub(super) recording: RecordingStage,
     /// How each leg was heard so far.
     pub(super) measured: BTreeMap<LegId, LegQuality>,
+    /// The recording sessions that are up, in the order in which they began.
+    pub(super) sessions: Vec<LegId>,
     /// All evidence but the dialogs' records, for the fold at the end.
     pub(super) signals: Vec<Signal>,
 }
@@ -249,9 +251,18 @@ impl DeviceLeg {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum RecordingStage {
     Nothing,
-    Open(RecordingId),
+    Open(RecordingId, Feed),
     Closing(RecordingId),
     Done,
+}
+
+/// What a recording is made of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Feed {
+    /// The talk that runs through this server.
+    Talk,
+    /// What a recording session sends.
+    Session(LegId),
 }
 
 /// Evidence of one call past which hold, progress and dialog records are no longer written: a peer that
@@ -286,6 +297,7 @@ impl Call {
             pops: Vec::new(),
             recording: RecordingStage::Nothing,
             measured: BTreeMap::new(),
+            sessions: Vec::new(),
             signals: vec![opened],
         }
     }

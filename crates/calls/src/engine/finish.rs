@@ -8,7 +8,7 @@ use crate::candidate::settled_contact;
 use crate::effect::Effect;
 use crate::event::{Event, MatchView};
 use crate::fold::{fold, fold_recordings};
-use crate::id::{LegId, LineId, UserId};
+use crate::id::{LegId, LineId, RecordingId, UserId};
 use crate::interaction::{Direction, Outcome};
 use crate::io::{Edit, Output};
 use crate::opening::Opening;
@@ -59,7 +59,7 @@ impl Call {
             out.publish(Event::CallMissed(self.view()));
         }
         out.publish(Event::CallEnded(self.view()));
-        if let RecordingStage::Open(recording) = self.recording {
+        if let RecordingStage::Open(recording, _) = self.recording {
             self.recording = RecordingStage::Closing(recording);
             out.effect(Effect::CloseRecording { recording });
         }
@@ -71,7 +71,7 @@ impl Call {
 
     /// Gives the interaction out once nothing more is expected for it.
     pub(super) fn save_if_complete(&mut self, out: &mut Outbox) {
-        let recording_open = matches!(self.recording, RecordingStage::Open(_) | RecordingStage::Closing(_));
+        let recording_open = matches!(self.recording, RecordingStage::Open(..) | RecordingStage::Closing(_));
         let told = matches!(self.stage, Stage::Ended { farewell: Some(_), .. });
         if !recording_open && !told && self.lookup != Lookup::Pending {
             self.save(out);
@@ -251,8 +251,11 @@ impl Call {
     }
 
     /// The recording is complete or failed; whether it was ever opened does not matter here.
-    pub(super) fn recording_done(&mut self, body: SignalBody, out: &mut Outbox) {
-        self.recording = RecordingStage::Done;
+    pub(super) fn recording_done(&mut self, recording: RecordingId, body: SignalBody, out: &mut Outbox) {
+        let current = matches!(self.recording, RecordingStage::Open(open, _) | RecordingStage::Closing(open) if open == recording);
+        if current {
+            self.recording = RecordingStage::Done;
+        }
         self.record(Source::Media, body, out);
         self.save_if_ended(out);
     }

@@ -137,7 +137,7 @@ impl Call {
 
     /// Marks the beginning or the end of a part of the recording, when there is one.
     pub(super) fn mark(&self, kind: SpanKind, edge: Edge, out: &mut Outbox) {
-        let RecordingStage::Open(recording) = self.recording else { return };
+        let RecordingStage::Open(recording, _) = self.recording else { return };
         out.effect(match edge {
             Edge::Begin => Effect::BeginSpan { recording, kind },
             Edge::End => Effect::EndSpan { recording, kind },

@@ -17,6 +17,7 @@ mod party;
 mod recording;
 mod recover;
 mod ring;
+mod session;
 mod talk;
 mod transfer;
 mod view;
@@ -25,7 +26,7 @@ mod watch;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::time::{Duration, Instant};
 
-use call::{Call, Saved, Stage};
+use call::{Call, RecordingStage, Saved, Stage};
 use finish::edit_body;
 use linecard_crm::matching::Candidate;
 use outbox::Outbox;
@@ -125,6 +126,8 @@ impl Engine {
             Input::LegOffered(offer) => self.leg_offered(offer),
             Input::Sighted { sighting, source } => self.sighted(sighting, source),
             Input::SightingOver { over, source } => self.sighting_over(over, source),
+            Input::SessionTold { told, seen } => self.session_told(told, seen),
+            Input::SessionOver { leg, by } => self.session_over(leg, by),
             Input::LegProgressed { leg, status } => {
                 self.on_leg(leg, |call, out| call.progressed(leg, status, out));
             }
@@ -534,10 +537,12 @@ impl Engine {
         interactions
     }
 
-    /// Tells whether no call runs through this server and nothing waits to be saved; calls that go on elsewhere are no
-    /// reason to wait.
+    /// Tells whether no call runs through this server and nothing waits to be saved; calls that go on elsewhere and are
+    /// not recorded here are no reason to wait.
     pub fn is_at_rest(&self) -> bool {
-        let only_seen = |call: &Call| call.is_live() && call.is_watched();
+        let only_seen = |call: &Call| {
+            call.is_live() && call.is_watched() && matches!(call.recording, RecordingStage::Nothing)
+        };
         self.calls.values().filter(is_unsaved).all(only_seen)
     }
 

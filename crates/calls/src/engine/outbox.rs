@@ -36,7 +36,7 @@ pub(super) struct Outbox {
 pub(super) struct RecordingOwner {
     pub(super) call: CallId,
     pub(super) interaction: InteractionId,
-    pub(super) user: UserId,
+    pub(super) user: Option<UserId>,
 }
 
 impl Outbox {

@@ -44,7 +44,7 @@ impl Engine {
         };
         self.out.publish(Event::RecordingFinished(recording_view(recording, owner, state)));
         if self.calls.contains_key(&owner.call) {
-            self.on_call(owner.call, |call, out| call.recording_done(body, out));
+            self.on_call(owner.call, |call, out| call.recording_done(recording, body, out));
         } else {
             self.amend(owner.call, Source::Media, body);
         }
@@ -71,7 +71,7 @@ fn recording_view(recording: RecordingId, owner: RecordingOwner, state: Recordin
         recording_id: recording,
         interaction_id: owner.interaction,
         call_id: owner.call,
-        user_id: Some(owner.user),
+        user_id: owner.user,
         state,
     }
 }

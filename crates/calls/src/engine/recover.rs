@@ -84,7 +84,9 @@ impl Engine {
         let Some(mut opening) = ordered.iter().find_map(|signal| Opening::of(&signal.body)) else {
             return false;
         };
-        let carried = |signal: &Signal| matches!(signal.body, SignalBody::LegOffered(_));
+        // What was recorded here cannot go on in its file.
+        let carried =
+            |signal: &Signal| matches!(signal.body, SignalBody::LegOffered(_) | SignalBody::SessionTold(_));
         if !matches!(opening, Opening::Seen(_)) || ordered.iter().any(carried) {
             return false;
         }
@@ -109,6 +111,11 @@ impl Engine {
     fn hang_up_dialogs(&mut self, before: &Interaction, signals: &[Signal]) {
         let over: BTreeSet<LegId> =
             before.legs.iter().filter(|leg| needs_no_bye(leg)).map(|leg| leg.leg_id).collect();
+        let sessions = signals.iter().filter_map(|signal| match signal.body {
+            SignalBody::SessionOver { leg, .. } => Some(leg),
+            _ => None,
+        });
+        let over: BTreeSet<LegId> = over.into_iter().chain(sessions).collect();
         let mut dialogs: BTreeMap<LegId, ((UtcMillis, u64), Value)> = BTreeMap::new();
         for signal in signals {
             if let SignalBody::DialogRecorded { leg, dialog } = &signal.body {

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::call::{Ack, Call, Dialling, Farewell, RecordingStage, Stage, Talking};
+use super::call::{Ack, Call, Dialling, Farewell, Feed, RecordingStage, Stage, Talking};
 use super::finish::Ending;
 use super::outbox::{Outbox, RecordingOwner};
 use crate::effect::{Effect, HangUpReason};
@@ -56,9 +56,10 @@ impl Call {
 
     fn open_recording(&mut self, user: UserId, out: &mut Outbox) {
         let recording: RecordingId = out.ids.make(out.at);
-        let owner = RecordingOwner { call: self.id, interaction: self.opening.interaction(), user };
+        let owner =
+            RecordingOwner { call: self.id, interaction: self.opening.interaction(), user: Some(user) };
         out.recordings.insert(recording, owner);
-        self.recording = RecordingStage::Open(recording);
+        self.recording = RecordingStage::Open(recording, Feed::Talk);
         out.effect(Effect::OpenRecording { recording, call: self.id });
     }
 

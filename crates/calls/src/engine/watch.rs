@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use super::call::{Call, Stage, Watched};
 use super::finish::{Ending, Face};
+use super::hold::Edge;
 use super::outbox::Outbox;
 use super::{Engine, ROUTE_WAIT};
 use crate::effect::Effect;
@@ -20,7 +21,7 @@ use crate::io::TimerReason;
 use crate::opening::{Opening, SeenCall};
 use crate::pop::PopState;
 use crate::sighting::{Reach, Side, Sighting, SightingEnd, SightingOver, SightingStage};
-use crate::signal::{Lookup, Offer, SignalBody, Source};
+use crate::signal::{Lookup, Offer, SignalBody, Source, SpanKind};
 use crate::time::UtcMillis;
 use crate::watch::WatchedLeg;
 
@@ -242,13 +243,25 @@ impl Call {
         let same_leg = |leg: &WatchedLeg| {
             leg.is_extension(sighting) && !leg.is_seen_by(source) && may_be(leg.number.as_deref())
         };
-        if self.watch.live().any(|(_, leg)| same_leg(leg)) {
+        if self.watch.live().any(|(_, leg)| same_leg(leg))
+            || self.goes_on_to_talk(sighting, may_be(self.opening.number()))
+        {
             return Some(Kinship::Leg);
         }
         if self.watch.live().any(|(_, leg)| leg.is_other_end(sighting)) {
             return Some(Kinship::OtherEnd);
         }
         self.rings_on(sighting, at)
+    }
+
+    /// Whether it is seen to talk what just rang there, and was lost sight of by who told of the ringing.
+    fn goes_on_to_talk(&self, sighting: &Sighting, may_be: bool) -> bool {
+        let rang = |leg: &WatchedLeg| {
+            leg.is_extension(sighting) && leg.stage().is_none() && leg.talked_from.is_none()
+        };
+        let mut legs = self.watch.legs();
+        let waits = matches!(self.stage, Stage::Watched(_)) && self.watch.talking().next().is_none();
+        sighting.stage.is_connected() && waits && may_be && legs.any(|(_, leg)| rang(leg))
     }
 
     /// Whether a further extension that is called may be one that this call goes on to.
@@ -393,11 +406,11 @@ impl Call {
     }
 
     /// Brings pops, state and timer in step with what is seen.
-    fn follow(&mut self, out: &mut Outbox) {
+    pub(super) fn follow(&mut self, out: &mut Outbox) {
         self.withdraw_unseen(out);
         let Stage::Watched(watched) = self.stage else { return };
         let talks = self.watch.talking().next().is_some();
-        let seen = self.watch.live().next().is_some();
+        let seen = self.watch.live().next().is_some() || !self.sessions.is_empty();
         let quiet_until = match (seen, watched.quiet_until) {
             (true, _) => None,
             (false, Some(until)) => Some(until),
@@ -414,12 +427,28 @@ impl Call {
                 self.tell_missed(out);
                 out.publish(Event::CallAnswered(self.view()));
             }
-            (Some(before), Some(now)) if before != now => out.publish(Event::CallTransferred(self.view())),
+            (Some(before), Some(now)) if before != now => {
+                self.mark(SpanKind::Transfer, Edge::Begin, out);
+                out.publish(Event::CallTransferred(self.view()));
+            }
+            // The one who talked has left, and the other party is still recorded.
+            (Some(_), Some(_)) if !talks => self.mark(SpanKind::Transfer, Edge::Begin, out),
             _ => {}
         }
+        if talks {
+            self.mark(SpanKind::Transfer, Edge::End, out);
+        }
         match (watched.held, held) {
-            (false, true) => out.publish(Event::CallHeld(self.view())),
-            (true, false) if talks => out.publish(Event::CallRetrieved(self.view())),
+            (false, true) => {
+                self.mark(SpanKind::Hold, Edge::Begin, out);
+                out.publish(Event::CallHeld(self.view()));
+            }
+            (true, false) => {
+                self.mark(SpanKind::Hold, Edge::End, out);
+                if talks {
+                    out.publish(Event::CallRetrieved(self.view()));
+                }
+            }
             _ => {}
         }
     }

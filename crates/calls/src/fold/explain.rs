@@ -12,6 +12,7 @@ use crate::id::{CallId, InteractionId, LegId};
 use crate::interaction::Outcome;
 use crate::opening::DialRequest;
 use crate::quality::{Grade, LegQuality, PathQuality};
+use crate::recorded::{DirectionEvidence, RecordedParty, SessionTold, Voices, end_text};
 use crate::sighting::{Side, Sighting, SightingEnd, SightingOver, SightingStage};
 use crate::signal::{
     CancelCause, EndCause, IdentitySource, Lookup, MediaFault, Offer, Reason, Signal, SignalBody, Source,
@@ -381,6 +382,12 @@ fn of_watch(body: &SignalBody) -> Option<Said> {
     Some(match body {
         SignalBody::CallSighted { sighting, .. } | SignalBody::Sighted(sighting) => of_sighting(sighting),
         SignalBody::SightingOver(over) => of_sighting_over(over),
+        SignalBody::SessionTold(told) => of_session(told),
+        SignalBody::SessionOver { leg, by } => {
+            let why = end_text(*by);
+            let text = format!("The recording session is over: {why}.");
+            said("session_over", Some(*leg), &[("by", why.to_owned())], text)
+        }
         SignalBody::WatchOver {} => {
             said("watch_over", None, &[], "Nobody saw the call any more, so it counts as over.")
         }
@@ -409,6 +416,27 @@ fn of_sighting(sighting: &Sighting) -> Said {
             said("seen_talking", leg, &params, text)
         }
     }
+}
+
+fn of_session(told: &SessionTold) -> Said {
+    let party = |party: &RecordedParty| {
+        party.number.clone().or_else(|| party.address.clone()).unwrap_or_else(|| "somebody".to_owned())
+    };
+    let here = told.parties.iter().filter(|party| party.disassociated_at.is_none());
+    let parties = here.map(party).collect::<Vec<_>>().join(", ");
+    let direction = match told.direction_by {
+        DirectionEvidence::Extension => "an extension of its vendor tells who called",
+        DirectionEvidence::JoinedFirst => "whoever takes part for longer called",
+        DirectionEvidence::SeenElsewhere => "who called is known from the PBX",
+        DirectionEvidence::Nothing => "nothing tells who called, so it counts as a call that came in",
+    };
+    let voices = match told.voices {
+        Voices::Separate => "each voice comes in a stream of its own",
+        Voices::Mixed => "all voices come in one stream, so that both channels are alike",
+    };
+    let text = format!("A recording client tells of the call of {parties}: {direction}; {voices}.");
+    let params = [("parties", parties), ("direction", direction.to_owned()), ("voices", voices.to_owned())];
+    said("session_told", Some(told.leg), &params, text)
 }
 
 fn of_sighting_over(over: &SightingOver) -> Said {

@@ -117,7 +117,7 @@ pub(super) enum Hold {
 }
 
 /// Orders the signals of one call and drops duplicates; empty when the call's opening is missing.
-pub(super) fn in_order(signals: &[Signal]) -> Vec<&Signal> {
+pub(crate) fn in_order(signals: &[Signal]) -> Vec<&Signal> {
     let mut ordered: Vec<&Signal> = signals.iter().collect();
     ordered.sort_by_key(|signal| signal.key());
     let opening = ordered.iter().find(|signal| signal.body.opens_call());

@@ -21,6 +21,7 @@ use crate::interaction::{Interaction, InteractionState, LegRecord, LegState, Par
 use crate::opening::Opening;
 use crate::signal::{RecordingState, Signal};
 use crate::time::UtcMillis;
+pub(crate) use facts::in_order;
 use facts::{Facts, Hold, Holder, LegFacts, gather};
 use judge::judge;
 use verdict::{Verdict, status};

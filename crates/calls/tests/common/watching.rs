@@ -53,6 +53,12 @@ pub(crate) struct Eye {
     source: Source,
 }
 
+impl Eye {
+    pub(crate) fn id(&self) -> SightingId {
+        self.sighting.id
+    }
+}
+
 impl Desk {
     pub(crate) fn sight(&mut self, look: &Look) -> Eye {
         self.sight_by(look, look.source)

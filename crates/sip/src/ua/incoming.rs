@@ -272,11 +272,12 @@ impl UserAgent {
         }
     }
 
-    /// What a request is for: what its dialog is for, or the line that it calls.
+    /// What a request is for: what its dialog is for, or the line that it calls. In a dialog that is no more anything may
+    /// be asked for: it gets 481.
     fn service_of(&self, request: &Request, flow: Flow) -> Service {
         if policy::is_within_dialog(request) {
             let leg = self.leg_of_request(request).and_then(|handle| self.sessions.get(&handle));
-            return leg.map_or(Service::Calls, |session| session.origin.service);
+            return leg.map_or(Service::Recording, |session| session.origin.service);
         }
         self.line_called(request, flow).map_or(Service::Calls, |line| self.service_of_line(&line))
     }
@@ -362,12 +363,11 @@ impl UserAgent {
                 }
                 self.register_answered(&line, id, response, now);
             }
-            Some(ClientUse::Greet(line)) => {
-                if response.status.is_final() {
-                    self.clients.remove(&id);
-                    self.emit(Event::ServerAsked { line, status: Some(response.status.get()) });
-                }
+            Some(ClientUse::Greet(line)) if response.status.is_final() => {
+                self.clients.remove(&id);
+                self.emit(Event::ServerAsked { line, status: Some(response.status.get()) });
             }
+            Some(ClientUse::Greet(_)) => {}
             Some(ClientUse::Subscribe(handle)) => {
                 if response.status.is_final() {
                     self.clients.remove(&id);

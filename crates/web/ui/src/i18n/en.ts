@@ -13,6 +13,7 @@ import { recordings } from './en/recordings.ts';
 import { reports } from './en/reports.ts';
 import { server } from './en/server.ts';
 import { sound } from './en/sound.ts';
+import { siprec } from './en/siprec.ts';
 import { talkOver } from './en/talk_over.ts';
 import { users } from './en/users.ts';
 import { watch } from './en/watch.ts';
@@ -33,6 +34,7 @@ export const en = {
   ...own,
   ...people,
   ...server,
+  ...siprec,
   ...watch,
   ...sound,
   ...talkOver,

@@ -15,6 +15,7 @@ import { recordings } from './ru/recordings.ts';
 import { reports } from './ru/reports.ts';
 import { server } from './ru/server.ts';
 import { sound } from './ru/sound.ts';
+import { siprec } from './ru/siprec.ts';
 import { talkOver } from './ru/talk_over.ts';
 import { users } from './ru/users.ts';
 import { watch } from './ru/watch.ts';
@@ -34,6 +35,7 @@ export const ru: Record<Key, Message> = {
   ...own,
   ...people,
   ...server,
+  ...siprec,
   ...watch,
   ...sound,
   ...talkOver,

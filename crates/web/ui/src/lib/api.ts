@@ -21,6 +21,7 @@ import type {
   MissedState,
   OpenSession,
   Person,
+  RecordedSession,
   Recording,
   ServerState,
   Standing,
@@ -194,6 +195,7 @@ export const api = {
   interaction: (interactionId: string) => ask<Interaction>('GET', `/interactions/${id(interactionId)}`),
   amend: (interactionId: string, patch: { notes?: string; contact_id?: string | null; disposition?: string | null }) =>
     ask<Interaction>('PATCH', `/interactions/${id(interactionId)}`, patch),
+  recordedSessions: async (interactionId: string) => (await ask<{ items: RecordedSession[] }>('GET', `/interactions/${id(interactionId)}/recorded-sessions`)).items,
   explain: (interactionId: string) => ask<Explanation>('GET', `/interactions/${id(interactionId)}/explain`),
   missed: (state: MissedState, limit: number) => ask<Listing<MissedItem>>('GET', `/missed${query({ state, limit })}`),
   claimMissed: (itemId: string) => ask<MissedItem>('POST', `/missed/${id(itemId)}/claim`),

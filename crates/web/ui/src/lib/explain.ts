@@ -25,6 +25,8 @@ const CAUSES: Record<string, Key> = {
   'the user was not at the phone, or hung up': 'cause.agent_gone',
   'a fault': 'cause.fault',
   'its party hung up': 'cause.party',
+  'the recording client ended it': 'cause.session_client',
+  'the recording client was not there any more': 'cause.session_gone',
   'the server ended it': 'cause.server',
   'it was cancelled before an answer': 'cause.seen_cancelled',
   'it was refused': 'cause.seen_refused',
@@ -36,8 +38,18 @@ const CAUSES: Record<string, Key> = {
   'the PBX tells of it no more': 'cause.seen_blind',
 };
 
+/** What a recording client tells of who called, and how the voices come. */
+const TOLD: Record<string, Key> = {
+  'an extension of its vendor tells who called': 'cause.direction_extension',
+  'whoever takes part for longer called': 'cause.direction_first',
+  'who called is known from the PBX': 'cause.direction_seen',
+  'nothing tells who called, so it counts as a call that came in': 'cause.direction_nothing',
+  'each voice comes in a stream of its own': 'cause.voices_separate',
+  'all voices come in one stream, so that both channels are alike': 'cause.voices_mixed',
+};
+
 /** Sentences whose words name the side already. */
-const SAYS_ITSELF = new Set(['leg_offered', 'leg_dialled', 'leg_progressed', 'leg_confirmed', 'bridged', 'callee_dialled', 'other_dialled', 'early_media', 'seen_ringing', 'seen_calling', 'seen_talking', 'seen_holding', 'seen_over']);
+const SAYS_ITSELF = new Set(['leg_offered', 'leg_dialled', 'leg_progressed', 'leg_confirmed', 'bridged', 'callee_dialled', 'other_dialled', 'early_media', 'seen_ringing', 'seen_calling', 'seen_talking', 'seen_holding', 'seen_over', 'session_told', 'session_over']);
 
 /** What only a technician wants to read; shown quieter. */
 const TECHNICAL = new Set(['dialog_recorded', 'leg_confirmed', 'late_durable']);
@@ -90,9 +102,17 @@ export function sentenceText(
     }
     case 'leg_cancelled':
     case 'leg_ended':
-    case 'seen_over': {
+    case 'seen_over':
+    case 'session_over': {
       const cause = CAUSES[params['by'] ?? params['how'] ?? ''];
       return cause ? say({ key, params: { why: say({ key: cause }) } }) : sentence.text;
+    }
+    case 'session_told': {
+      const direction = TOLD[params['direction'] ?? ''];
+      const voices = TOLD[params['voices'] ?? ''];
+      if (!direction || !voices) return sentence.text;
+      const parties = (params['parties'] ?? '').split(', ').map(number).join(', ');
+      return say({ key, params: { parties, direction: say({ key: direction }), voices: say({ key: voices }) } });
     }
     case 'transfer_blind':
     case 'transfer_attended': {

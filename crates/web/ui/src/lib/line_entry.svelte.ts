@@ -70,7 +70,7 @@ export class LineEntry extends Entry<Typed> {
 
   protected fault(field: LineField): string | null {
     const text = this.typed[field].trim();
-    const needed = field === 'server' || field === 'username' || (field === 'password' && this.line === null);
+    const needed = field === 'server' || field === 'username' || (field === 'password' && this.line === null && this.typed.mode !== 'siprec');
     if (needed && text === '') return t('form.empty');
     return HOSTS.includes(field) && text !== '' && !HOST.test(text) ? t('line.wrong.server') : null;
   }

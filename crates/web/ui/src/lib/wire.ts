@@ -361,6 +361,8 @@ export interface Registration {
   advice: string | null;
   expires_at: string | null;
   contacts: number;
+  /** Of a line that records: when the last call was sent to it, since the server started. */
+  last_session_at: string | null;
 }
 
 export interface RegistrationView extends Registration {
@@ -369,7 +371,7 @@ export interface RegistrationView extends Registration {
 }
 
 /** Whether a line's calls run through the server. */
-export type LineMode = 'anchor' | 'shadow' | 'dialog_info';
+export type LineMode = 'anchor' | 'shadow' | 'dialog_info' | 'siprec';
 
 /** What an administrator gives of a line; the password goes one way only. */
 export interface LineDraft {
@@ -472,6 +474,28 @@ export interface Sentence {
   key: string;
   params: Record<string, string>;
   text: string;
+}
+
+/** Somebody who takes or took part in a recorded call, as the SBC tells. */
+export interface RecordedParty {
+  id: string;
+  address: string | null;
+  name: string | null;
+  number: string | null;
+  role: 'customer' | 'agent';
+  user_id: string | null;
+  associated_at: string | null;
+  disassociated_at: string | null;
+}
+
+/** A session in which an SBC sent a call to be recorded. */
+export interface RecordedSession {
+  leg_id: string;
+  started_at: string;
+  ended_at: string | null;
+  parties: RecordedParty[];
+  voices: 'separate' | 'mixed';
+  documents: { received_at: string; content: string }[];
 }
 
 export interface Explanation {

@@ -10,7 +10,7 @@ const stamp = (agoMs: number): string => new Date(Date.now() - agoMs).toISOStrin
 
 export function registration(more: Partial<Registration> = {}, agoMs = 3_600_000): Registration {
   const since = stamp(agoMs);
-  return { state: 'registered', since, reason: null, reason_key: null, reason_params: {}, advice: null, expires_at: stamp(-60_000), contacts: 1, ...more };
+  return { state: 'registered', since, reason: null, reason_key: null, reason_params: {}, advice: null, expires_at: stamp(-60_000), contacts: 1, last_session_at: null, ...more };
 }
 
 export function trouble(reason_key: string, reason_params: Record<string, string> = {}, state: Registration['state'] = 'failed'): Registration {

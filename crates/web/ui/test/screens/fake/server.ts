@@ -234,6 +234,7 @@ export class FakeServer {
     const interaction = office.interactions.get(one);
     if (!interaction) return GONE;
     if (method === 'PATCH') return ok(office.amend(one, body as Partial<Interaction>));
+    if (more === 'recorded-sessions') return ok({ items: this.office.recordedSessions.get(one) ?? [] });
     return more === 'explain' ? ok(explain(interaction)) : ok(interaction);
   }
 

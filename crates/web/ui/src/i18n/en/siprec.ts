@@ -1,0 +1,32 @@
+import type { Message } from '../message.ts';
+
+/** Calls that an SBC sends to be recorded. */
+export const siprec = {
+  'line.mode.siprec': 'An SBC sends its calls to be recorded (SIPREC)',
+  'line.mode.siprec.hint': 'Nothing is registered, and a password is not needed. Server is the SBC or PBX that sends, username the name by which it calls here.',
+  'line.siprec.uri': 'Enter on the SBC as its recording server',
+  'line.siprec.port': 'With the port of sip.listen, if it is not 5060.',
+  'line.waiting': 'Waiting for calls',
+  'line.last_session': 'last one {time}',
+  'check.recorder_silent': 'The server does not answer OPTIONS.',
+  'fix.recorder_silent': 'Check server, port and transport. A server that answers no OPTIONS may send calls all the same.',
+  'check.outlook_recorder': 'Nothing is registered: every call that this server sends is seen and recorded. Whether one came is said here.',
+  'explain.session_told': 'An SBC tells of the call of {parties}; {direction}; {voices}.',
+  'explain.session_over': 'The recording session is over: {why}.',
+  'cause.session_client': 'the SBC ended it',
+  'cause.session_gone': 'the SBC was not there any more',
+  'cause.direction_extension': 'it says who called',
+  'cause.direction_first': 'whoever was there first called',
+  'cause.direction_seen': 'who called is known from the PBX',
+  'cause.direction_nothing': 'nothing tells who called, so it counts as a call that came in',
+  'cause.voices_separate': 'each voice comes by itself',
+  'cause.voices_mixed': 'all voices come together, so both sides of the recording are alike',
+  'recorded.title': 'Who took part, as the SBC tells',
+  'recorded.failed': 'What the SBC told could not be loaded.',
+  'recorded.customer': 'Customer',
+  'recorded.agent': 'Agent',
+  'recorded.from': 'from {time}',
+  'recorded.until': 'until {time}',
+  'recorded.mixed': 'All voices came in one stream: both sides of the recording are alike.',
+  'recorded.raw': { one: 'As it was sent ({count} document)', other: 'As it was sent ({count} documents)' },
+} as const satisfies Record<string, Message>;

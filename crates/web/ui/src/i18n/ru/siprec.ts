@@ -1,0 +1,37 @@
+import type { siprec as words } from '../en/siprec.ts';
+import type { Message } from '../message.ts';
+
+export const siprec: Record<keyof typeof words, Message> = {
+  'line.mode.siprec': 'SBC присылает звонки на запись (SIPREC)',
+  'line.mode.siprec.hint': 'Регистрации нет, пароль не нужен. Сервер — это SBC или АТС, которая присылает звонки, имя — то, по которому она звонит сюда.',
+  'line.siprec.uri': 'Укажите на SBC как сервер записи',
+  'line.siprec.port': 'С портом из sip.listen, если это не 5060.',
+  'line.waiting': 'Ждёт звонков',
+  'line.last_session': 'последний {time}',
+  'check.recorder_silent': 'Сервер не отвечает на OPTIONS.',
+  'fix.recorder_silent': 'Проверьте сервер, порт и транспорт. Сервер, который не отвечает на OPTIONS, всё же может присылать звонки.',
+  'check.outlook_recorder': 'Регистрации нет: виден и записывается каждый звонок, который пришлёт этот сервер. Приходили ли звонки, сказано здесь.',
+  'explain.session_told': 'SBC сообщает о звонке, участники: {parties}; {direction}; {voices}.',
+  'explain.session_over': 'Сеанс записи окончен: {why}.',
+  'cause.session_client': 'его закончил SBC',
+  'cause.session_gone': 'SBC больше не отвечал',
+  'cause.direction_extension': 'кто звонил, он говорит сам',
+  'cause.direction_first': 'звонил тот, кто появился первым',
+  'cause.direction_seen': 'кто звонил, известно от АТС',
+  'cause.direction_nothing': 'кто звонил, ничто не говорит, поэтому звонок считается входящим',
+  'cause.voices_separate': 'голоса идут раздельно',
+  'cause.voices_mixed': 'голоса идут вместе, поэтому обе стороны записи одинаковы',
+  'recorded.title': 'Кто участвовал, по словам SBC',
+  'recorded.failed': 'Не удалось загрузить, что сообщил SBC.',
+  'recorded.customer': 'Клиент',
+  'recorded.agent': 'Агент',
+  'recorded.from': 'с {time}',
+  'recorded.until': 'до {time}',
+  'recorded.mixed': 'Все голоса пришли одним потоком: обе стороны записи одинаковы.',
+  'recorded.raw': {
+    one: 'Как было прислано ({count} документ)',
+    few: 'Как было прислано ({count} документа)',
+    many: 'Как было прислано ({count} документов)',
+    other: 'Как было прислано ({count} документа)',
+  },
+};
