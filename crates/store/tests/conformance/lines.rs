@@ -33,6 +33,7 @@ async fn every_transport_mode_and_dial_format_reads_back() {
     let choices = [
         (None, LineMode::Shadow, DialFormat::E164),
         (Some(LineTransport::Udp), LineMode::DialogInfo, DialFormat::National),
+        (Some(LineTransport::Tcp), LineMode::Siprec, DialFormat::Plus),
         (Some(LineTransport::Tls), LineMode::Anchor, DialFormat::AsTyped),
     ];
     for (transport, mode, dial_format) in choices {

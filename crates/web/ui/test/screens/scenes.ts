@@ -1,9 +1,11 @@
 // Every screen and state of the desk, and how to come there.
 
+import { BOSS } from './fake/admin.ts';
 import { Call } from './fake/office.ts';
 import type { Office } from './fake/office.ts';
 import { past, waiting } from './fake/office.ts';
 import { ANNA, COLLEAGUES, HOSTILE, KNOWN, LONG, LONG_KNOWN, MARIA, PASSWORD, SWITCHBOARD, candidateOf } from './fake/people.ts';
+import { recordedBySbc } from './fake/recordings.ts';
 import { DIALLING } from './dialling.ts';
 import { ADMIN } from './scenes_admin.ts';
 import { CALLER_SCENES } from './scenes_callers.ts';
@@ -425,6 +427,19 @@ const HISTORY: Scene[] = [
       await tab.see('[data-testid=explain-verdict]');
       await tab.page.locator('[data-testid=detail] [data-testid=play-button]').click();
       await tab.see('[data-testid=player][data-paused=false]');
+    },
+  },
+  {
+    name: 'detail-recorded',
+    play: async (tab, office) => {
+      busy(office);
+      tab.server.user = BOSS;
+      const told = recordedBySbc();
+      for (const one of office.interactions.keys()) office.recordedSessions.set(one, [told]);
+      await tab.desk('/history');
+      await tab.page.getByRole('link', { name: MARIA.name }).first().click();
+      await tab.see('[data-testid=recorded-party]');
+      await tab.page.click('[data-testid=recorded-raw] summary');
     },
   },
   {

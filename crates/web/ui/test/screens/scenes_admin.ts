@@ -110,6 +110,28 @@ export const ADMIN: Scene[] = [
     },
   },
   {
+    name: 'line-recording',
+    play: async (tab) => {
+      office(tab);
+      await tab.desk('/settings/lines/new');
+      await tab.page.click('[data-testid=line-more] summary');
+      await tab.page.selectOption('[data-testid=line-mode]', 'siprec');
+      await tab.page.fill('[data-testid=line-server]', 'sbc.example.com');
+      await tab.page.fill('[data-testid=line-username]', 'recordings-of-the-branch-office');
+      await tab.page.locator('[data-testid=line-recording-uri]').scrollIntoViewIfNeeded();
+    },
+  },
+  {
+    name: 'line-records',
+    play: async (tab) => {
+      office(tab);
+      const [first] = tab.server.lines.items;
+      if (first) Object.assign(first, { mode: 'siprec', registration: registration({ expires_at: null, contacts: 0, last_session_at: new Date(Date.now() - 420_000).toISOString() }) });
+      await tab.desk('/settings/lines/line-1');
+      await tab.see('[data-testid=line-last-session]');
+    },
+  },
+  {
     name: 'line-checking',
     play: async (tab) => {
       tab.server.lines.waitsAfter = 2;

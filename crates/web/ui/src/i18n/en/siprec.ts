@@ -7,7 +7,7 @@ export const siprec = {
   'line.siprec.uri': 'Enter on the SBC as its recording server',
   'line.siprec.port': 'With the port of sip.listen, if it is not 5060.',
   'line.waiting': 'Waiting for calls',
-  'line.last_session': 'last one {time}',
+  'line.last_session': 'last call {time}',
   'check.recorder_silent': 'The server does not answer OPTIONS.',
   'fix.recorder_silent': 'Check server, port and transport. A server that answers no OPTIONS may send calls all the same.',
   'check.outlook_recorder': 'Nothing is registered: every call that this server sends is seen and recorded. Whether one came is said here.',

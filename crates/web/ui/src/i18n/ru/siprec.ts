@@ -7,7 +7,7 @@ export const siprec: Record<keyof typeof words, Message> = {
   'line.siprec.uri': 'Укажите на SBC как сервер записи',
   'line.siprec.port': 'С портом из sip.listen, если это не 5060.',
   'line.waiting': 'Ждёт звонков',
-  'line.last_session': 'последний {time}',
+  'line.last_session': 'последний звонок {time}',
   'check.recorder_silent': 'Сервер не отвечает на OPTIONS.',
   'fix.recorder_silent': 'Проверьте сервер, порт и транспорт. Сервер, который не отвечает на OPTIONS, всё же может присылать звонки.',
   'check.outlook_recorder': 'Регистрации нет: виден и записывается каждый звонок, который пришлёт этот сервер. Приходили ли звонки, сказано здесь.',

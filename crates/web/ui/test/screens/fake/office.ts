@@ -1,7 +1,7 @@
 // The state of a fake office and what it says about it: calls, pops, recordings and interactions as the outside contract
 // shapes them, frames numbered within an epoch. Nothing is decided here: a test says what happens.
 
-import type { CallView, Candidate, Company, Contact, Interaction, Lookup, MissedItem, Pop, PopState, Recording, RecordingView } from '../../../src/lib/wire.ts';
+import type { CallView, Candidate, Company, Contact, Interaction, Lookup, MissedItem, Pop, PopState, RecordedSession, Recording, RecordingView } from '../../../src/lib/wire.ts';
 import { ANNA, COMPANIES, CONTACTS } from './people.ts';
 import type { Turn } from './recordings.ts';
 
@@ -86,6 +86,8 @@ export class Office {
   readonly recordings = new Map<string, Recording>();
   /** Who talks when in a recording; by chance in those that are not here. */
   readonly turns = new Map<string, Turn[]>();
+  /** What an SBC told of a call that it sent to be recorded. */
+  readonly recordedSessions = new Map<string, RecordedSession[]>();
   readonly missed = new Map<string, MissedItem>();
   readonly contacts: Contact[] = [...CONTACTS];
   readonly companies: Company[] = [...COMPANIES];

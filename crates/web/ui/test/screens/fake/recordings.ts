@@ -1,7 +1,7 @@
 // The recordings of the fake office: found as the contract says, drawn as a talk of two looks.
 
 import type { ListedRecording, Outline, Peak } from '../../../src/lib/recordings.ts';
-import type { Span } from '../../../src/lib/wire.ts';
+import type { RecordedSession, Span } from '../../../src/lib/wire.ts';
 import { problem } from './crm.ts';
 import type { Answer } from './crm.ts';
 import type { Office } from './office.ts';
@@ -88,4 +88,25 @@ export function answerRecordings(office: Office, one: string, more: string | und
   if (found.state === 'failed') return problem(404, 'file: this recording failed');
   const turns = office.turns.get(one) ?? turnsOf(one, (found.duration_ms ?? 0) / 1000);
   return { status: 200, body: outline(found.duration_ms ?? 0, turns, Number(query.get('parts') ?? PARTS)) };
+}
+
+/** A talk that an SBC sent to be recorded and that was handed over: long and hostile names, one party without a number. */
+export function recordedBySbc(): RecordedSession {
+  const at = (agoMs: number): string => new Date(Date.now() - agoMs).toISOString();
+  const party = { address: null, name: null, number: null, user_id: null, disassociated_at: null };
+  return {
+    leg_id: 'leg-of-the-sbc',
+    started_at: at(240_000),
+    ended_at: at(60_000),
+    voices: 'mixed',
+    parties: [
+      { ...party, id: 'p1', role: 'customer', name: '<b>Иван</b> Константинопольский-Преображенский', number: '+78312123456', address: 'sip:+78312123456@trunk.example', associated_at: at(240_000) },
+      { ...party, id: 'p2', role: 'agent', name: 'Анна', number: '201', user_id: 'user-anna', address: 'sip:201@pbx.example', associated_at: at(235_000), disassociated_at: at(120_000) },
+      { ...party, id: 'p3', role: 'agent', address: 'sip:a-very-long-account-name-of-nobody-in-particular@branch-office.telephony.example.net', associated_at: at(120_000) },
+    ],
+    documents: [
+      { received_at: at(240_000), content: '<?xml version="1.0" encoding="UTF-8"?>\n<recording xmlns="urn:ietf:params:xml:ns:recording:1">\n  <datamode>complete</datamode>\n  <participant participant_id="srfBElmCRp2QB23b7Mpk0w=="><nameID aor="sip:+78312123456@trunk.example"/></participant>\n</recording>' },
+      { received_at: at(120_000), content: '<recording xmlns="urn:ietf:params:xml:ns:recording:1"><datamode>partial</datamode></recording>' },
+    ],
+  };
 }
