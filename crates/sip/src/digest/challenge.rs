@@ -5,9 +5,7 @@
 
 use super::Credentials;
 use super::algorithm::Algorithm;
-
-/// The longest header value that is read, in bytes.
-const MAX_VALUE_BYTES: usize = 8 * 1024;
+use super::lexer::{Lexer, MAX_VALUE_BYTES, Unreadable};
 
 /// One Digest challenge of a `WWW-Authenticate` or `Proxy-Authenticate` header.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -101,17 +99,23 @@ pub enum ChallengeError {
     },
 }
 
+impl From<Unreadable> for ChallengeError {
+    fn from(fault: Unreadable) -> Self {
+        match fault {
+            Unreadable::TooLong => Self::TooLong,
+            Unreadable::At { offset } => Self::Malformed { offset },
+        }
+    }
+}
+
 impl Challenge {
     /// Parses every Digest challenge of one header value; challenges of other schemes are passed over.
     ///
     /// # Errors
     /// A malformed value, a Digest challenge without realm or nonce.
     pub fn parse(value: &[u8]) -> Result<Vec<Self>, ChallengeError> {
-        if value.len() > MAX_VALUE_BYTES {
-            return Err(ChallengeError::TooLong);
-        }
         let mut challenges = Vec::new();
-        for (scheme, parameters) in (Lexer { value, offset: 0 }).challenges()? {
+        for (scheme, parameters) in Lexer::new(value)?.schemes()? {
             if scheme.eq_ignore_ascii_case(b"Digest") {
                 challenges.push(Self::from_parameters(parameters)?);
             }
@@ -278,76 +282,4 @@ fn push_token(value: &mut Vec<u8>, name: &str, text: &str) {
     value.push(b'=');
     value.extend_from_slice(text.as_bytes());
     value.extend_from_slice(b", ");
-}
-
-type RawChallenge<'a> = (&'a [u8], Vec<(String, Vec<u8>)>);
-
-/// Reads `scheme name=value, ...` with one step of look-ahead, in linear time.
-struct Lexer<'a> {
-    value: &'a [u8],
-    offset: usize,
-}
-
-impl<'a> Lexer<'a> {
-    fn challenges(mut self) -> Result<Vec<RawChallenge<'a>>, ChallengeError> {
-        let mut challenges: Vec<RawChallenge<'a>> = Vec::new();
-        loop {
-            self.skip(|byte| byte.is_ascii_whitespace() || byte == b',');
-            if self.peek().is_none() {
-                return Ok(challenges);
-            }
-            let word = self.take(|byte| !byte.is_ascii_whitespace() && !matches!(byte, b',' | b'=' | b'"'));
-            if word.is_empty() {
-                return Err(ChallengeError::Malformed { offset: self.offset });
-            }
-            self.skip(|byte| byte.is_ascii_whitespace());
-            if self.peek() != Some(b'=') {
-                challenges.push((word, Vec::new()));
-                continue;
-            }
-            self.offset += 1;
-            self.skip(|byte| byte.is_ascii_whitespace());
-            let value = self.parameter_value()?;
-            let Some((_, parameters)) = challenges.last_mut() else {
-                return Err(ChallengeError::Malformed { offset: self.offset });
-            };
-            parameters.push((String::from_utf8_lossy(word).to_ascii_lowercase(), value));
-        }
-    }
-
-    fn parameter_value(&mut self) -> Result<Vec<u8>, ChallengeError> {
-        if self.peek() != Some(b'"') {
-            return Ok(self.take(|byte| !byte.is_ascii_whitespace() && byte != b',').to_vec());
-        }
-        self.offset += 1;
-        let mut text = Vec::new();
-        while let Some(byte) = self.peek() {
-            self.offset += 1;
-            match byte {
-                b'"' => return Ok(text),
-                b'\\' => {
-                    let Some(escaped) = self.peek() else { break };
-                    self.offset += 1;
-                    text.push(escaped);
-                }
-                _ => text.push(byte),
-            }
-        }
-        Err(ChallengeError::Malformed { offset: self.offset })
-    }
-
-    fn peek(&self) -> Option<u8> {
-        self.value.get(self.offset).copied()
-    }
-
-    fn skip(&mut self, wanted: impl Fn(u8) -> bool) {
-        self.take(wanted);
-    }
-
-    fn take(&mut self, wanted: impl Fn(u8) -> bool) -> &'a [u8] {
-        let rest = self.value.get(self.offset..).unwrap_or_default();
-        let length = rest.iter().position(|byte| !wanted(*byte)).unwrap_or(rest.len());
-        self.offset += length;
-        rest.get(..length).unwrap_or_default()
-    }
 }

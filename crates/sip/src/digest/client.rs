@@ -11,6 +11,7 @@ use rand_chacha::rand_core::RngCore;
 
 use super::algorithm::hex;
 use super::challenge::{Challenge, Use, strongest};
+use super::origin::Origin;
 use crate::message::{HeaderName, Request, Response};
 
 /// How many challenges one request answers in a row before it gives up.
@@ -68,33 +69,6 @@ pub enum Refused {
 pub struct Attempt {
     answered: Vec<(Origin, Vec<u8>)>,
     rounds: usize,
-}
-
-/// Who challenges: the user agent server (401) or a proxy (407).
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Origin {
-    Server,
-    Proxy,
-}
-
-impl Origin {
-    fn of(response: &Response) -> Self {
-        if response.status.get() == 407 { Self::Proxy } else { Self::Server }
-    }
-
-    fn challenge_header(self) -> HeaderName {
-        match self {
-            Self::Server => HeaderName::WwwAuthenticate,
-            Self::Proxy => HeaderName::ProxyAuthenticate,
-        }
-    }
-
-    fn credentials_header(self) -> HeaderName {
-        match self {
-            Self::Server => HeaderName::Authorization,
-            Self::Proxy => HeaderName::ProxyAuthorization,
-        }
-    }
 }
 
 /// A challenge that may be used again, with its count of uses.
