@@ -187,10 +187,7 @@ pub(crate) fn sip_line(line: &Line, expires_s: u32) -> ua::Line {
             LineTransport::Tls => linecard_sip::transport::Transport::Tls,
         }),
         expires_s,
-        contact_user: Some(match account.mode {
-            LineMode::Siprec => account.username.clone(),
-            _ => contact_user(line.id, &account.password),
-        }),
+        contact_user: Some(contact_user(line.id, &account.password)),
         presence: match account.mode {
             LineMode::Anchor => ua::Presence::Registers,
             LineMode::Shadow => ua::Presence::Beside,

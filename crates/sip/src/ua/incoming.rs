@@ -178,6 +178,9 @@ impl UserAgent {
             Ok(admitted) => admitted,
             Err(response) => return self.refuse(to, *response, now),
         };
+        if let Err(challenge) = self.let_in(&line, &request, flow, now) {
+            return self.refuse(to, *challenge, now);
+        }
         let replaces = match self.replaced(&request) {
             Ok(replaces) => replaces,
             Err(status) => return self.refuse(to, Response::reply_to(&request, status), now),

@@ -14,7 +14,7 @@ use crate::registration::{
 };
 use crate::transaction::ClientTransactionId;
 use crate::transport::{Flow, Transport};
-use crate::uri::{SipUri, Uri};
+use crate::uri::{SipUri, Uri, escape_user};
 
 /// How many lines of one server ask for their bindings often enough to see its restart.
 const PROBES_PER_SERVER: usize = 3;
@@ -104,7 +104,10 @@ impl UserAgent {
         let transport = line.transport.unwrap_or(Transport::Udp);
         let server = host_uri(&line.server, transport)?;
         let proxy = line.outbound_proxy.as_deref().map(|proxy| host_uri(proxy, transport)).transpose()?;
-        let user = line.contact_user.clone().unwrap_or_else(|| token(&mut self.rng));
+        let user = match line.presence {
+            Presence::Records => escape_user(&line.username),
+            _ => line.contact_user.clone().unwrap_or_else(|| token(&mut self.rng)),
+        };
         let registration = self.registration_of(&line, &server, proxy.as_ref(), &user);
         let watchers = self.watchers.entry(line.server.clone()).or_insert(0);
         let watches =

@@ -5,6 +5,7 @@
 //! clock, and does not look into session descriptions. It decides nothing about calls: whom to ring, when to give up
 //! and what a call means belongs to the application.
 
+mod admission;
 mod calls;
 mod clocks;
 mod config;
@@ -51,6 +52,7 @@ use self::sources::Sources;
 use self::streams::Stream;
 use self::subscriptions::Subscribed;
 use crate::dialog::{DialogId, DialogPhase};
+use crate::digest::Verifier;
 use crate::invite::{Account, Action, Context, Purpose, Session, SessionClock, Settings, Silence};
 use crate::subscription;
 use crate::transaction::{
@@ -126,6 +128,8 @@ pub struct UserAgent {
     unsent: VecDeque<ClientUse>,
     next_handle: u64,
     shutdown: Shutdown,
+    /// Asks for the passwords of those who send recordings; made when the first one comes.
+    verifier: Option<Verifier>,
     /// User part of the Contact of legs without a line.
     own_user: String,
 }
@@ -168,6 +172,7 @@ impl UserAgent {
             unsent: VecDeque::new(),
             next_handle: 0,
             shutdown: Shutdown::No,
+            verifier: None,
             own_user,
         }
     }
