@@ -7,7 +7,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use crate::media_parties::{Exchange, PTIME, Party, drain, find, options, own_address, recording, split};
-use linecard::media::{MediaEvent, PortError, RelayOptions, SpanKind};
+use linecard::media::{Feed, MediaEvent, PortError, RelayOptions, SpanKind, Voice};
 use linecard::recorder::RecordingState;
 use linecard_media::rtcp::{self, RtcpItem};
 use linecard_media::wav::Expected;
@@ -49,6 +49,57 @@ fn a_talk_is_relayed_bit_exact_and_recorded_left_and_right() {
     let totals = exchange.totals(left.id);
     assert_eq!((totals.heard.received, totals.forwarded, totals.unforwarded), (75, 75, 0));
     exchange.media.shutdown();
+}
+
+#[test]
+fn streams_that_go_nowhere_are_recorded_on_the_side_that_is_said_and_may_change_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut exchange = Exchange::start(folder.path(), &options());
+    let (customer, first, second) = (Party::new(11), Party::new(22), Party::new(33));
+    let seats = [&customer, &first, &second].map(|party| exchange.seat(party));
+    let [left, right, other] = seats.map(|seat| seat.id);
+    let feeds =
+        |agent| vec![Feed { leg: left, voice: Voice::Customer }, Feed { leg: agent, voice: Voice::Agent }];
+    exchange.handle.feed(recording("fed"), feeds(right), Instant::now());
+    let speakers = [customer.talk(seats[0].rtp, 0..50), first.talk(seats[1].rtp, 0..50)];
+    speakers.into_iter().for_each(|speaker| speaker.join().unwrap());
+    thread::sleep(Duration::from_millis(100));
+    // Who has left is not heard any more, and closing its leg ends nothing.
+    exchange.handle.feed(recording("fed"), feeds(other), Instant::now());
+    let speakers = [customer.talk(seats[0].rtp, 50..100), second.talk(seats[2].rtp, 0..50)];
+    let unheard = first.talk(seats[1].rtp, 50..60);
+    speakers.into_iter().chain([unheard]).for_each(|speaker| speaker.join().unwrap());
+    // The last packet's sound is as long as a packet.
+    thread::sleep(Duration::from_millis(100));
+    exchange.handle.close_leg(right, Instant::now());
+    exchange.handle.stop_recording(recording("fed"), Instant::now());
+    assert_eq!(exchange.wait_closed("fed").state, RecordingState::Finished);
+    let (heard_left, heard_right) = exchange.heard("fed");
+    assert!(find(&heard_left, &customer.samples(0..50)).is_some());
+    assert!(find(&heard_left, &customer.samples(50..100)).is_some());
+    let places = [first.samples(0..50), second.samples(0..50)].map(|voice| find(&heard_right, &voice));
+    assert!(places[0] < places[1] && places[0].is_some(), "{places:?}");
+    assert_eq!(find(&heard_right, &first.samples(50..60)), None);
+    assert_eq!(customer.receive().len() + first.receive().len(), 0, "nothing is sent to a client");
+    exchange.media.shutdown();
+}
+
+#[test]
+fn a_mixed_stream_is_recorded_on_both_sides_and_ends_with_the_relay() {
+    let folder = tempfile::tempdir().unwrap();
+    let exchange = Exchange::start(folder.path(), &options());
+    let party = Party::new(11);
+    let seat = exchange.seat(&party);
+    let feeds = vec![Feed { leg: seat.id, voice: Voice::Both }];
+    exchange.handle.feed(recording("mixed"), feeds, Instant::now());
+    party.talk(seat.rtp, 0..50).join().unwrap();
+    thread::sleep(Duration::from_millis(100));
+    let store = exchange.store.clone();
+    exchange.media.shutdown();
+    let file = folder.path().join("mixed.wav");
+    let (heard_left, heard_right) = split(hound::WavReader::open(file).unwrap());
+    assert!(heard_left == heard_right && find(&heard_left, &party.samples(0..50)).is_some());
+    store.verify(&recording("mixed"), &Expected::default()).unwrap();
 }
 
 #[test]

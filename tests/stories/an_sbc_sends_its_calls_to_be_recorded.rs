@@ -6,9 +6,9 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use super::server::{Linecard, PASSWORD, SOON};
-use crate::peers::eventually;
+use super::server::{Linecard, NUMBER, PASSWORD, SOON};
 use crate::peers::recording_client::{RecordingClient, Session, Told, audio_ports, document, handed_over};
+use crate::peers::{Account, Answer, Baresip, Customer, Kamailio, PhoneOptions, eventually};
 
 const CUSTOMER: Told<'_> = Told {
     id: "p1",
@@ -287,4 +287,75 @@ fn a_killed_server_repairs_the_recording_and_knows_the_dialog_no_more() {
     let id = it["recording_ids"][0].as_str().expect("an id");
     assert_eq!(office.server.get(&format!("/recordings/{id}"))["state"], "repaired");
     office.server.command(&["recording", "verify", "--all"], "");
+}
+
+#[test]
+fn what_a_pbx_tells_of_the_same_call_is_the_same_call() {
+    let account = Account::new("105").with_number(NUMBER);
+    let mut pbx = Kamailio::start_telling(std::slice::from_ref(&account));
+    let options = PhoneOptions { answer: Answer::Manual, tone_hz: 700, expires_s: 60 };
+    let phone = Baresip::start(pbx.address(), &account, &options);
+    pbx.wait_registered("105", 1, SOON);
+    let office = Office::open("");
+    let server = pbx.address().to_string();
+    let watching = json!({"server": server, "username": "105", "password": "secret-105", "mode": "dialog_info",
+                          "user_id": office.boris});
+    let line = office.server.create("/lines", &watching);
+    let path = format!("/lines/{}", line["id"].as_str().expect("an id"));
+    eventually("the extension is watched", SOON, || {
+        (office.server.get(&path)["registration"]["state"] == "registered").then_some(())
+    });
+    let customer = Customer::new(pbx.address(), "+78312123456").call(NUMBER);
+    phone.wait_ringing(SOON);
+    phone.answer();
+    customer.wait_talking(SOON);
+    eventually("the talk is seen", SOON, || (office.call()["state"] == "answered").then_some(()));
+    let mut session = office.two_streams();
+    let agent = Told { id: "p2", aor: "sip:105@10.0.0.9", ..ANNA };
+    assert_eq!(session.begin(&document(&[CUSTOMER, agent]), &[440, 700]).status(), Some(200));
+    sleep(Duration::from_millis(1_500));
+    assert_eq!(office.call()["user_id"], json!(office.boris), "it is one call");
+    customer.hang_up();
+    phone.wait_closed(SOON);
+    sleep(Duration::from_millis(500));
+    session.end("");
+    let it = office.server.ended_interaction();
+    assert_eq!((&it["outcome"], &it["user_id"]), (&json!("answered"), &json!(office.boris)), "{it}");
+    assert_eq!(it["recording_ids"].as_array().map(Vec::len), Some(1), "{it}");
+    assert_eq!(office.sessions(&it)[0]["direction_by"], "seen_elsewhere");
+    office.server.closed_recording(&it);
+    office.server.command(&["replay"], "");
+}
+
+#[test]
+fn a_server_that_stops_hangs_its_sessions_up_and_keeps_what_was_said() {
+    let mut office = Office::open("");
+    let sbc = RecordingClient::start();
+    let line = json!({"server": sbc.address().to_string(), "username": "rec", "mode": "siprec"});
+    office.server.create("/lines", &line);
+    let streams = vec![sbc.stream("1"), sbc.stream("2")];
+    let mut session = sbc.session(office.server.sip(), "rec", streams);
+    assert_eq!(session.begin(&document(&[CUSTOMER, ANNA]), &[440, 700]).status(), Some(200));
+    sleep(Duration::from_millis(1_500));
+    office.server.program.signal(rustix::process::Signal::TERM);
+    eventually("the session is hung up", SOON, || sbc.asked("BYE").first().cloned());
+    assert!(office.server.program.wait(SOON).success(), "it ends well");
+    office.server.launch();
+    let it = office.server.ended_interaction();
+    assert_eq!((&it["outcome"], &it["hangup_by"]), (&json!("answered"), &json!("system")), "{it}");
+    let wav = office.server.closed_recording(&it);
+    assert!(wav.tone_between(0, 440, 300, 1_200) > 0.2);
+    office.server.command(&["recording", "verify", "--all"], "");
+}
+
+#[test]
+fn a_line_with_a_password_takes_nothing_without_it() {
+    let office = Office::open("");
+    let password = json!({"password": "a secret"});
+    office.server.change(&format!("/lines/{}", office.line), &password);
+    eventually("the SBC is greeted again", SOON, || (office.sbc.asked("OPTIONS").len() > 1).then_some(()));
+    let answer = office.two_streams().begin(&document(&[CUSTOMER, ANNA]), &[]);
+    assert_eq!(answer.status(), Some(401));
+    assert_eq!(answer.all("WWW-Authenticate").count(), 2, "SHA-256 and MD5: {answer:?}");
+    assert_eq!(office.server.get("/interactions")["total"], 0);
 }

@@ -185,6 +185,22 @@ fn a_call_that_this_server_carries_is_not_recorded_twice() {
 }
 
 #[test]
+fn a_call_that_rings_here_is_recorded_once_it_is_answered_here() {
+    let mut desk = desk();
+    let (_, customer, devices) = desk.ringing(&[1], Ring::Together);
+    let (rs, eye) = desk.begins(1, "rs");
+    assert_eq!(effects(&desk), ["accept"]);
+    desk.give(Input::LegAnswered { leg: devices[0] });
+    desk.give(Input::LegAnswered { leg: customer });
+    let opened = |(effect, _): &&(Effect, Option<SignalId>)| matches!(effect, Effect::OpenRecording { .. });
+    assert_eq!(desk.effects.iter().filter(opened).count(), 1);
+    desk.ends(&rs, &[&eye]);
+    desk.bye(customer);
+    desk.wait_ms(10_000);
+    assert_eq!(desk.ended.len(), 1, "one call");
+}
+
+#[test]
 fn nothing_is_recorded_where_nothing_is_to_be() {
     let mut desk = Desk::with(RecordingPolicy::Nothing, 1);
     desk.begins(1, "rs");
