@@ -66,15 +66,7 @@ impl Reactor {
                     self.on_leg(handle, |leg| translate::leg_ended(leg, &cause));
                 }
             }
-            Event::DialogUpdated { handle } => {
-                if let Some(record) = self.parts.agent.dialog_record(handle) {
-                    let dialog = translate::dialog_to_json(record);
-                    match self.session_leg(handle) {
-                        Some(leg) => self.engine(Input::DialogChanged { leg, dialog }),
-                        None => self.on_leg(handle, |leg| Some(Input::DialogChanged { leg, dialog })),
-                    }
-                }
-            }
+            Event::DialogUpdated { handle } => self.dialog_updated(handle),
             Event::Released { call_id, status } => {
                 tracing::info!(%call_id, ?status, "a dialog of an earlier run is ended");
             }
@@ -86,6 +78,15 @@ impl Reactor {
             Event::ReinviteRejected { handle, status } => self.change_answered(handle, Err(status)),
             // A live dialog needs no answer to its OPTIONS.
             Event::OptionsAnswered { .. } | Event::OptionsUnanswered { .. } => {}
+        }
+    }
+
+    /// Writes a dialog down, so that a later process can end it.
+    fn dialog_updated(&mut self, handle: DialogHandle) {
+        let leg = self.session_leg(handle).or_else(|| self.legs.of_handle(handle));
+        if let (Some(leg), Some(record)) = (leg, self.parts.agent.dialog_record(handle)) {
+            let dialog = translate::dialog_to_json(record);
+            self.engine(Input::DialogChanged { leg, dialog });
         }
     }
 
