@@ -10,6 +10,7 @@ pub mod digest;
 pub mod frame;
 pub mod invite;
 pub mod message;
+pub mod registrar;
 pub mod registration;
 pub mod sdp;
 pub mod siprec;

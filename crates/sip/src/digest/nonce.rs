@@ -48,11 +48,7 @@ impl Nonces {
 
     /// Takes a nonce and its count: false when it is old, another's, not ours, or was counted so far already.
     pub(super) fn spend(&mut self, nonce: &[u8], count: u32, from: IpAddr, now: Instant) -> bool {
-        let Some((given_ms, number)) = self.open(nonce, from) else { return false };
-        let age_ms = self.age_of(now).saturating_sub(given_ms);
-        if Duration::from_millis(age_ms) > self.lifetime || number <= self.forgotten {
-            return false;
-        }
+        let Some(number) = self.fresh(nonce, from, now) else { return false };
         let last = self.counts.entry(number).or_insert(0);
         if count <= *last {
             return false;
@@ -64,6 +60,17 @@ impl Nonces {
             self.forgotten = oldest;
         }
         true
+    }
+
+    /// Tells whether a nonce was given to this address and is not old.
+    pub(super) fn is_fresh(&self, nonce: &[u8], from: IpAddr, now: Instant) -> bool {
+        self.fresh(nonce, from, now).is_some()
+    }
+
+    fn fresh(&self, nonce: &[u8], from: IpAddr, now: Instant) -> Option<u64> {
+        let (given_ms, number) = self.open(nonce, from)?;
+        let age = Duration::from_millis(self.age_of(now).saturating_sub(given_ms));
+        (age <= self.lifetime && number > self.forgotten).then_some(number)
     }
 
     /// Reads time and number of a nonce that is ours.

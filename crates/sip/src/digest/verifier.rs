@@ -52,7 +52,7 @@ impl Offer {
 /// Why a request was not let in.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Refusal {
-    /// There are no credentials for this realm: ask for them.
+    /// There are no credentials for this realm, or wrong ones for a nonce that is no good: ask for them.
     #[error("no credentials")]
     Absent,
     /// The password is right and the nonce is used up: ask again, nobody has guessed.
@@ -61,7 +61,8 @@ pub enum Refusal {
         /// Who asked.
         username: String,
     },
-    /// There is no such account, or the password is wrong; which of both is not told.
+    /// There is no such account, or the password is wrong; which of both is not told. The nonce is one that was given
+    /// to this very address: it is nobody else's.
     #[error("wrong credentials")]
     Wrong {
         /// Whom the credentials name.
@@ -122,7 +123,9 @@ impl Verifier {
         let expected = expected(&presented, &secret, request.method.as_str());
         let username = presented.username;
         if !bool::from(expected.as_bytes().ct_eq(&presented.response)) {
-            return Err(Refusal::Wrong { username });
+            // Who was not given the nonce at this address may have made the address up: nobody is to be blamed for it.
+            let ours = self.nonces.is_fresh(&presented.nonce, source, now);
+            return Err(if ours { Refusal::Wrong { username } } else { Refusal::Absent });
         }
         if !self.nonces.spend(&presented.nonce, presented.count.1, source, now) {
             return Err(Refusal::Stale { username });

@@ -112,6 +112,29 @@ impl TransactionLayer {
         id
     }
 
+    /// Sends a request in a transaction of its own, by this path whatever its size: for a peer that no other one leads to.
+    pub fn send_request_along(
+        &mut self,
+        mut request: Request,
+        flow: Flow,
+        now: Instant,
+    ) -> ClientTransactionId {
+        let id = ClientTransactionId(self.fresh_id());
+        let branch = self.fresh_branch();
+        if request.headers.get(&HeaderName::MaxForwards).is_none() {
+            request.headers.push(HeaderName::MaxForwards, "70");
+        }
+        self.write_via(&mut request, flow, &branch);
+        self.begin_client(id, request, branch, flow, None, now);
+        id
+    }
+
+    /// Tells whether a request only repeats one that has a transaction.
+    pub fn knows(&self, request: &Request) -> bool {
+        let key = request.headers.top_via().ok().and_then(|top| ServerKey::of(request, &top));
+        key.is_some_and(|key| self.server_keys.contains_key(&key))
+    }
+
     /// Cancels an INVITE (RFC 3261 section 9.1).
     ///
     /// The CANCEL is made from the INVITE, with `reasons` added, and held back until a provisional response has

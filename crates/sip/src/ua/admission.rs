@@ -19,7 +19,7 @@ const NONCE_LIFETIME: Duration = Duration::from_secs(300);
 
 impl UserAgent {
     /// Lets a request in that begins a session on a line, or gives the challenge.
-    pub(super) fn let_in(
+    pub(super) fn admit_recorder(
         &mut self,
         line: &LineId,
         request: &Request,

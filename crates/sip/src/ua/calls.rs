@@ -36,6 +36,16 @@ const RESERVED: [HeaderName; 13] = [
     HeaderName::ProxyAuthorization,
 ];
 
+/// Where an INVITE goes first.
+struct Way {
+    line: Option<super::LineId>,
+    hop: SipUri,
+    /// The transport for a URI that names none.
+    preferred: Transport,
+    /// The one path that there is.
+    flow: Option<Flow>,
+}
+
 impl UserAgent {
     /// Places a call. `Progress`, `Answered`, `Rejected` or, after [`cancel`](Self::cancel), `Ended` follow.
     ///
@@ -49,30 +59,23 @@ impl UserAgent {
         let Uri::Sip(target) = &invite.target else {
             return Err(CommandRefused::Unreachable);
         };
-        let (line, hop, preferred) = match &invite.route {
-            Route::Direct => (None, target.clone(), Transport::Udp),
-            Route::Line(id) => {
-                let state = self.lines.get(id).ok_or(CommandRefused::UnknownLine)?;
-                if target.secure && state.transport != Transport::Tls {
-                    return Err(CommandRefused::Unreachable);
-                }
-                (Some(id.clone()), state.hop.clone(), state.transport)
-            }
-        };
+        let Way { line, hop, preferred, flow } = self.way_of(&invite.route, target)?;
         let transport = Resolver::<Waiting>::transport(&hop, preferred);
         let remote = hop.host.ip().unwrap_or(std::net::Ipv4Addr::UNSPECIFIED.into());
         let place = std::net::SocketAddr::new(remote, 0);
-        let contact = self.contact_for(line.as_ref(), Flow::new(transport, place, place), target.secure);
+        let towards = flow.unwrap_or_else(|| Flow::new(transport, place, place));
+        let contact = self.contact_for(line.as_ref(), towards, target.secure);
         let request = self.compose_invite(&invite, target, &contact);
         let handle = self.fresh_handle();
         let beside = invite.beside.and_then(|beside| Some(self.session_id(beside)?.for_other_leg()));
         let local = beside.unwrap_or_else(|| token(&mut self.rng));
+        let path = if flow.is_some() { Path::Back } else { Path::Contact };
         let origin = SessionOrigin {
             handle,
             line: line.clone(),
             contact,
-            flow: None,
-            path: Path::Contact,
+            flow,
+            path,
             service: Service::Calls,
             session_id: Some(SessionId::new(local)),
         };
@@ -82,6 +85,27 @@ impl UserAgent {
         self.keep(session, actions, now);
         self.settle(now);
         Ok(handle)
+    }
+
+    /// Finds where a call's INVITE goes first.
+    fn way_of(&self, route: &Route, target: &SipUri) -> Result<Way, CommandRefused> {
+        match route {
+            Route::Phone(binding) => {
+                let (hop, flow) = self.binding_way(*binding).ok_or(CommandRefused::Unreachable)?;
+                Ok(Way { line: None, hop, preferred: flow.transport, flow: Some(flow) })
+            }
+            Route::Direct => {
+                Ok(Way { line: None, hop: target.clone(), preferred: Transport::Udp, flow: None })
+            }
+            Route::Line(id) => {
+                let state = self.lines.get(id).ok_or(CommandRefused::UnknownLine)?;
+                if target.secure && state.transport != Transport::Tls {
+                    return Err(CommandRefused::Unreachable);
+                }
+                let (line, hop) = (Some(id.clone()), state.hop.clone());
+                Ok(Way { line, hop, preferred: state.transport, flow: None })
+            }
+        }
     }
 
     fn compose_invite(&mut self, invite: &OutgoingInvite, target: &SipUri, contact: &str) -> Request {
@@ -125,7 +149,7 @@ impl UserAgent {
                 Some(state) => state.registration.address_of_record().clone(),
                 None => SipUri::new(target.host.clone()),
             },
-            Route::Direct => {
+            Route::Direct | Route::Phone(_) => {
                 let mut uri = self.own_uri(Transport::Udp, target.host.ip());
                 uri.port = None;
                 uri
@@ -328,12 +352,15 @@ impl UserAgent {
         let server = line.as_ref().and_then(|line| self.lines.get(line)?.flow?.server);
         let flow = if flow.transport == Transport::Tls { Flow { server, ..flow } } else { flow };
         let contact = self.contact_for(line.as_ref(), flow, false);
+        // A phone behind a NAT is reached where its messages came from.
+        let target = dialog.remote_target.as_sip().and_then(|target| target.host.ip());
+        let behind_nat = line.is_none() && target.is_some_and(|target| target != flow.remote.ip());
         let origin = SessionOrigin {
             handle,
             line: line.clone(),
             contact,
             flow: Some(flow),
-            path: Path::Contact,
+            path: if behind_nat { Path::Back } else { Path::Contact },
             service: Service::Calls,
             session_id: None,
         };

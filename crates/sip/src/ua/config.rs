@@ -5,8 +5,10 @@ use std::time::Instant;
 
 use super::event::{Event, LineId};
 use super::names::{Answer, Question};
+use super::phones::RegistrarConfig;
 use crate::invite::DialogHandle;
 use crate::message::Header;
+use crate::registrar::BindingId;
 use crate::transaction::Timers;
 use crate::transport::{Flow, LocalAddress, Transport, TransportFault};
 use crate::uri::Uri;
@@ -24,6 +26,8 @@ pub struct UserAgentConfig {
     pub known_sources: Vec<IpAddr>,
     /// What becomes of requests from others.
     pub unknown_sources: UnknownSources,
+    /// How phones may register here; without it none may.
+    pub registrar: Option<RegistrarConfig>,
     /// T1, T2, T4.
     pub timers: Timers,
     /// The session interval to ask for, in seconds (RFC 4028); at least 90. `None`: only when the peer asks.
@@ -40,6 +44,7 @@ impl Default for UserAgentConfig {
             external_address: None,
             known_sources: Vec::new(),
             unknown_sources: UnknownSources::Drop,
+            registrar: None,
             timers: Timers::default(),
             session_expires_s: Some(1800),
             max_legs: 10_000,
@@ -104,6 +109,8 @@ pub enum Route {
     Line(LineId),
     /// Straight to the target; challenges are not answered.
     Direct,
+    /// To a phone that registered here, by the path that it registered by; the target is its contact.
+    Phone(BindingId),
 }
 
 /// As whom a call is placed.

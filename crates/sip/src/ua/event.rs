@@ -1,10 +1,12 @@
 //! What the user agent tells the application, and what a failure means to a caller.
 
 use std::fmt;
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use crate::invite::{DialogHandle, EndCause, PeerIdentity};
 use crate::message::{NameAddr, ReasonValue, Request};
+use crate::registrar::{Binding, PhoneId};
 use crate::registration::RegistrationState;
 use crate::subscription::SubscriptionState;
 use crate::transport::Flow;
@@ -75,8 +77,8 @@ pub enum Event {
     InviteReceived {
         /// The new leg.
         handle: DialogHandle,
-        /// The line whose contact was called.
-        line: LineId,
+        /// Who sends it.
+        by: Inviter,
         /// The INVITE with all its headers.
         request: Box<Request>,
         /// The offer in its body; `None` asks for one in our 2xx.
@@ -236,6 +238,20 @@ pub enum Event {
         /// The status that answered the BYE; `None` when nobody did.
         status: Option<u16>,
     },
+    /// A phone has registered, renewed or lost a binding.
+    PhoneChanged {
+        /// Which phone.
+        phone: PhoneId,
+        /// All of its bindings now.
+        bindings: Vec<Binding>,
+    },
+    /// Somebody has guessed at passwords of phones too often and is not answered for a time.
+    GuesserLocked {
+        /// From where.
+        source: IpAddr,
+        /// The account that was named last; it need not exist.
+        username: String,
+    },
     /// Something was dropped that no known peer sent; at most ten a second are told.
     Suspicious {
         /// Where it came from.
@@ -247,6 +263,15 @@ pub enum Event {
     },
     /// All lines are unregistered.
     ShutDown,
+}
+
+/// Who sends an INVITE.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Inviter {
+    /// The PBX of a line, to the line's contact.
+    Line(LineId),
+    /// A phone that registered here and has proved itself.
+    Phone(PhoneId),
 }
 
 /// What is wrong with a message that was dropped.

@@ -3,8 +3,9 @@
 use std::time::Instant;
 
 use super::config::Presence;
-use super::event::{Event, LineId, Suspicion};
+use super::event::{Event, Inviter, LineId, Suspicion};
 use super::lines::{LineState, Shutdown};
+use super::phones::{Door, Received};
 use super::{ClientUse, DialogHandle, Output, UnknownSources, UserAgent, policy, token};
 use crate::dialog::{Dialog, DialogId, DialogPhase, Replaces, ReplacesPhase, call_id, tag};
 use crate::frame::Frame;
@@ -12,6 +13,7 @@ use crate::invite::{
     Agreement, Path, Service, Session, SessionId, SessionOrigin, Silence, reply, sdp_of, too_brief,
 };
 use crate::message::{HeaderName, Message, Method, Rejected, Request, Response, StatusCode, parse_datagram};
+use crate::registrar::PhoneId;
 use crate::registration;
 use crate::siprec;
 use crate::subscription;
@@ -75,7 +77,10 @@ impl UserAgent {
     }
 
     fn trusts(&self, flow: Flow) -> bool {
-        self.config.unknown_sources == UnknownSources::Answer || self.sources.knows(flow.remote.ip())
+        let source = flow.remote.ip();
+        self.config.unknown_sources == UnknownSources::Answer
+            || self.sources.knows(source)
+            || self.door.as_ref().is_some_and(|door| door.is_at(source))
     }
 
     fn rejected(&mut self, rejected: Rejected, flow: Flow, now: Instant) {
@@ -90,10 +95,16 @@ impl UserAgent {
 
     fn message(&mut self, message: Message, flow: Flow, now: Instant) {
         if let Message::Request(request) = &message
-            && !self.trusts(flow)
             && !self.has_dialog(request)
         {
-            return self.suspect(flow, Suspicion::UnknownSource, now);
+            match self.at_the_door(request, flow, now) {
+                Received::Served => return,
+                Received::Through(asker) => self.let_in(asker),
+                Received::Elsewhere if !self.trusts(flow) => {
+                    return self.suspect(flow, Suspicion::UnknownSource, now);
+                }
+                Received::Elsewhere => {}
+            }
         }
         self.transactions.handle_message(message, flow, now);
         self.settle(now);
@@ -115,14 +126,14 @@ impl UserAgent {
         }
     }
 
-    fn put_tag(&mut self, response: &mut Response) {
+    pub(super) fn put_tag(&mut self, response: &mut Response) {
         if response.headers.to().is_ok_and(|to| to.tag().is_none()) {
             let tag = token(&mut self.rng);
             response.headers.set_to_tag(&tag);
         }
     }
 
-    fn refuse(&mut self, to: ServerTransactionId, mut response: Response, now: Instant) {
+    pub(super) fn refuse(&mut self, to: ServerTransactionId, mut response: Response, now: Instant) {
         self.put_tag(&mut response);
         response.headers.set(HeaderName::Server, self.config.user_agent_name.as_str());
         // The transaction was told a moment ago and has no answer yet.
@@ -133,8 +144,12 @@ impl UserAgent {
 /// Requests.
 impl UserAgent {
     pub(super) fn requested(&mut self, to: ServerTransactionId, request: Request, flow: Flow, now: Instant) {
-        if let Some(response) = policy::refusal(&request, self.service_of(&request, flow)) {
+        let asker = self.door.as_mut().and_then(Door::take_asker);
+        if let Some(response) = policy::refusal(&request, self.service_of(&request, flow), asker.as_ref()) {
             return self.refuse(to, response, now);
+        }
+        if let (Some(phone), Method::Register) = (&asker, &request.method) {
+            return self.phone_registers(to, &request, (phone, flow), now);
         }
         if request.method == Method::Notify && self.notified(to, &request, now) {
             return;
@@ -152,7 +167,7 @@ impl UserAgent {
             return;
         }
         match request.method {
-            Method::Invite => self.invited(to, request, flow, now),
+            Method::Invite => self.invited(to, request, (flow, asker), now),
             Method::Options => {
                 let mut response = policy::with_capabilities(&request, StatusCode::OK);
                 response.headers.set(HeaderName::Accept, crate::invite::ACCEPTED_BODY);
@@ -173,12 +188,21 @@ impl UserAgent {
     }
 
     /// Takes an INVITE outside any dialog that passed the general checks.
-    fn invited(&mut self, to: ServerTransactionId, request: Request, flow: Flow, now: Instant) {
-        let (line, dialog) = match self.admit(&request, flow) {
+    fn invited(
+        &mut self,
+        to: ServerTransactionId,
+        request: Request,
+        (flow, asker): (Flow, Option<PhoneId>),
+        now: Instant,
+    ) {
+        let inviter = self.inviter(asker, &request, flow);
+        let (by, dialog) = match self.admit(&request, flow, inviter) {
             Ok(admitted) => admitted,
             Err(response) => return self.refuse(to, *response, now),
         };
-        if let Err(challenge) = self.let_in(&line, &request, flow, now) {
+        if let Inviter::Line(line) = &by
+            && let Err(challenge) = self.admit_recorder(line, &request, flow, now)
+        {
             return self.refuse(to, *challenge, now);
         }
         let replaces = match self.replaced(&request) {
@@ -191,17 +215,18 @@ impl UserAgent {
         };
         let handle = self.fresh_handle();
         self.note_invite(to, handle, &request);
-        let origin = self.origin_of(handle, &line, &request, flow);
+        let origin = self.origin_of(handle, &by, &request, flow);
+        let line = origin.line.clone();
         self.emit(Event::InviteReceived {
             handle,
-            line: line.clone(),
+            by,
             request: Box::new(request.clone()),
             offer: sdp_of(&request.headers, &request.body),
             flow,
             replaces,
         });
         let mut actions = Vec::new();
-        let session = self.in_context(Some(&line), &mut actions, |ctx| {
+        let session = self.in_context(line.as_ref(), &mut actions, |ctx| {
             Session::called(origin, to, request, dialog, agreement, ctx)
         });
         self.keep(session, actions, now);
@@ -234,24 +259,28 @@ impl UserAgent {
     fn origin_of(
         &mut self,
         handle: DialogHandle,
-        line: &LineId,
+        by: &Inviter,
         request: &Request,
         flow: Flow,
     ) -> SessionOrigin {
-        let mut contact = self.contact_for(Some(line), flow, request.uri.is_secure());
-        let service = self.service_of_line(line);
+        let (line, path) = match by {
+            Inviter::Line(line) => (Some(line.clone()), path_back(request, flow)),
+            Inviter::Phone(_) => (None, Path::Back),
+        };
+        let mut contact = self.contact_for(line.as_ref(), flow, request.uri.is_secure());
+        let service = line.as_ref().map_or(Service::Calls, |line| self.service_of_line(line));
         if service == Service::Recording {
             contact.push_str(siprec::SERVER_FEATURE);
         }
         let mut session_id = SessionId::new(token(&mut self.rng));
         session_id.learn(&request.headers);
-        let (line, path, session_id) = (Some(line.clone()), path_back(request, flow), Some(session_id));
-        SessionOrigin { handle, line, contact, flow: Some(flow), path, service, session_id }
+        let (flow, session_id) = (Some(flow), Some(session_id));
+        SessionOrigin { handle, line, contact, flow, path, service, session_id }
     }
 
     /// Finds the line that an INVITE is for: by the user part of its contact, which nobody can guess, or, for one that
     /// records, by its user name.
-    fn line_called(&self, request: &Request, flow: Flow) -> Option<LineId> {
+    pub(super) fn line_called(&self, request: &Request, flow: Flow) -> Option<LineId> {
         let Uri::Sip(uri) = &request.uri else { return None };
         let user = uri.user_decoded().unwrap_or_default();
         self.users.get(&user).cloned().or_else(|| self.recorder_called(&user, flow))
@@ -285,15 +314,25 @@ impl UserAgent {
         self.line_called(request, flow).map_or(Service::Calls, |line| self.service_of_line(&line))
     }
 
-    /// Finds the line that is called and makes the dialog, or gives the refusal.
-    fn admit(&mut self, request: &Request, flow: Flow) -> Result<(LineId, Dialog), Box<Response>> {
+    /// Makes the dialog of a call that may be made, or gives the refusal.
+    fn admit(
+        &mut self,
+        request: &Request,
+        flow: Flow,
+        by: Option<Inviter>,
+    ) -> Result<(Inviter, Dialog), Box<Response>> {
         let refusal = |status| Box::new(Response::reply_to(request, status));
         let key = InviteKey::of(request).ok_or_else(|| refusal(StatusCode::BAD_REQUEST))?;
         if self.invite_keys.contains_key(&key) {
             return Err(refusal(StatusCode::LOOP_DETECTED));
         }
-        let line = self.line_called(request, flow).ok_or_else(|| refusal(StatusCode::NOT_FOUND))?;
-        let under_tls = self.lines.get(&line).is_some_and(|state| state.transport == Transport::Tls);
+        let by = by.ok_or_else(|| refusal(StatusCode::NOT_FOUND))?;
+        let under_tls = match &by {
+            Inviter::Line(line) => {
+                self.lines.get(line).is_some_and(|state| state.transport == Transport::Tls)
+            }
+            Inviter::Phone(_) => false,
+        };
         if under_tls && flow.transport != Transport::Tls {
             return Err(refusal(StatusCode::FORBIDDEN));
         }
@@ -304,7 +343,7 @@ impl UserAgent {
         }
         let local_tag = token(&mut self.rng);
         let dialog = Dialog::served(request, &local_tag).map_err(|_| refusal(StatusCode::BAD_REQUEST))?;
-        Ok((line, dialog))
+        Ok((by, dialog))
     }
 
     pub(super) fn cancel_received(
@@ -377,7 +416,11 @@ impl UserAgent {
                 }
                 self.subscribe_answered(handle, id, response, now);
             }
-            None => {}
+            Some(ClientUse::Qualify(binding)) if response.status.is_final() => {
+                self.clients.remove(&id);
+                self.qualified(binding);
+            }
+            Some(ClientUse::Qualify(_)) | None => {}
         }
     }
 
@@ -417,6 +460,7 @@ impl UserAgent {
                 };
                 self.drive_subscription(handle, input, now);
             }
+            ClientUse::Qualify(binding) => self.unqualified(binding, silence, now),
         }
     }
 }

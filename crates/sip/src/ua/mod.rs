@@ -17,6 +17,7 @@ mod key;
 mod lines;
 mod names;
 mod outgoing;
+mod phones;
 mod policy;
 mod resolver;
 mod servers;
@@ -28,9 +29,10 @@ pub use config::{
     CallerId, Input, Line, OutgoingInvite, Output, Presence, ReinviteAnswer, ResolveId, Route,
     UnknownSources, UserAgentConfig,
 };
-pub use event::{Event, FailureMeaning, LineId, Suspicion, meaning};
+pub use event::{Event, FailureMeaning, Inviter, LineId, Suspicion, meaning};
 pub use key::Key;
 pub use names::{Answer, Naptr, Question, Records, Srv};
+pub use phones::{Admits, DoorFigures, RegistrarConfig};
 pub use subscriptions::SubscriptionHandle;
 
 pub use crate::invite::{CommandRefused, DialogHandle, EndCause, PeerIdentity, SessionId};
@@ -46,6 +48,7 @@ use self::failover::{Absent, Attempt};
 use self::incoming::{InviteKey, Invited};
 use self::lines::{LineState, Shutdown};
 use self::outgoing::Waiting;
+use self::phones::Door;
 use self::resolver::Resolver;
 use self::servers::Servers;
 use self::sources::Sources;
@@ -54,6 +57,7 @@ use self::subscriptions::Subscribed;
 use crate::dialog::{DialogId, DialogPhase};
 use crate::digest::Verifier;
 use crate::invite::{Account, Action, Context, Purpose, Session, SessionClock, Settings, Silence};
+use crate::registrar::BindingId;
 use crate::subscription;
 use crate::transaction::{
     ClientTransactionId, ServerTransactionId, TransactionConfig, TransactionId, TransactionLayer,
@@ -75,6 +79,10 @@ enum Clock {
     KeepAlive(Flow),
     /// The server of a line that records is asked whether it is there.
     Greet(LineId),
+    /// A phone's binding is over.
+    Expire(BindingId),
+    /// A phone is to be asked whether it lives.
+    Qualify(BindingId),
     /// A line is stopped: its turn in the shut-down.
     Stop(LineId),
     /// A line that was removed is forgotten, whether its registrar answered or not.
@@ -90,6 +98,8 @@ enum ClientUse {
     Subscribe(SubscriptionHandle),
     Greet(LineId),
     Session(DialogHandle, Purpose),
+    /// The question whether a phone lives.
+    Qualify(BindingId),
 }
 
 /// A SIP user agent with many lines.
@@ -123,6 +133,8 @@ pub struct UserAgent {
     absent: Absent,
     clocks: Clocks<Clock>,
     sources: Sources,
+    /// Phones that register here, if they may.
+    door: Option<Door>,
     outputs: VecDeque<Output>,
     /// Requests that could not even be handed to the transaction layer.
     unsent: VecDeque<ClientUse>,
@@ -145,9 +157,15 @@ impl UserAgent {
         };
         let layer_rng = child(&mut rng);
         let own_user = token(&mut rng);
+        let door = config.registrar.clone().map(|registrar| {
+            let mut key = [0_u8; 32];
+            rng.fill_bytes(&mut key);
+            Door::new(registrar, key)
+        });
         Self {
             settings: Settings { timers: config.timers, agent_name: config.user_agent_name.clone() },
             sources: Sources::new(&config.known_sources),
+            door,
             config,
             rng,
             transactions: TransactionLayer::new(transaction_config, layer_rng),
@@ -254,6 +272,8 @@ impl UserAgent {
                 }
                 Clock::KeepAlive(flow) => self.keep_alive(flow, now),
                 Clock::Greet(line) => self.greet(&line, now),
+                Clock::Expire(_) => self.expire_binding(now),
+                Clock::Qualify(binding) => self.qualify(binding, now),
                 Clock::Stop(line) => self.stop_line(&line, now),
                 Clock::Forget(line) => self.forget_line(&line),
                 Clock::GiveUp => self.finish_shutdown(),
@@ -387,6 +407,8 @@ impl Clock {
             Self::Subscription(_) => "subscription",
             Self::KeepAlive(_) => "keep-alive",
             Self::Greet(_) => "server to greet",
+            Self::Expire(_) => "binding",
+            Self::Qualify(_) => "phone to ask",
             Self::Stop(_) => "line to stop",
             Self::Forget(_) => "line to forget",
             Self::GiveUp => "shut-down overdue",

@@ -263,14 +263,19 @@ impl UserAgent {
         }
     }
 
-    fn transmit(&mut self, job: Job, flow: Flow, now: Instant) -> Option<ClientTransactionId> {
+    pub(super) fn transmit(&mut self, job: Job, flow: Flow, now: Instant) -> Option<ClientTransactionId> {
         match job.kind {
             JobKind::Transaction(purpose) => {
-                let id = self.transactions.send_request(job.request, flow, now);
+                let id = if self.is_fixed(&purpose) {
+                    self.transactions.send_request_along(job.request, flow, now)
+                } else {
+                    self.transactions.send_request(job.request, flow, now)
+                };
                 match &purpose {
                     ClientUse::Register(line) => self.register_sent(line, id, flow),
                     ClientUse::Subscribe(handle) => self.subscribe_sent(*handle, id, flow),
                     ClientUse::Greet(line) => self.sources.add(line, flow.remote.ip()),
+                    ClientUse::Qualify(_) => {}
                     ClientUse::Session(handle, sent) => {
                         let session = self.sessions.get_mut(handle)?;
                         if *sent == Purpose::Invite {
@@ -290,6 +295,17 @@ impl UserAgent {
                 }
                 None
             }
+        }
+    }
+
+    /// Tells whether there is no other path than the given one, whatever a request's size: to a phone behind a NAT.
+    fn is_fixed(&self, purpose: &ClientUse) -> bool {
+        match purpose {
+            ClientUse::Qualify(_) => true,
+            ClientUse::Session(handle, _) => {
+                self.sessions.get(handle).is_some_and(|session| session.origin.path == Path::Back)
+            }
+            ClientUse::Register(_) | ClientUse::Subscribe(_) | ClientUse::Greet(_) => false,
         }
     }
 

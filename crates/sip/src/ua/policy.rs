@@ -3,15 +3,17 @@
 use crate::body::{Handling, Part, parts_of};
 use crate::invite::{ACCEPTED_BODY, Service, accepts_sdp, warning_value, with_allow};
 use crate::message::{HeaderName, Method, Request, Response, StatusCode};
+use crate::registrar::PhoneId;
 use crate::siprec;
 use crate::uri::Uri;
 
 /// Extensions that a request may require.
 const KNOWN_OPTIONS: [&str; 4] = ["timer", "replaces", "norefersub", "100rel"];
 
-/// Gives the refusal of a request that cannot be served, whoever it is for; without To tag.
-pub(super) fn refusal(request: &Request, service: Service) -> Option<Response> {
-    method(request)
+/// Gives the refusal of a request that cannot be served, whoever it is for; without To tag. A phone that has proved
+/// itself may register.
+pub(super) fn refusal(request: &Request, service: Service, asker: Option<&PhoneId>) -> Option<Response> {
+    method(request, asker)
         .or_else(|| uri(request))
         .or_else(|| extensions(request, service))
         .or_else(|| body(request, service))
@@ -23,12 +25,13 @@ pub(super) fn is_within_dialog(request: &Request) -> bool {
 }
 
 /// Section 8.2.1: 501 for an unknown method, 405 for a known one that is not served.
-fn method(request: &Request) -> Option<Response> {
+fn method(request: &Request, asker: Option<&PhoneId>) -> Option<Response> {
     match &request.method {
         Method::Invite | Method::Ack | Method::Cancel | Method::Bye | Method::Options | Method::Update => {
             None
         }
         Method::Info | Method::Notify | Method::Refer | Method::Prack if is_within_dialog(request) => None,
+        Method::Register if asker.is_some() => None,
         Method::Other(_) => Some(with_capabilities(request, StatusCode::NOT_IMPLEMENTED)),
         _ => Some(with_capabilities(request, StatusCode::METHOD_NOT_ALLOWED)),
     }

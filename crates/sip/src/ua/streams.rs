@@ -57,6 +57,7 @@ impl UserAgent {
         self.transactions.transport_failed(flow, now);
         self.settle(now);
         if flow.transport.reliable() {
+            self.connection_over(flow.connection());
             for line in self.lines_along(flow) {
                 if let Some(state) = self.lines.get_mut(&line) {
                     state.flow = None;
