@@ -456,6 +456,11 @@ pub enum DeviceAddress {
     },
     /// The softphone in the user's browser.
     Browser {},
+    /// A telephone that registers at the server itself.
+    Phone {
+        /// Where it is now, as it registered: a SIP URI, one a registration; none when it is not registered.
+        contact: Option<String>,
+    },
 }
 
 /// How several devices ring.

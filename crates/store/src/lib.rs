@@ -22,6 +22,7 @@ pub mod load;
 pub mod lookup;
 pub mod missed;
 pub mod page;
+pub mod phones;
 mod probe;
 pub mod recordings;
 mod restoring;

@@ -7,9 +7,9 @@ use crate::address::MIGRATIONS;
 use crate::database::{Pool, Row, sql};
 use crate::{StoreError, dialect};
 
-/// What no backup holds: frames can be resumed from only where their epoch goes on, and a session that was closed after
+/// What no backup holds: where telephones were is not where they are then; frames can be resumed from only where their epoch goes on, and a session that was closed after
 /// the backup is not to be open again.
-const LEFT_OUT: [&str; 2] = ["frames", "sessions"];
+const LEFT_OUT: [&str; 3] = ["frames", "phone_bindings", "sessions"];
 
 /// A table as the migrations make it.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -8,7 +8,7 @@ use std::sync::Mutex;
 use linecard_calls::metrics::{By, Figure, Zone};
 use linecard_calls::missed::Book;
 use linecard_calls::{
-    DeviceAddress, Direction, Interaction, InteractionId, MissedChange, Outcome, Role, RoutedDevice,
+    DeviceAddress, Direction, Interaction, InteractionId, MissedChange, Outcome, Role, RoutedDevice, UserId,
 };
 use xtask::postgres::Database;
 
@@ -22,6 +22,7 @@ use crate::ledger::{Batch, SavedCall};
 use crate::load::LoadQuery;
 use crate::missed::MissedFilter;
 use crate::page::{CallOrder, Cursor, Key, PageRequest};
+use crate::phones::{KeptBinding, PhoneAccount, PhoneSecret};
 use crate::recordings::RecordingFilter;
 use crate::users::{Device, UserDraft};
 use crate::{EmptyDatabase, Store, StoreError, dialect, newest_schema};
@@ -145,6 +146,7 @@ async fn people(store: &Store, ids: &mut Ids) {
     let device = Device { routed: RoutedDevice { device: ids.make(), address }, user_id: anna.id };
     store.add_device(&device).await.unwrap();
     assert_eq!(store.devices(anna.id).await.unwrap(), store.all_devices().await.unwrap());
+    phones(store, ids, anna.id).await;
     store.delete_device(anna.id, device.routed.device).await.unwrap();
     let open = session(ids, anna.id, NOW.0 + 1_000);
     store.open_session("hash", &open).await.unwrap();
@@ -166,6 +168,33 @@ async fn people(store: &Store, ids: &mut Ids) {
     }
     store.delete_line(line.id, line.version).await.unwrap();
     store.delete_user(anna.id, anna.version).await.unwrap();
+}
+
+async fn phones(store: &Store, ids: &mut Ids, user_id: UserId) {
+    let routed = RoutedDevice { device: ids.make(), address: DeviceAddress::Phone { contact: None } };
+    let id = routed.device;
+    let secret = PhoneSecret { realm: "r".to_owned(), md5: "m".to_owned(), sha256: "s".to_owned() };
+    let username = "u".to_owned();
+    let account = PhoneAccount { device: id, name: None, username, secret: secret.clone(), last_seen: None };
+    store.add_phone(&Device { routed, user_id }, &account).await.unwrap();
+    assert!(store.renew_phone(user_id, id, &secret).await.unwrap());
+    assert_eq!(store.phones().await.unwrap(), [account]);
+    let kept = KeptBinding {
+        contact: "sip:a@b".to_owned(),
+        transport: "udp".to_owned(),
+        local: "l".to_owned(),
+        remote: "r".to_owned(),
+        q: 1,
+        instance: None,
+        user_agent: None,
+        call_id: "c".to_owned(),
+        cseq: 1,
+        since: NOW,
+        expires_at: NOW,
+    };
+    store.keep_bindings(&[(id, vec![kept.clone()])], NOW).await.unwrap();
+    assert_eq!(store.kept_bindings().await.unwrap(), [(id, kept)]);
+    assert!(store.delete_device(user_id, id).await.unwrap());
 }
 
 async fn cards(store: &Store, ids: &mut Ids) {

@@ -2,7 +2,7 @@
 
 use linecard_calls::{DeviceAddress, DeviceId, Ring, Role, RoutedDevice, SessionId, UserId, UtcMillis};
 
-use crate::database::{Row, Tx, sql};
+use crate::database::{Db, Row, Tx, sql};
 use crate::page::{List, Page, PageRequest};
 use crate::row::{id, number, text_of, word};
 use crate::sessions::end_sessions;
@@ -198,25 +198,12 @@ impl Store {
         rows.iter().map(device_of).collect()
     }
 
-    /// Adds a device as the last one of its user.
+    /// Adds a device as the last one of its user; a telephone that registers here is added by [`Self::add_phone`].
     ///
     /// # Errors
     /// `Dangling { field: "user_id" }` when there is no such user.
     pub async fn add_device(&self, device: &Device) -> Result<(), StoreError> {
-        let (kind, uri) = match &device.routed.address {
-            DeviceAddress::Sip { uri } => ("sip", Some(uri)),
-            DeviceAddress::Browser {} => ("browser", None),
-        };
-        sql("INSERT INTO devices (id, user_id, kind, uri, position) VALUES ($1, $2, $3, $4, \
-             (SELECT COALESCE(MAX(position), 0) + 1 FROM devices WHERE user_id = $2))")
-        .bind(device.routed.device.to_string())
-        .bind(device.user_id.to_string())
-        .bind(kind)
-        .bind(uri.cloned())
-        .execute(&self.pool)
-        .await
-        .map_err(|e| StoreError::constraint(e, "id", "user_id"))?;
-        Ok(())
+        insert_device(&self.pool, device).await
     }
 
     /// Deletes a user's device and tells whether it was there.
@@ -231,6 +218,24 @@ impl Store {
             .await?;
         Ok(deleted > 0)
     }
+}
+
+pub(crate) async fn insert_device(db: impl Into<Db<'_>>, device: &Device) -> Result<(), StoreError> {
+    let (kind, uri) = match &device.routed.address {
+        DeviceAddress::Sip { uri } => ("sip", Some(uri)),
+        DeviceAddress::Browser {} => ("browser", None),
+        DeviceAddress::Phone { .. } => ("phone", None),
+    };
+    sql("INSERT INTO devices (id, user_id, kind, uri, position) VALUES ($1, $2, $3, $4, \
+         (SELECT COALESCE(MAX(position), 0) + 1 FROM devices WHERE user_id = $2))")
+    .bind(device.routed.device.to_string())
+    .bind(device.user_id.to_string())
+    .bind(kind)
+    .bind(uri.cloned())
+    .execute(db)
+    .await
+    .map_err(|e| StoreError::constraint(e, "id", "user_id"))?;
+    Ok(())
 }
 
 /// Refuses to go on when the user, still at `version`, is the last administrator.
@@ -305,6 +310,7 @@ fn device_of(row: &Row) -> Result<Device, StoreError> {
     let address = match (kind.as_str(), uri) {
         ("sip", Some(uri)) => DeviceAddress::Sip { uri },
         ("browser", _) => DeviceAddress::Browser {},
+        ("phone", _) => DeviceAddress::Phone { contact: None },
         (kind, _) => return Err(StoreError::unreadable("devices", format!("kind {kind}"))),
     };
     Ok(Device {

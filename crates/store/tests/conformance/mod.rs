@@ -19,6 +19,7 @@ pub(crate) mod locked;
 mod lookup;
 mod missed;
 mod opening;
+mod phones;
 mod recordings;
 mod search;
 mod sessions;
