@@ -18,7 +18,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::media::Srtp;
 
-pub use sip::{ListenTransport, SipConfig, TlsRoots, UnknownSources};
+pub use sip::{ListenTransport, PhoneDigest, Registrar, SipConfig, TlsRoots, UnknownSources};
 
 /// The name of the file read when no `--config` is given and it exists in the working directory.
 pub const DEFAULT_FILE: &str = "linecard.toml";

@@ -3,12 +3,15 @@
 use std::collections::HashMap;
 use std::net::IpAddr;
 
-use linecard_calls::{LineId, Route, RoutedDevice, UserId};
+use linecard_calls::{DeviceId, LineId, Route, RoutedDevice, UserId};
+use linecard_sip::digest::Secret;
 use linecard_sip::message::{Header, HeaderName, NameAddr};
+use linecard_sip::registrar;
 use linecard_sip::ua;
 use linecard_sip::uri::{Host, SipUri, Uri, escape_user};
 use linecard_store::lines::{Line, LineMode, LineTransport};
 use linecard_store::page::{MAX_LIMIT, PageRequest};
+use linecard_store::phones::PhoneAccount;
 use linecard_store::users::User;
 use linecard_store::{Store, StoreError};
 use sha2::{Digest, Sha256};
@@ -28,6 +31,24 @@ pub(crate) struct Directory {
     lines: HashMap<LineId, Line>,
     users: HashMap<UserId, User>,
     devices: HashMap<UserId, Vec<RoutedDevice>>,
+    phones: HashMap<DeviceId, Phone>,
+}
+
+/// A telephone that registers here.
+#[derive(Debug)]
+pub(crate) struct Phone {
+    pub(crate) user: UserId,
+    pub(crate) account: PhoneAccount,
+}
+
+impl Phone {
+    /// Returns it as the user agent takes it; none when its digests cannot be read.
+    pub(crate) fn sip_phone(&self) -> Option<registrar::Phone> {
+        let PhoneAccount { device, username, secret, .. } = &self.account;
+        let secret = Secret::from_hex(&secret.md5, &secret.sha256)?;
+        let id = registrar::PhoneId::new(&device.to_string());
+        Some(registrar::Phone { id, username: username.clone(), secret })
+    }
 }
 
 impl Directory {
@@ -44,7 +65,12 @@ impl Directory {
                 None => break,
             }
         }
+        let mut accounts: HashMap<DeviceId, PhoneAccount> =
+            store.phones().await?.into_iter().map(|account| (account.device, account)).collect();
         for device in store.all_devices().await? {
+            if let Some(account) = accounts.remove(&device.routed.device) {
+                directory.phones.insert(account.device, Phone { user: device.user_id, account });
+            }
             directory.devices.entry(device.user_id).or_default().push(device.routed);
         }
         Ok(directory)
@@ -65,12 +91,21 @@ impl Directory {
         self.lines.values()
     }
 
-    /// Returns whose line it is and which devices may ring.
-    pub(crate) fn route(&self, line: LineId) -> Route {
-        self.route_to(self.line(line).and_then(|line| line.account.user_id))
+    /// Returns a telephone.
+    pub(crate) fn phone(&self, device: DeviceId) -> Option<&Phone> {
+        self.phones.get(&device)
     }
 
-    /// Returns which devices of a user may ring.
+    pub(crate) fn phones(&self) -> impl Iterator<Item = &Phone> {
+        self.phones.values()
+    }
+
+    /// Returns whose line it is.
+    pub(crate) fn user_of(&self, line: LineId) -> Option<UserId> {
+        self.line(line).and_then(|line| line.account.user_id)
+    }
+
+    /// Returns which devices a user has, wherever telephones are now.
     pub(crate) fn route_to(&self, user: Option<UserId>) -> Route {
         let user = user.and_then(|id| self.users.get(&id));
         let devices = user.and_then(|user| self.devices.get(&user.id));
@@ -161,7 +196,7 @@ impl Directory {
     pub(crate) fn device_addresses(&self) -> Vec<IpAddr> {
         let addresses = self.devices.values().flatten().filter_map(|device| match &device.address {
             linecard_calls::DeviceAddress::Sip { uri } => Uri::parse(uri.as_bytes()).ok(),
-            linecard_calls::DeviceAddress::Browser {} => None,
+            linecard_calls::DeviceAddress::Browser {} | linecard_calls::DeviceAddress::Phone { .. } => None,
         });
         addresses.filter_map(|uri| uri.as_sip().and_then(|sip| sip.host.ip())).collect()
     }

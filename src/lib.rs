@@ -5,6 +5,7 @@
 
 mod audit;
 mod backup;
+mod bindings;
 mod chance;
 pub mod cli;
 mod clock;

@@ -10,6 +10,7 @@ mod gate;
 mod learning;
 mod legs;
 mod missed;
+mod phones;
 mod recording_sessions;
 mod redirecting;
 mod referring;
@@ -28,17 +29,20 @@ use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use linecard_calls::{
-    AlarmKind, AlarmView, CallId, Candidate, Engine, Event, Input, Interaction, InteractionId, LegId, LineId,
-    MissedId, MissedItem, Output, Recording, RecordingView, RegistrationView, Signal, UtcMillis, Viewer,
+    AlarmKind, AlarmView, CallId, Candidate, DeviceId, Engine, Event, Input, Interaction, InteractionId,
+    LegId, LineId, MissedId, MissedItem, Output, Recording, RecordingView, RegistrationView, Signal,
+    UtcMillis, Viewer,
 };
 use linecard_crm::{Barring, DialPlan};
 use linecard_media::ToneTable;
 use linecard_sip::ua::{self, UserAgent};
 use linecard_store::Store;
 use linecard_store::ledger::SavedCall;
+use linecard_store::phones::KeptBinding;
 use linecard_web::port::Command;
 use tokio::sync::{mpsc, oneshot};
 
+use crate::bindings::BindingKeeper;
 use crate::clock::wall_clock;
 use crate::directory::Directory;
 use crate::hub::Hub;
@@ -52,6 +56,7 @@ use amendments::Amendments;
 use gate::Gate;
 use learning::{LearnedNumber, Learning, OldCall};
 use legs::{Legs, Sound};
+use phones::Phones;
 use recording_sessions::RecordingSessions;
 use shadow::Shadows;
 use tally::Tally;
@@ -79,6 +84,10 @@ pub(crate) struct Parts {
     pub(crate) directory: Directory,
     pub(crate) dial_plan: DialPlan,
     pub(crate) settings: Settings,
+    /// Writes down where telephones are.
+    pub(crate) bindings: BindingKeeper,
+    /// Where they were when the last process ended.
+    pub(crate) kept_bindings: Vec<(DeviceId, KeptBinding)>,
 }
 
 /// What was configured, as far as the reactor needs it.
@@ -129,6 +138,7 @@ pub(crate) struct Reactor {
     legs: Legs,
     gate: Gate,
     standings: HashMap<LineId, RegistrationView>,
+    phones: Phones,
     /// The extensions whose calls PBXes tell of.
     watches: HashMap<LineId, LineWatch>,
     /// The INVITEs that ring along beside desk phones, and the lines that pushed one out.
@@ -195,6 +205,7 @@ impl Reactor {
             legs: Legs::default(),
             gate: Gate::default(),
             standings: HashMap::new(),
+            phones: Phones::default(),
             watches: HashMap::new(),
             shadows: Shadows::default(),
             pushed_out: HashSet::new(),
@@ -216,6 +227,8 @@ impl Reactor {
             tally,
         };
         reactor.add_lines();
+        let kept = std::mem::take(&mut reactor.parts.kept_bindings);
+        reactor.add_phones(kept);
         let mut tick = tokio::time::interval(TICK);
         let mut shutdown = std::pin::pin!(shutdown);
         loop {
@@ -533,6 +546,7 @@ impl Reactor {
         }
         self.forget_ended(now);
         self.lose_silent(now);
+        self.forget_guessers(now);
         self.end_forgotten_shadows(now);
         self.ask_silent_sessions(now);
         self.say_what_waits();

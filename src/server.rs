@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::fs::{File, TryLockError};
 use std::future::Future;
 use std::net::{IpAddr, SocketAddr};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use linecard_calls::missed::RINGS_AT_MOST_MS;
@@ -13,19 +13,25 @@ use linecard_calls::{
     RecordingState, RecoveredRecording, Signal, UtcMillis, fold, fold_recordings,
 };
 use linecard_media::ToneTable;
+use linecard_sip::digest::{Offer, Secret};
+use linecard_sip::registrar::Terms;
 use linecard_sip::ua::{self, UserAgent, UserAgentConfig};
 use linecard_store::Store;
 use linecard_store::idempotency::KEPT_MS;
+use linecard_store::phones::PhoneSecret;
 use linecard_web::outline::Outline;
+use linecard_web::phones::PhoneSettings;
 use linecard_web::port::{Doors, Reactor as Door};
 use linecard_web::{App, WebSettings};
 use tokio::net::TcpListener;
 use tokio::sync::{mpsc, oneshot};
+use tokio::task::JoinHandle;
 
 use crate::audit::AuditWriter;
 use crate::backup;
+use crate::bindings::BindingKeeper;
 use crate::clock::wall_clock;
-use crate::config::{Config, ConfigError, RecordingDefault, Tls, UnknownSources};
+use crate::config::{Config, ConfigError, PhoneDigest, RecordingDefault, Registrar, Tls, UnknownSources};
 use crate::directory::Directory;
 use crate::doctor::Consulting;
 use crate::http::Http;
@@ -108,17 +114,11 @@ pub async fn run(
 
     let alive_file = folder.join("alive");
     let engine = recovered_engine(&config, &store, recovered, &alive_file).await?;
-    let settings = Settings {
-        records: config.recording.default == crate::config::RecordingDefault::All,
-        media_address: media_address(&wire),
-        external_address: config.sip.external_address()?,
-        trusted: trusted(&config).await,
-        barring: config.barring()?,
-        tones: ToneTable::of(&config.dialplan.region),
-        alive_file,
-    };
+    let settings = reactor_settings(&config, &wire, alive_file).await?;
     let (commands, asked) = mpsc::channel(COMMANDS_MAX);
     let epoch = numbering.epoch.clone();
+    let phones = phone_settings(&config, &wire)?;
+    let (bindings, binding_writer) = BindingKeeper::start(store.clone());
     let parts = Parts {
         agent: UserAgent::new(agent_config(&config, &wire)?, chance::generator()?),
         engine,
@@ -131,11 +131,14 @@ pub async fn run(
         recordings,
         dial_plan: config.dial_plan()?,
         settings,
+        bindings,
+        kept_bindings: store.kept_bindings().await?,
     };
     let queues = Queues { arrivals, media: media_events, notices, commands: asked };
     let (audit, audit_writer) = AuditWriter::start(store.clone(), &folder.join("spool"))?;
     let doctor = Consulting::start(config.sip.external_address()?, equipment);
-    let app = web_app(&config, &store, Doors { reactor: Door::new(commands), audit, doctor }, epoch)?;
+    let doors = Doors { reactor: Door::new(commands), audit, doctor };
+    let app = web_app(&config, &store, doors, (epoch, phones))?;
     let http = serve_http(&config, certificate, listener, app, started)?;
     let forgetting = tokio::spawn(forget(store.clone(), config.events.retention_days));
 
@@ -143,15 +146,35 @@ pub async fn run(
     forgetting.abort();
     http.stop(HTTP_GRACE).await;
     audit_writer.settle(SETTLE_WITHIN).await;
-    close(parts, media, &store).await
+    close(parts, media, binding_writer, &store).await
+}
+
+async fn reactor_settings(config: &Config, wire: &Wire, alive_file: PathBuf) -> Result<Settings, StartError> {
+    Ok(Settings {
+        records: config.recording.default == crate::config::RecordingDefault::All,
+        media_address: media_address(wire),
+        external_address: config.sip.external_address()?,
+        trusted: trusted(config).await,
+        barring: config.barring()?,
+        tones: ToneTable::of(&config.dialplan.region),
+        alive_file,
+    })
 }
 
 /// Closes everything in the order in which each part still needs the others.
-async fn close(parts: Parts, media: Media, store: &Store) -> Result<(), StartError> {
+async fn close(
+    parts: Parts,
+    media: Media,
+    binding_writer: JoinHandle<()>,
+    store: &Store,
+) -> Result<(), StartError> {
     // The relay joins its threads: that blocks.
     let _ = tokio::task::spawn_blocking(move || media.shutdown()).await;
-    parts.ledger.settle(SETTLE_WITHIN).await;
-    store.leave_numbering(parts.hub.numbering()).await?;
+    let Parts { ledger, hub, bindings, .. } = parts;
+    drop(bindings);
+    let _ = tokio::time::timeout(SETTLE_WITHIN, binding_writer).await;
+    ledger.settle(SETTLE_WITHIN).await;
+    store.leave_numbering(hub.numbering()).await?;
     store.close().await;
     tracing::info!("stopped");
     Ok(())
@@ -225,11 +248,48 @@ fn agent_config(config: &Config, wire: &Wire) -> Result<UserAgentConfig, StartEr
         user_agent_name: format!("Linecard/{}", env!("CARGO_PKG_VERSION")),
         local_addresses: wire.local_addresses().to_vec(),
         external_address: config.sip.external_address()?,
+        registrar: registrar(config),
         unknown_sources: match config.sip.unknown_sources {
             UnknownSources::Drop => ua::UnknownSources::Drop,
             UnknownSources::Answer => ua::UnknownSources::Answer,
         },
         ..UserAgentConfig::default()
+    })
+}
+
+/// How telephones may register here, if they may.
+fn registrar(config: &Config) -> Option<ua::RegistrarConfig> {
+    let admits = match config.sip.registrar {
+        Registrar::Off => return None,
+        Registrar::Known => ua::Admits::Known,
+        Registrar::Anyone => ua::Admits::Anyone,
+    };
+    let offer = match config.sip.digest {
+        PhoneDigest::Md5 => Offer::Md5,
+        PhoneDigest::Sha256AndMd5 => Offer::Sha256AndMd5,
+        PhoneDigest::Sha256 => Offer::Sha256,
+    };
+    Some(ua::RegistrarConfig { realm: config.sip.realm.clone(), offer, admits, terms: Terms::default() })
+}
+
+/// What telephones are told to register at: the address that peers are told.
+fn phone_settings(config: &Config, wire: &Wire) -> Result<PhoneSettings, StartError> {
+    let local = wire.local_addresses();
+    let first = local.first().map(|local| local.addr);
+    let ip = config.sip.external_address()?.or(first.map(|address| address.ip()));
+    let mut transports: Vec<String> = local.iter().map(|local| local.transport.to_string()).collect();
+    transports.dedup();
+    Ok(PhoneSettings {
+        admitted: config.sip.registrar != Registrar::Off,
+        realm: config.sip.realm.clone(),
+        digest: |username, realm, password| {
+            let secret = Secret::of(username, realm, password);
+            let [md5, sha256] = [secret.md5(), secret.sha256()].map(str::to_owned);
+            PhoneSecret { realm: realm.to_owned(), md5, sha256 }
+        },
+        server: ip.map(|ip| ip.to_string()).unwrap_or_default(),
+        port: first.map_or(5060, |address| address.port()),
+        transports,
     })
 }
 
@@ -329,7 +389,12 @@ fn media_address(wire: &Wire) -> IpAddr {
     wire.local_addresses().first().map_or(IpAddr::from([127, 0, 0, 1]), |local| local.addr.ip())
 }
 
-fn web_app(config: &Config, store: &Store, doors: Doors, epoch: String) -> Result<App, StartError> {
+fn web_app(
+    config: &Config,
+    store: &Store,
+    doors: Doors,
+    (epoch, phones): (String, PhoneSettings),
+) -> Result<App, StartError> {
     let settings = WebSettings {
         public_url: config.public_url(),
         allowed_origins: config.server.allowed_origins.clone(),
@@ -339,6 +404,7 @@ fn web_app(config: &Config, store: &Store, doors: Doors, epoch: String) -> Resul
         calls_per_minute: config.dialplan.calls_per_minute,
         outliner: outline_of,
         recording_dir: config.recording_dir(),
+        phones,
         epoch,
     };
     let ids = IdSource::new(chance::generator()?);

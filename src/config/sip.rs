@@ -23,6 +23,12 @@ pub struct SipConfig {
     pub trusted: Vec<String>,
     /// What a request from anybody else gets.
     pub unknown_sources: UnknownSources,
+    /// From where telephones may register at the server itself.
+    pub registrar: Registrar,
+    /// The realm that their passwords are for; another one makes the passwords void.
+    pub realm: String,
+    /// By which algorithms telephones may prove themselves.
+    pub digest: PhoneDigest,
     /// The DNS servers that PBXes' names are asked of, each `address:port`; empty for the system's.
     pub dns: Vec<String>,
     /// The authorities that may vouch for a PBX: `system`, or the path of their certificates in PEM.
@@ -47,6 +53,30 @@ pub enum UnknownSources {
     Drop,
     /// An ordinary refusal.
     Answer,
+}
+
+/// By which algorithms telephones may prove themselves.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum PhoneDigest {
+    /// MD5 alone: there are telephones that refuse a challenge which also names SHA-256.
+    Md5,
+    /// SHA-256, and MD5 for who knows no other.
+    Sha256AndMd5,
+    /// SHA-256 alone.
+    Sha256,
+}
+
+/// From where telephones may register.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Registrar {
+    /// From nowhere.
+    Off,
+    /// From private networks, and from addresses that are listened to anyway.
+    Known,
+    /// From anywhere.
+    Anyone,
 }
 
 /// The transport of a `sip.listen` entry.
@@ -76,6 +106,9 @@ impl Default for SipConfig {
             external_address: String::new(),
             trusted: Vec::new(),
             unknown_sources: UnknownSources::Drop,
+            registrar: Registrar::Known,
+            realm: "linecard".into(),
+            digest: PhoneDigest::Md5,
             dns: Vec::new(),
             tls_roots: SYSTEM_ROOTS.into(),
             tls_pins: Vec::new(),
@@ -152,6 +185,15 @@ impl SipConfig {
         self.tls_pins.iter().map(read).collect()
     }
 
+    fn check_realm(&self) -> Result<(), ConfigError> {
+        let sane = |byte: u8| byte.is_ascii_graphic() && !matches!(byte, b'"' | b'\\' | b',');
+        if (1..=64).contains(&self.realm.len()) && self.realm.bytes().all(sane) {
+            return Ok(());
+        }
+        let advice = "write 1 to 64 ASCII letters, digits and signs without blanks, such as \"linecard\"";
+        Err(ConfigError::new("sip.realm", format!("{:?} is no realm; {advice}", self.realm)))
+    }
+
     pub(super) fn check(&self) -> Result<(), ConfigError> {
         let listeners = self.listeners()?;
         if listeners.is_empty() {
@@ -159,6 +201,7 @@ impl SipConfig {
             return Err(ConfigError::new("sip.listen", advice));
         }
         self.external_address()?;
+        self.check_realm()?;
         self.dns_servers()?;
         self.pins()?;
         if self.tls_roots.is_empty() {

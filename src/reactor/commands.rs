@@ -9,6 +9,7 @@ use linecard_calls::{
 use linecard_store::ledger::SavedCall;
 use linecard_store::lines::LineMode;
 use linecard_web::port::{Command, LiveInteraction, Refusal};
+use tokio::sync::oneshot;
 
 use super::learning::Learning;
 use super::{Answer, Reactor};
@@ -70,6 +71,9 @@ impl Reactor {
             Command::Registrations { reply } => {
                 let _ = reply.send(self.standings.values().cloned().collect());
             }
+            Command::Phones { reply } => {
+                let _ = reply.send(self.phone_views());
+            }
             Command::Figures { reply } => {
                 let _ = reply.send(self.figures());
             }
@@ -78,16 +82,18 @@ impl Reactor {
                 let asked = self.parts.agent.put_back(&name, Instant::now());
                 let _ = reply.send(asked.map_err(|_| Refusal::NoSuchLine));
             }
-            Command::Reload { line, reply } => {
-                let (store, answers) = (self.parts.store.clone(), self.answers.clone());
-                tokio::spawn(async move {
-                    let directory = Directory::load(&store).await.inspect_err(|error| {
-                        tracing::error!(%error, "lines, users and devices cannot be read again");
-                    });
-                    let _ = answers.send(Answer::Loaded { directory: directory.ok(), line, reply });
-                });
-            }
+            Command::Reload { line, reply } => self.reload(line, reply),
         }
+    }
+
+    fn reload(&self, line: Option<LineId>, reply: oneshot::Sender<()>) {
+        let (store, answers) = (self.parts.store.clone(), self.answers.clone());
+        tokio::spawn(async move {
+            let directory = Directory::load(&store).await.inspect_err(|error| {
+                tracing::error!(%error, "lines, users and devices cannot be read again");
+            });
+            let _ = answers.send(Answer::Loaded { directory: directory.ok(), line, reply });
+        });
     }
 
     fn hang_up(&mut self, call: CallId, viewer: &Viewer) -> Result<CallView, Refusal> {
@@ -193,6 +199,8 @@ impl Reactor {
         let new = new.filter(|line| before.line(line.id).is_none() || changed == Some(line.id));
         let new: Vec<LineId> = new.map(|line| line.id).collect();
         new.into_iter().for_each(|line| self.add_line(line));
+        self.set_phones();
+        self.forget_phones(before.phones().map(|phone| phone.account.device));
     }
 }
 

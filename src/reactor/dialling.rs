@@ -2,9 +2,7 @@
 
 use std::time::Instant;
 
-use linecard_calls::{
-    CallId, CallView, DeviceAddress, DialRequest, DialStanding, Input, LegId, LineId, Party, Tone,
-};
+use linecard_calls::{CallId, CallView, DialRequest, DialStanding, Input, LegId, LineId, Party, Tone};
 use linecard_media::{PayloadMap, ProgressTone, ToneStream};
 use linecard_sip::invite::DialogHandle;
 use linecard_sip::sdp::{Audio, LocalSession};
@@ -27,10 +25,10 @@ impl Reactor {
             DialStanding::Underway(view) => return Ok(*view),
             DialStanding::InCall(_) => return Err(Refusal::InAnotherCall),
         }
-        let mut route = self.parts.directory.route_to(Some(order.user));
-        route.devices.retain(|device| matches!(device.address, DeviceAddress::Sip { .. }));
+        let route = self.ringing_route(order.user);
         if route.devices.is_empty() {
-            return Err(Refusal::NoDevice);
+            let has_phone = self.parts.directory.phones().any(|phone| phone.user == order.user);
+            return Err(if has_phone { Refusal::PhoneAbsent } else { Refusal::NoDevice });
         }
         if self.parts.directory.line(order.line).is_none() {
             return Err(Refusal::NoSuchLine);

@@ -9,7 +9,7 @@ use linecard_calls::{
 use linecard_sip::message::{Header, HeaderName, ReasonValue};
 use linecard_sip::sdp::{Audio, Direction, LocalAudio, LocalSession};
 use linecard_sip::ua::{self, CallerId, CommandRefused, DialogHandle, OutgoingInvite, UserAgent};
-use linecard_sip::uri::Uri;
+use linecard_sip::uri::{Uri, escape_user};
 
 use super::legs::{Leg, passing_on};
 use super::redirecting::Placed;
@@ -69,7 +69,7 @@ impl Reactor {
         let (now, at) = (Instant::now(), self.told_at);
         match effect {
             Effect::FindRoute { call, line } => {
-                let route = self.parts.directory.route(line);
+                let route = self.route_to(self.parts.directory.user_of(line));
                 self.engine(Input::RouteFound { call, route });
             }
             Effect::FindContact { call, number } => self.find_contact(call, number),
@@ -191,9 +191,15 @@ impl Reactor {
     /// Sends the INVITE to a device, or says with which status it counts as refused.
     fn try_dial(&mut self, dialled: Dialled<'_>) -> Result<(), u16> {
         let Dialled { leg, call, line, device, caller, pickup } = dialled;
-        // The softphone in the browser is not part of this version: such a device is simply not there.
-        let DeviceAddress::Sip { uri } = &device.address else { return Err(480) };
-        let (target, route) = self.parts.directory.target(line, uri).ok_or(404_u16)?;
+        let (target, route) = match &device.address {
+            DeviceAddress::Sip { uri } => self.parts.directory.target(line, uri).ok_or(404_u16)?,
+            DeviceAddress::Phone { contact } => {
+                let contact = contact.as_ref().ok_or(480_u16)?;
+                self.phone_target(device.device, contact).ok_or(480_u16)?
+            }
+            // The softphone in the browser is not part of this version: such a device is simply not there.
+            DeviceAddress::Browser {} => return Err(480),
+        };
         let (number, display) = (caller.number.as_deref(), caller.display.as_deref());
         let asserted =
             number.and_then(|number| self.parts.directory.asserted_identity(line, number, display));
@@ -203,7 +209,10 @@ impl Reactor {
         }
         let customer = self.legs.customer_of(call).and_then(|(_, customer)| customer.agreed());
         let display = caller.display.clone().or_else(|| caller.dialled.clone());
-        let caller = CallerId { display, user: None };
+        // A telephone that is here calls a number back by its own list of calls.
+        let is_here = matches!(route, ua::Route::Phone(_));
+        let user = caller.number.as_deref().filter(|_| is_here).map(escape_user);
+        let caller = CallerId { display, user };
         self.place(leg, call, Placing { target, route, caller, headers, like: customer, party: Party::Agent })
     }
 

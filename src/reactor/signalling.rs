@@ -7,7 +7,7 @@ use linecard_sip::invite::DialogHandle;
 use linecard_sip::message::Request;
 use linecard_sip::sdp::{LocalSession, NotAcceptable};
 use linecard_sip::transport::Flow;
-use linecard_sip::ua::{Event, LineId as SipLineId, ReinviteAnswer};
+use linecard_sip::ua::{Event, Inviter, LineId as SipLineId, ReinviteAnswer};
 use linecard_store::lines::{Line, LineMode};
 
 use super::legs::{Leg, passing_on};
@@ -28,7 +28,19 @@ impl Reactor {
             }
             Event::KeyPressed { handle, key } => self.key_pressed(handle, key),
             Event::Referred { handle, target, replaces } => self.referred(handle, &target, replaces),
-            Event::InviteReceived { handle, line, request, offer, flow, replaces: None } => {
+            Event::PhoneChanged { phone, bindings } => self.phone_changed(&phone, &bindings),
+            Event::GuesserLocked { source, username } => self.guesser_locked(source, &username),
+            Event::InviteReceived { handle, by: Inviter::Phone(_), replaces: None, .. } => {
+                let _ = self.parts.agent.reject(handle, 403, None, Instant::now());
+            }
+            Event::InviteReceived {
+                handle,
+                by: Inviter::Line(line),
+                request,
+                offer,
+                flow,
+                replaces: None,
+            } => {
                 self.invite_received(handle, &line, &request, offer.as_deref(), flow);
             }
             Event::PeerNamed { handle, identity } => self.peer_named(handle, &identity),

@@ -3,8 +3,8 @@
 use std::time::Instant;
 
 use linecard_calls::{
-    AgentState, CallId, CallView, Caller, DeviceAddress, Input, LegId, LineId, Party, TransferKind,
-    TransferRequest, TransferTarget, UserId, Viewer,
+    AgentState, CallId, CallView, Caller, Input, LegId, LineId, Party, TransferKind, TransferRequest,
+    TransferTarget, UserId, Viewer,
 };
 use linecard_crm::Destination;
 use linecard_media::Digit;
@@ -94,8 +94,7 @@ impl Reactor {
 
     fn user_target(&self, user: UserId) -> Option<TransferTarget> {
         let name = self.parts.directory.name_of(user)?.to_owned();
-        let mut route = self.parts.directory.route_to(Some(user));
-        route.devices.retain(|device| matches!(device.address, DeviceAddress::Sip { .. }));
+        let route = self.ringing_route(user);
         Some(TransferTarget::User { name: Some(name), route })
     }
 

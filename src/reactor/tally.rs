@@ -140,11 +140,18 @@ impl Reactor {
     pub(super) fn figures(&self) -> Figures {
         let tally = &self.tally;
         let free = self.parts.media.free_legs();
+        let (door, phones_registered) = self.parts.agent.door_figures();
         let lines_in = |state| self.standings.values().filter(|line| line.state == state).count();
         Figures {
             calls_live: whole(self.parts.engine.calls(&everybody()).len()),
             calls_ended: OUTCOMES.map(|it| (it, tally.calls_ended.get(&it).copied().unwrap_or(0))).to_vec(),
             registrations: LINE_STATES.map(|state| (state, whole(lines_in(state)))).to_vec(),
+            phones_registered: whole(phones_registered),
+            phone_requests: vec![
+                ("challenged", door.challenged),
+                ("wrong", door.wrong),
+                ("silenced", door.silenced),
+            ],
             signals_appended: tally.signals_appended,
             signals_late: tally.signals_late,
             signals_spooled: self.parts.ledger.spooled(),

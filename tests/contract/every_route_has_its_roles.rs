@@ -46,6 +46,7 @@ pub(super) const ROWS: &[(&str, &str, Allowed)] = &[
     ("GET", "/api/v1/users/{id}/devices", Admin),
     ("POST", "/api/v1/users/{id}/devices", Admin),
     ("DELETE", "/api/v1/users/{id}/devices/{device}", Admin),
+    ("POST", "/api/v1/users/{id}/devices/{device}/rotate", Admin),
     ("GET", "/api/v1/people", LoggedIn),
     ("GET", "/api/v1/lines", Admin),
     ("POST", "/api/v1/lines", Admin),

@@ -35,11 +35,13 @@ pub(crate) struct PhoneOptions {
     pub(crate) tone_hz: u32,
     /// Seconds a registration lasts; 0 never registers.
     pub(crate) expires_s: u32,
+    /// `udp` or `tcp`.
+    pub(crate) transport: &'static str,
 }
 
 impl Default for PhoneOptions {
     fn default() -> Self {
-        Self { answer: Answer::Auto, tone_hz: 700, expires_s: 60 }
+        Self { answer: Answer::Auto, tone_hz: 700, expires_s: 60, transport: "udp" }
     }
 }
 
@@ -74,6 +76,15 @@ impl Baresip {
 
     /// Starts a phone that speaks other codecs, best first, as baresip names them.
     pub(crate) fn speaking(codecs: &str, pbx: SocketAddr, account: &Account, options: &PhoneOptions) -> Self {
+        let phone = Self::launch(codecs, pbx, account, options);
+        if options.expires_s > 0 {
+            phone.wait_registered(Duration::from_secs(15));
+        }
+        phone
+    }
+
+    /// Starts a phone and does not wait for its registration, which may never come.
+    pub(crate) fn launch(codecs: &str, pbx: SocketAddr, account: &Account, options: &PhoneOptions) -> Self {
         let ip = own_address();
         let (sip_port, control_port) = (free_port(ip), free_port(ip));
         let mut program = Program::new("baresip", "baresip-core");
@@ -89,12 +100,7 @@ impl Baresip {
         let events = Arc::<Mutex<Vec<PhoneEvent>>>::default();
         let reader = read_events(&control, Arc::clone(&events), options.answer);
         let address = SocketAddr::from((ip, sip_port));
-        let phone =
-            Self { program, user: account.user.clone(), address, control, events, reader: Some(reader) };
-        if options.expires_s > 0 {
-            phone.wait_registered(Duration::from_secs(15));
-        }
-        phone
+        Self { program, user: account.user.clone(), address, control, events, reader: Some(reader) }
     }
 
     /// Waits until the PBX has accepted its registration at least once since it was started.
@@ -217,6 +223,7 @@ fn settings(
         user: account.user.clone(),
         password: account.password.clone(),
         pbx,
+        transport: options.transport.to_owned(),
         answers_itself: options.answer == Answer::Auto,
         expires_s: options.expires_s,
     }

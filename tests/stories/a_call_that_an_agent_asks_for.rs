@@ -33,7 +33,7 @@ fn dials(office: &Office, number: &str) -> Value {
 
 /// A customer's phone, reached by [`OTHER_NUMBER`].
 fn customer(office: &mut Office, answer: Answer) -> Baresip {
-    let options = PhoneOptions { answer, tone_hz: CUSTOMER_HZ, expires_s: 60 };
+    let options = PhoneOptions { answer, tone_hz: CUSTOMER_HZ, expires_s: 60, ..PhoneOptions::default() };
     let account = Account::new("101").with_number(OTHER_NUMBER);
     let phone = Baresip::start(office.pbx.address(), &account, &options);
     office.pbx.wait_registered("101", 1, SOON);

@@ -13,7 +13,8 @@ const SWITCHBOARD: &str = "+78312223344";
 
 /// Adds a colleague with a line at the PBX's account 101 and a phone at 202.
 fn adds_olga(office: &mut Office) -> Baresip {
-    let options = PhoneOptions { answer: Answer::Manual, tone_hz: 700, expires_s: 60 };
+    let options =
+        PhoneOptions { answer: Answer::Manual, tone_hz: 700, expires_s: 60, ..PhoneOptions::default() };
     let phone = Baresip::start(office.pbx.address(), &Account::new("202"), &options);
     office.pbx.wait_registered("202", 1, SOON);
     let olga = json!({"login": "olga", "name": "Ольга", "role": "agent", "password": PASSWORD});

@@ -26,7 +26,8 @@ fn account() -> Account {
 impl Beside {
     fn open(pbx: Kamailio) -> Self {
         let mut pbx = pbx;
-        let options = PhoneOptions { answer: Answer::Manual, tone_hz: 700, expires_s: 600 };
+        let options =
+            PhoneOptions { answer: Answer::Manual, tone_hz: 700, expires_s: 600, ..PhoneOptions::default() };
         let phone = Baresip::start(pbx.address(), &account(), &options);
         pbx.wait_registered("105", 1, SOON);
         let server = Linecard::start();

@@ -29,7 +29,8 @@ impl Watched {
             Account::new("110").with_number(CUSTOMERS[0]),
         ];
         let mut pbx = Kamailio::start_telling(&accounts);
-        let options = PhoneOptions { answer: Answer::Manual, tone_hz: 700, expires_s: 60 };
+        let options =
+            PhoneOptions { answer: Answer::Manual, tone_hz: 700, expires_s: 60, ..PhoneOptions::default() };
         let phones = [0, 1].map(|n| Baresip::start(pbx.address(), &accounts[n], &options));
         pbx.wait_registered("106", 1, SOON);
         let server = Linecard::start();
@@ -132,7 +133,8 @@ fn a_call_that_a_desk_phone_misses_waits_to_be_called_back() {
 
     // Called back on the desk phone: reached, and the item is closed.
     let customer = Account::new("110");
-    let options = PhoneOptions { answer: Answer::Auto, tone_hz: 440, expires_s: 60 };
+    let options =
+        PhoneOptions { answer: Answer::Auto, tone_hz: 440, expires_s: 60, ..PhoneOptions::default() };
     let _customer = Baresip::start(office.pbx.address(), &customer, &options);
     office.pbx.wait_registered("110", 1, SOON);
     let call = Customer::new(office.pbx.address(), CUSTOMERS[0]).call(OTHER_NUMBER);
@@ -180,7 +182,8 @@ fn colleagues_who_call_each_other_leave_one_internal_interaction() {
 fn an_account_that_only_is_to_be_watched_is_checked_without_registering() {
     let account = Account::new("105");
     let mut pbx = Kamailio::start_telling(std::slice::from_ref(&account));
-    let options = PhoneOptions { answer: Answer::Manual, tone_hz: 700, expires_s: 60 };
+    let options =
+        PhoneOptions { answer: Answer::Manual, tone_hz: 700, expires_s: 60, ..PhoneOptions::default() };
     let _phone = Baresip::start(pbx.address(), &account, &options);
     pbx.wait_registered("105", 1, SOON);
     let server = Linecard::start();

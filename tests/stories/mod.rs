@@ -30,6 +30,7 @@ mod hostile_names_are_text_on_the_page;
 mod known_customer_pops_before_the_answer;
 mod means_run_out_and_no_call_is_half;
 mod phones_of_every_codec_talk;
+mod phones_register_at_the_server;
 mod server;
 mod talks_are_encrypted_as_configured;
 mod the_demonstration_shows_the_main_job;

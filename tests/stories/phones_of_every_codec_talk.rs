@@ -33,7 +33,8 @@ fn phone_of(office: &mut Office, codecs: &str) -> Baresip {
         let id = device["id"].as_str().expect("an id");
         assert_eq!(office.server.request("DELETE", &format!("{path}/{id}"), "").status, 204);
     }
-    let options = PhoneOptions { answer: Answer::Auto, tone_hz: AGENT_HZ, expires_s: 60 };
+    let options =
+        PhoneOptions { answer: Answer::Auto, tone_hz: AGENT_HZ, expires_s: 60, ..PhoneOptions::default() };
     let phone = Baresip::speaking(codecs, office.pbx.address(), &Account::new("202"), &options);
     office.pbx.wait_registered("202", 1, SOON);
     office.adds_device("202");
@@ -70,7 +71,8 @@ fn a_wideband_phone_and_a_narrowband_customer_hear_each_other() {
 fn two_wideband_phones_stay_wideband() {
     let mut office = Office::open(Answer::Manual);
     let phone = phone_of(&mut office, WIDE);
-    let options = PhoneOptions { answer: Answer::Auto, tone_hz: CUSTOMER_HZ, expires_s: 60 };
+    let options =
+        PhoneOptions { answer: Answer::Auto, tone_hz: CUSTOMER_HZ, expires_s: 60, ..PhoneOptions::default() };
     let account = Account::new("101").with_number(OTHER_NUMBER);
     let customer = Baresip::speaking("G722/16000/1,PCMU/8000/1", office.pbx.address(), &account, &options);
     office.pbx.wait_registered("101", 1, SOON);

@@ -312,7 +312,7 @@ impl Office {
         storage: Storage,
         more: &str,
     ) -> Self {
-        let options = PhoneOptions { answer, tone_hz: 700, expires_s: 60 };
+        let options = PhoneOptions { answer, tone_hz: 700, expires_s: 60, ..PhoneOptions::default() };
         let phone = Baresip::start(pbx.address(), &Account::new("201"), &options);
         pbx.wait_registered("201", 1, SOON);
         let server = Linecard::start_on(storage, more);
@@ -390,7 +390,7 @@ impl Office {
         line: &str,
         answer: Answer,
     ) -> (String, Baresip) {
-        let options = PhoneOptions { answer, tone_hz: 900, expires_s: 60 };
+        let options = PhoneOptions { answer, tone_hz: 900, expires_s: 60, ..PhoneOptions::default() };
         let phone = Baresip::start(self.pbx.address(), &Account::new(extension), &options);
         self.pbx.wait_registered(extension, 1, SOON);
         let user = json!({"login": login, "role": "agent", "password": PASSWORD});

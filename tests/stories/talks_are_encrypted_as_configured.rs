@@ -19,7 +19,7 @@ const AGENT_HZ: u32 = 700;
 const CUSTOMER_HZ: u32 = 440;
 
 fn phone_of(office: &mut Office, extension: &str, codecs: &str, tone_hz: u32) -> Baresip {
-    let options = PhoneOptions { answer: Answer::Auto, tone_hz, expires_s: 60 };
+    let options = PhoneOptions { answer: Answer::Auto, tone_hz, expires_s: 60, ..PhoneOptions::default() };
     let account = Account::new(extension);
     let phone = Baresip::speaking(codecs, office.pbx.address(), &account, &options);
     office.pbx.wait_registered(extension, 1, SOON);

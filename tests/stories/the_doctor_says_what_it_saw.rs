@@ -42,7 +42,8 @@ fn step<'a>(report: &'a Value, name: &str) -> &'a Value {
 fn a_sound_account_is_seen_with_its_desk_phone() {
     let account = Account::new("201");
     let mut pbx = Kamailio::start(&[Account::new("100"), account.clone()]);
-    let options = PhoneOptions { answer: Answer::Manual, tone_hz: 700, expires_s: 60 };
+    let options =
+        PhoneOptions { answer: Answer::Manual, tone_hz: 700, expires_s: 60, ..PhoneOptions::default() };
     let _phone = Baresip::start(pbx.address(), &account, &options);
     pbx.wait_registered("201", 1, SOON);
     let server = pbx.address().to_string();
@@ -73,7 +74,8 @@ fn a_sound_account_is_seen_with_its_desk_phone() {
 fn a_phone_that_the_doctor_pushes_out_is_told_and_gets_its_place_back() {
     let account = Account::new("201");
     let mut pbx = Kamailio::start_with(std::slice::from_ref(&account), &[("ONE_CONTACT", "1")]);
-    let options = PhoneOptions { answer: Answer::Manual, tone_hz: 700, expires_s: 600 };
+    let options =
+        PhoneOptions { answer: Answer::Manual, tone_hz: 700, expires_s: 600, ..PhoneOptions::default() };
     let _phone = Baresip::start(pbx.address(), &account, &options);
     pbx.wait_registered("201", 1, SOON);
     let phone = pbx.registered("201");
@@ -115,7 +117,8 @@ fn what_is_wrong_is_named_with_what_to_change() {
 fn a_real_pbx_tells_of_a_call_that_goes_on() {
     let account = Account::new("105").with_number("+78312000000");
     let mut pbx = Kamailio::start_telling(std::slice::from_ref(&account));
-    let options = PhoneOptions { answer: Answer::Manual, tone_hz: 700, expires_s: 60 };
+    let options =
+        PhoneOptions { answer: Answer::Manual, tone_hz: 700, expires_s: 60, ..PhoneOptions::default() };
     let phone = Baresip::start(pbx.address(), &account, &options);
     pbx.wait_registered("105", 1, SOON);
     let server = pbx.address().to_string();

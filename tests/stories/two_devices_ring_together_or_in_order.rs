@@ -14,7 +14,8 @@ const AT_ONCE: Duration = Duration::from_secs(2);
 /// An office whose agent has a second phone at extension 202.
 fn with_second_phone() -> (Office, Baresip, String) {
     let mut office = Office::open(Answer::Manual);
-    let options = PhoneOptions { answer: Answer::Manual, tone_hz: 900, expires_s: 60 };
+    let options =
+        PhoneOptions { answer: Answer::Manual, tone_hz: 900, expires_s: 60, ..PhoneOptions::default() };
     let second = Baresip::start(office.pbx.address(), &Account::new("202"), &options);
     office.pbx.wait_registered("202", 1, SOON);
     let device = office.adds_device("202");

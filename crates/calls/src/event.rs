@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use crate::Error;
-use crate::id::{CallId, ContactId, InteractionId, LegId, LineId, RecordingId, UserId};
+use crate::id::{CallId, ContactId, DeviceId, InteractionId, LegId, LineId, RecordingId, UserId};
 use crate::interaction::{Direction, Interaction, LegState, Outcome, Party};
 use crate::missed::MissedItem;
 use crate::pop::Pop;
@@ -91,6 +91,9 @@ pub enum Event {
     /// A line's registration changed.
     #[serde(rename = "registration.changed")]
     RegistrationChanged(RegistrationView),
+    /// A telephone registered at the server, or is gone.
+    #[serde(rename = "device.changed")]
+    DeviceChanged(DeviceView),
     /// Something needs an administrator.
     #[serde(rename = "alarm.raised")]
     AlarmRaised(AlarmView),
@@ -292,6 +295,39 @@ pub enum LineState {
     Failed,
 }
 
+/// A telephone and where it is registered, as `device.changed` shows it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DeviceView {
+    /// The device.
+    pub device_id: DeviceId,
+    /// Whose it is.
+    pub user_id: UserId,
+    /// Where it is; nowhere when it is not registered.
+    pub registrations: Vec<PhoneRegistration>,
+    /// When it was last registered.
+    #[serde(with = "rfc3339::option")]
+    pub last_seen: Option<UtcMillis>,
+}
+
+/// One registration of a telephone.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct PhoneRegistration {
+    /// What it registered, cut to 120 characters.
+    pub contact: String,
+    /// What it says that it is.
+    pub user_agent: Option<String>,
+    /// Since when it is there.
+    #[serde(with = "rfc3339")]
+    pub since: UtcMillis,
+    /// Until when, unless it registers again.
+    #[serde(with = "rfc3339")]
+    pub expires_at: UtcMillis,
+    /// Its address and port.
+    pub address: String,
+    /// `udp`, `tcp` or `tls`.
+    pub transport: String,
+}
+
 /// An alarm.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct AlarmView {
@@ -319,6 +355,8 @@ pub enum AlarmKind {
     MediaExhausted,
     /// A line that registered beside a desk phone pushed it out, and has withdrawn.
     PhonePushedOut,
+    /// Somebody guesses at passwords of telephones.
+    RegistrarGuessing,
 }
 
 /// Who looks: decides which events and which parts of a snapshot are sent.
@@ -387,6 +425,7 @@ impl Event {
             Event::MissedClaimed(_) => "missed.claimed",
             Event::MissedClosed(_) => "missed.closed",
             Event::RegistrationChanged(_) => "registration.changed",
+            Event::DeviceChanged(_) => "device.changed",
             Event::AlarmRaised(_) => "alarm.raised",
             Event::AlarmCleared(_) => "alarm.cleared",
         }
@@ -428,6 +467,7 @@ impl Event {
                 Audience::Called(item)
             }
             Event::RegistrationChanged(line) => Audience::Owner(line.user_id),
+            Event::DeviceChanged(device) => Audience::Owner(Some(device.user_id)),
             Event::AlarmRaised(_) | Event::AlarmCleared(_) => Audience::Supervisors,
         }
     }

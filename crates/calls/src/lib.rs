@@ -34,8 +34,9 @@ pub use effect::{Effect, HangUpReason, Pickup, Tone};
 pub use engine::Engine;
 pub use error::Error;
 pub use event::{
-    AgentState, AgentView, AlarmKind, AlarmView, CallState, CallView, Cursor, Event, Frame, LegView,
-    LineState, MatchView, RecordingView, RegistrationView, Role, Snapshot, Viewer,
+    AgentState, AgentView, AlarmKind, AlarmView, CallState, CallView, Cursor, DeviceView, Event, Frame,
+    LegView, LineState, MatchView, PhoneRegistration, RecordingView, RegistrationView, Role, Snapshot,
+    Viewer,
 };
 pub use fold::{
     ContactStanding, Explanation, Rule, Sentence, contact_standing, explain, fold, fold_recordings,

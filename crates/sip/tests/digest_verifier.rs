@@ -128,6 +128,13 @@ fn the_stronger_algorithm_is_offered_first_and_a_phone_that_knows_only_md5_gets_
     assert!(authorization(&request).contains("algorithm=MD5"));
     assert_eq!(pair.judge(&request), Ok("p7".to_owned()));
 
+    pair.verifier = Verifier::new(config(1, Offer::Md5), pair.now);
+    let alone = pair.challenge(&register(), &Refusal::Absent);
+    assert_eq!(
+        alone.headers.get_all(&HeaderName::WwwAuthenticate).count(),
+        1,
+        "some refuse what has another"
+    );
     pair.verifier = Verifier::new(config(1, Offer::Sha256), pair.now);
     let unusable = CredentialsError::Unusable { parameter: "algorithm" };
     assert_eq!(pair.judge(&request), Err(Refusal::Malformed(unusable)));

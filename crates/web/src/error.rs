@@ -150,6 +150,9 @@ impl From<Refusal> for ApiError {
             Refusal::InAnotherCall | Refusal::NoDevice => {
                 Self::new(StatusCode::CONFLICT, refusal.to_string())
             }
+            Refusal::PhoneAbsent => {
+                Self::new(StatusCode::CONFLICT, refusal.to_string()).keyed("phone_absent")
+            }
             Refusal::OnDeskPhone => {
                 Self::new(StatusCode::CONFLICT, refusal.to_string()).keyed("on_desk_phone")
             }

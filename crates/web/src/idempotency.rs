@@ -2,7 +2,8 @@
 //!
 //! A key belongs to its user, method and path. What was decided is kept for a day: the status, the kind of body and
 //! the body. What may be otherwise at the next try (no login, a busy database, a stopping server) is not. While the
-//! first request is being done a second one with its key gets 409. `POST /session` is left out: a token is not kept.
+//! first request is being done a second one with its key gets 409. `POST /session` is left out: a token is not kept, and neither is an answer that
+//! is marked as [`Unkept`].
 
 use std::collections::HashSet;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -30,6 +31,10 @@ const KEY_MAX: usize = 255;
 
 /// The longest answer that is kept, in bytes.
 const ANSWER_MAX: usize = 4 * 1024 * 1024;
+
+/// Marks an answer with a secret: it is not kept, so its request would be done again.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Unkept;
 
 /// A key within its scope: whose it is, and a digest of method, path and key.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -127,7 +132,7 @@ fn is_decided(status: StatusCode) -> bool {
 
 /// Keeps an answer that was decided, and passes it on.
 async fn kept(app: &App, claim: &Claim, request: String, response: Response) -> Result<Response, ApiError> {
-    if !is_decided(response.status()) {
+    if !is_decided(response.status()) || response.extensions().get::<Unkept>().is_some() {
         return Ok(response);
     }
     let (parts, body) = response.into_parts();

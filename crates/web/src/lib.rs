@@ -32,6 +32,7 @@ mod missed;
 mod openapi;
 pub mod outline;
 mod people;
+pub mod phones;
 pub mod port;
 mod recent;
 mod recordings;

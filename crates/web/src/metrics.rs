@@ -107,6 +107,13 @@ fn text_of(figures: &Figures, traffic: &Traffic) -> String {
         "state",
         &figures.registrations,
     );
+    page.gauge("phones_registered", "Registrations of telephones at this server.", figures.phones_registered);
+    page.counters(
+        "phone_requests_refused_total",
+        "Requests of telephones and strangers that were not let in, by what they got.",
+        "fate",
+        &figures.phone_requests,
+    );
     page.counter("signals_appended_total", "Signals that are safe.", figures.signals_appended);
     page.counter("signals_late_total", "Signals that were safe only after 100 ms.", figures.signals_late);
     page.gauge(

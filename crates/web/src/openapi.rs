@@ -18,8 +18,8 @@ use crate::error::Problem;
 use crate::listing::ListQuery;
 use crate::{
     about, audit, calls, colleagues, companies, contacts, dial, health, import, interactions, line_check,
-    lines, metrics, missed, openapi, outline, people, recordings, reports, session, sessions, standings,
-    talks, users, ws,
+    lines, metrics, missed, openapi, outline, people, phones, recordings, reports, session, sessions,
+    standings, talks, users, ws,
 };
 
 /// Every operation, in the order of `router.rs`.
@@ -54,6 +54,7 @@ use crate::{
         users::devices,
         users::add_device,
         users::delete_device,
+        phones::rotate,
         people::list,
         lines::list,
         lines::create,

@@ -7,9 +7,9 @@ use std::time::Duration;
 
 use linecard_calls::metrics::Missed;
 use linecard_calls::{
-    AgentState, AlarmView, CallId, CallView, Callee, ContactId, Cursor, Deed, Edit, Frame, Interaction,
-    InteractionId, LineId, LineState, MissedId, MissedItem, Outcome, Recording, RecordingId, RecordingState,
-    RegistrationView, Signal, Snapshot, TalkRefusal, TransferKind, UserId, UtcMillis, Viewer,
+    AgentState, AlarmView, CallId, CallView, Callee, ContactId, Cursor, Deed, DeviceView, Edit, Frame,
+    Interaction, InteractionId, LineId, LineState, MissedId, MissedItem, Outcome, Recording, RecordingId,
+    RecordingState, RegistrationView, Signal, Snapshot, TalkRefusal, TransferKind, UserId, UtcMillis, Viewer,
 };
 use linecard_crm::Destination;
 use linecard_store::audit::AuditEntry;
@@ -85,6 +85,9 @@ pub enum Refusal {
     /// The user has no phone that could ring.
     #[error("you have no phone that could ring; an administrator adds one to your user")]
     NoDevice,
+    /// The user's only phone is one that registers here, and it is not registered.
+    #[error("your telephone is not registered; see whether it is switched on and connected")]
+    PhoneAbsent,
     /// The line was removed meanwhile.
     #[error("there is no such line")]
     NoSuchLine,
@@ -341,6 +344,11 @@ pub enum Command {
         /// The answer.
         reply: oneshot::Sender<Vec<RegistrationView>>,
     },
+    /// Telephones that register here, and where they are.
+    Phones {
+        /// The answer, in no order.
+        reply: oneshot::Sender<Vec<DeviceView>>,
+    },
     /// What there is to count.
     Figures {
         /// The answer.
@@ -375,6 +383,10 @@ pub struct Figures {
     pub calls_ended: Vec<(Outcome, u64)>,
     /// Lines, by the state of their registration.
     pub registrations: Vec<(LineState, u64)>,
+    /// Registrations of telephones.
+    pub phones_registered: u64,
+    /// Requests at the door for telephones that were not let in, by what they got.
+    pub phone_requests: Vec<(&'static str, u64)>,
     /// Signals that are safe.
     pub signals_appended: u64,
     /// Signals that were safe only after the call may have gone on without.

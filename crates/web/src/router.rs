@@ -7,7 +7,7 @@ use axum::routing::{any, delete, get, post};
 
 use crate::{
     ApiError, App, about, audit, calls, colleagues, companies, completion, contacts, dial, headers, health,
-    idempotency, import, interactions, line_check, lines, metrics, missed, openapi, outline, people,
+    idempotency, import, interactions, line_check, lines, metrics, missed, openapi, outline, people, phones,
     recordings, reports, session, sessions, standings, talks, ui, users, ws,
 };
 
@@ -37,6 +37,7 @@ fn api(app: &App) -> Router<App> {
         .route("/users/{id}", get(users::show).patch(users::change).delete(users::delete))
         .route("/users/{id}/devices", get(users::devices).post(users::add_device))
         .route("/users/{id}/devices/{device}", delete(users::delete_device))
+        .route("/users/{id}/devices/{device}/rotate", post(phones::rotate))
         .route("/people", get(people::list))
         .route("/lines", get(lines::list).post(lines::create))
         .route("/lines/standings", get(standings::list))

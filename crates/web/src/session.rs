@@ -15,7 +15,7 @@ use crate::auth::{COOKIE, SESSION_MS, Session, Token, check_origin};
 use crate::json::Body;
 use crate::lockout::{Attempt, Verdict};
 use crate::source::Source;
-use crate::users::{UserShape, check_password};
+use crate::users::{Devices, UserShape, check_password};
 use crate::{ApiError, App};
 
 #[derive(Deserialize, ToSchema)]
@@ -93,7 +93,7 @@ pub(crate) async fn log_in(
     app.store.open_session(&token.hash(), &open).await?;
     app.audit(AuditAction::Login, Some(user.id), None, source).await;
     let cookie = cookie(&app, source, token.as_str(), SESSION_MS / 1000)?;
-    let devices = app.store.devices(user.id).await?;
+    let devices = Devices::of(&app, app.store.devices(user.id).await?).await?;
     let answer = LoggedIn { token: token.as_str().to_owned(), user: UserShape::of(user, &devices) };
     Ok((StatusCode::CREATED, [(header::SET_COOKIE, cookie)], Json(answer)).into_response())
 }
@@ -101,7 +101,7 @@ pub(crate) async fn log_in(
 /// Says who is logged in, and until when.
 #[utoipa::path(get, path = "/api/v1/session", responses((status = 200, body = WhoAmI)))]
 pub(crate) async fn who_am_i(State(app): State<App>, session: Session) -> Result<Json<WhoAmI>, ApiError> {
-    let devices = app.store.devices(session.user.id).await?;
+    let devices = Devices::of(&app, app.store.devices(session.user.id).await?).await?;
     Ok(Json(WhoAmI { user: UserShape::of(session.user, &devices), expires_at: session.open.expires_at }))
 }
 

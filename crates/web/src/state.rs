@@ -17,6 +17,7 @@ use crate::listens::Listens;
 use crate::lockout::Lockout;
 use crate::metrics::Traffic;
 use crate::outline::{Outliner, READ_AT_ONCE};
+use crate::phones::PhoneSettings;
 use crate::port::{Audit, Doors, Reactor};
 use crate::source::{Network, Source};
 
@@ -39,6 +40,8 @@ pub struct WebSettings {
     pub outliner: Outliner,
     /// The folder of the recordings.
     pub recording_dir: PathBuf,
+    /// How telephones register at the server.
+    pub phones: PhoneSettings,
     /// The epoch of the frames' numbering, the same as long as the process lives.
     pub epoch: String,
 }

@@ -3,11 +3,12 @@
 use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
-use axum::response::Response;
-use linecard_calls::{DeviceAddress, DeviceId, Ring, Role, RoutedDevice, UserId};
+use axum::response::{IntoResponse, Response};
+use linecard_calls::{DeviceAddress, DeviceId, DeviceView, Ring, Role, RoutedDevice, UserId};
 use linecard_store::StoreError;
 use linecard_store::audit::AuditAction;
 use linecard_store::page::{Cursor, Page};
+use linecard_store::phones::PhoneAccount;
 use linecard_store::users::{Device, PASSWORD_MAX, PASSWORD_MIN, User, UserDraft};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -17,6 +18,7 @@ use crate::extract::Path;
 use crate::json::{Body, present};
 use crate::listing::{ListRequest, Listing};
 use crate::openapi::{text, text_or_null};
+use crate::phones::{self, NewPhoneShape, PhoneShape};
 use crate::port::Command;
 use crate::sheet::Sheet;
 use crate::version::IfMatch;
@@ -41,10 +43,23 @@ pub(crate) struct UserShape {
 /// A device as REST shows it.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = Device)]
-pub(crate) struct DeviceShape {
-    id: DeviceId,
-    #[serde(flatten)]
-    address: DeviceAddress,
+#[serde(tag = "kind", rename_all = "snake_case")]
+pub(crate) enum DeviceShape {
+    /// A phone at a PBX, or any SIP URI.
+    Sip { id: DeviceId, uri: String },
+    /// The softphone in the user's browser.
+    Browser { id: DeviceId },
+    /// A telephone that registers here.
+    Phone(PhoneShape),
+}
+
+/// A device that was added; of a telephone, what is to be entered on it.
+#[derive(Serialize, ToSchema)]
+#[serde(untagged)]
+#[allow(dead_code, reason = "it stands for what two handlers answer")]
+pub(crate) enum AddedDevice {
+    Device(DeviceShape),
+    Phone(NewPhoneShape),
 }
 
 const SHEET: Sheet = Sheet {
@@ -63,11 +78,12 @@ const SHEET: Sheet = Sheet {
     ],
 };
 
-const DEVICES_SHEET: Sheet = Sheet { name: "devices", columns: &["id", "kind", "uri"] };
+const DEVICES_SHEET: Sheet =
+    Sheet { name: "devices", columns: &["id", "kind", "uri", "name", "username", "last_seen"] };
 
 impl UserShape {
-    pub(crate) fn of(user: User, devices: &[Device]) -> Self {
-        let own = devices.iter().filter(|device| device.user_id == user.id);
+    pub(crate) fn of(user: User, devices: &Devices) -> Self {
+        let own = devices.all.iter().filter(|device| device.user_id == user.id);
         Self {
             id: user.id,
             login: user.login,
@@ -77,15 +93,47 @@ impl UserShape {
             ring: user.ring,
             ring_timeout_ms: user.ring_timeout_ms,
             allow_call_waiting: user.allow_call_waiting,
-            devices: own.map(DeviceShape::of).collect(),
+            devices: own.filter_map(|device| devices.shape(device)).collect(),
             version: user.version,
         }
     }
 }
 
 impl DeviceShape {
-    fn of(device: &Device) -> Self {
-        Self { id: device.routed.device, address: device.routed.address.clone() }
+    fn id(&self) -> DeviceId {
+        match self {
+            Self::Sip { id, .. } | Self::Browser { id } => *id,
+            Self::Phone(phone) => phone.id(),
+        }
+    }
+}
+
+/// Devices with what is kept of telephones, and where those are.
+#[derive(Default)]
+pub(crate) struct Devices {
+    all: Vec<Device>,
+    accounts: Vec<PhoneAccount>,
+    live: Vec<DeviceView>,
+}
+
+impl Devices {
+    pub(crate) async fn of(app: &App, all: Vec<Device>) -> Result<Self, ApiError> {
+        let is_phone = |device: &Device| matches!(device.routed.address, DeviceAddress::Phone { .. });
+        if !all.iter().any(is_phone) {
+            return Ok(Self { all, ..Self::default() });
+        }
+        Ok(Self { all, accounts: app.store.phones().await?, live: phones::live(app).await? })
+    }
+
+    fn shape(&self, device: &Device) -> Option<DeviceShape> {
+        let id = device.routed.device;
+        match &device.routed.address {
+            DeviceAddress::Sip { uri } => Some(DeviceShape::Sip { id, uri: uri.clone() }),
+            DeviceAddress::Browser {} => Some(DeviceShape::Browser { id }),
+            DeviceAddress::Phone { .. } => {
+                PhoneShape::of(id, &self.accounts, &self.live).map(DeviceShape::Phone)
+            }
+        }
     }
 }
 
@@ -134,6 +182,10 @@ pub(crate) enum NewDevice {
         uri: String,
     },
     Browser {},
+    Phone {
+        #[schema(schema_with = text_or_null::<100>)]
+        name: Option<String>,
+    },
 }
 
 /// Lists the users with their devices.
@@ -147,7 +199,7 @@ pub(crate) async fn list(State(app): State<App>, _: Admin, list: ListRequest) ->
         let app = app.clone();
         async move {
             let users = app.store.users(&page).await?;
-            let devices = app.store.all_devices().await?;
+            let devices = Devices::of(&app, app.store.all_devices().await?).await?;
             Ok(users.map(|user| UserShape::of(user, &devices)))
         }
     })
@@ -179,7 +231,7 @@ pub(crate) async fn create(
     check(&draft)?;
     let user = app.store.add_user(app.make_id(), &draft, app.now()).await?;
     changed(&app, &admin, user.id).await?;
-    Ok((StatusCode::CREATED, Json(UserShape::of(user, &[]))))
+    Ok((StatusCode::CREATED, Json(UserShape::of(user, &Devices::default()))))
 }
 
 /// Shows a user.
@@ -194,7 +246,8 @@ pub(crate) async fn show(
     Path(id): Path<UserId>,
 ) -> Result<Json<UserShape>, ApiError> {
     let user = app.store.user(&id.to_string()).await?.ok_or_else(|| ApiError::not_found("user"))?;
-    Ok(Json(UserShape::of(user, &app.store.devices(id).await?)))
+    let devices = Devices::of(&app, app.store.devices(id).await?).await?;
+    Ok(Json(UserShape::of(user, &devices)))
 }
 
 /// Changes the given fields of a user.
@@ -236,7 +289,8 @@ pub(crate) async fn change(
         app.audit(AuditAction::PasswordChanged, Some(admin.user), Some(id.to_string()), admin.source).await;
     }
     changed(&app, &admin, id).await?;
-    Ok(Json(UserShape::of(user, &app.store.devices(id).await?)))
+    let devices = Devices::of(&app, app.store.devices(id).await?).await?;
+    Ok(Json(UserShape::of(user, &devices)))
 }
 
 /// Deletes a user.
@@ -278,11 +332,12 @@ pub(crate) async fn devices(
     list.answer(&DEVICES_SHEET, move |page| {
         let app = app.clone();
         async move {
-            let devices = app.store.devices(id).await?;
-            let placed = (0_i64..).zip(&devices).map(|(place, device)| (-place, DeviceShape::of(device)));
+            let devices = Devices::of(&app, app.store.devices(id).await?).await?;
+            let shapes = devices.all.iter().filter_map(|device| devices.shape(device));
+            let placed = (0_i64..).zip(shapes).map(|(place, device)| (-place, device));
             let place = |(place, device): &(i64, DeviceShape)| Cursor {
                 key: (*place).into(),
-                id: device.id.to_string(),
+                id: device.id().to_string(),
             };
             Ok(Page::cut(placed.collect(), &page, place).map(|(_, device)| device))
         }
@@ -291,10 +346,15 @@ pub(crate) async fn devices(
 }
 
 /// Adds a device, which rings after those that are there.
+///
+/// Of a telephone that registers here the answer has what is to be entered on it; the password is told this once.
 #[utoipa::path(
     post, path = "/api/v1/users/{id}/devices",
     request_body = NewDevice,
-    responses((status = CREATED, body = DeviceShape)),
+    responses(
+        (status = CREATED, body = AddedDevice),
+        (status = CONFLICT, description = "No telephone may register here: sip.registrar is \"off\"."),
+    ),
     security(("admin" = [])),
 )]
 pub(crate) async fn add_device(
@@ -302,16 +362,17 @@ pub(crate) async fn add_device(
     admin: Admin,
     Path(id): Path<UserId>,
     Body(new): Body<NewDevice>,
-) -> Result<(StatusCode, Json<DeviceShape>), ApiError> {
+) -> Result<Response, ApiError> {
     app.store.user(&id.to_string()).await?.ok_or_else(|| ApiError::not_found("user"))?;
     let address = match new {
         NewDevice::Sip { uri } => DeviceAddress::Sip { uri: device_uri(&uri)? },
         NewDevice::Browser {} => DeviceAddress::Browser {},
+        NewDevice::Phone { name } => return phones::add(&app, &admin, id, name).await,
     };
     let device = Device { routed: RoutedDevice { device: app.make_id(), address }, user_id: id };
     app.store.add_device(&device).await?;
     changed(&app, &admin, id).await?;
-    Ok((StatusCode::CREATED, Json(DeviceShape::of(&device))))
+    Ok((StatusCode::CREATED, Json(Devices::default().shape(&device))).into_response())
 }
 
 /// Deletes a device.
@@ -333,7 +394,7 @@ pub(crate) async fn delete_device(
 }
 
 /// Writes down that a user was changed, and puts the change in force.
-async fn changed(app: &App, by: &Admin, user: UserId) -> Result<(), ApiError> {
+pub(crate) async fn changed(app: &App, by: &Admin, user: UserId) -> Result<(), ApiError> {
     app.audit(AuditAction::UserChanged, Some(by.user), Some(user.to_string()), by.source).await;
     Ok(app.reactor.ask(|reply| Command::Reload { line: None, reply }).await?)
 }

@@ -40,8 +40,10 @@ pub struct PhoneSettings {
     pub user: String,
     /// The extension's password.
     pub password: String,
-    /// The PBX.
+    /// The PBX, or the server that it registers at.
     pub pbx: SocketAddr,
+    /// `udp`, `tcp` or `tls`.
+    pub transport: String,
     /// Whether it answers by itself.
     pub answers_itself: bool,
     /// Seconds that a registration lasts; 0 never registers.
@@ -65,7 +67,7 @@ impl PhoneSettings {
         Ok(())
     }
 
-    fn words(&self) -> [(&'static str, String); 15] {
+    fn words(&self) -> [(&'static str, String); 16] {
         let answer = if self.answers_itself { "auto" } else { "manual" };
         [
             ("IP", self.ip.to_string()),
@@ -81,6 +83,7 @@ impl PhoneSettings {
             ("USER", self.user.clone()),
             ("PASSWORD", self.password.clone()),
             ("PBX", self.pbx.to_string()),
+            ("TRANSPORT", self.transport.clone()),
             ("ANSWER", answer.into()),
             ("EXPIRES", self.expires_s.to_string()),
         ]

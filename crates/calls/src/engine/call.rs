@@ -464,8 +464,20 @@ pub(super) fn first_to_ring(route: &Route) -> (Vec<RoutedDevice>, VecDeque<Route
     let mut devices: VecDeque<RoutedDevice> = route.devices.iter().take(DEVICES_MAX).cloned().collect();
     match route.ring {
         Ring::Together => (devices.into(), VecDeque::new()),
-        Ring::InOrder => (devices.pop_front().into_iter().collect(), devices),
+        Ring::InOrder => (take_next(&mut devices), devices),
     }
+}
+
+/// Takes the device whose turn it is: a telephone with all of its registrations.
+pub(super) fn take_next(pending: &mut VecDeque<RoutedDevice>) -> Vec<RoutedDevice> {
+    let Some(first) = pending.pop_front() else { return Vec::new() };
+    let mut next = vec![first];
+    while let (Some(last), Some(following)) = (next.last(), pending.front())
+        && last.device == following.device
+    {
+        next.extend(pending.pop_front());
+    }
+    next
 }
 
 /// More devices than this of one user are not rung.

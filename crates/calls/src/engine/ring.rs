@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use super::call::{Call, DeviceEnd, DeviceLeg, DeviceState, Heard, Ringing, Stage, Talking, first_to_ring};
+use super::call::{
+    Call, DeviceEnd, DeviceLeg, DeviceState, Heard, Ringing, Stage, Talking, first_to_ring, take_next,
+};
 use super::finish::Ending;
 use super::outbox::Outbox;
 use crate::effect::{Effect, HangUpReason, Pickup};
@@ -230,13 +232,16 @@ impl Call {
         let Stage::Ringing(ringing) = &mut self.stage else {
             return;
         };
-        let Some(device) = ringing.pending.pop_front() else {
+        let next = take_next(&mut ringing.pending);
+        if next.is_empty() {
             self.give_up(out);
             return;
-        };
+        }
         ringing.deadline = out.now + Duration::from_millis(u64::from(ringing.timeout_ms));
         let (user, pickup) = (ringing.user, ringing.pickup);
-        self.dial(user, device, pickup, out);
+        for device in next {
+            self.dial(user, device, pickup, out);
+        }
     }
 
     /// Tells the PBX what the devices' refusals come to.

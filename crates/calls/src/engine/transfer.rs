@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use super::Engine;
 use super::call::{
-    Call, DeviceLeg, DeviceState, Holder, Stage, Talking, Transfer, TransferStep, first_to_ring,
+    Call, DeviceLeg, DeviceState, Holder, Stage, Talking, Transfer, TransferStep, first_to_ring, take_next,
 };
 use super::hold::Edge;
 use super::outbox::Outbox;
@@ -218,9 +218,13 @@ impl Call {
         }
         let Stage::Talking(Talking { transfer: Some(transfer), .. }) = &mut self.stage else { return };
         let TransferStep::Ringing { pending, timeout_ms, deadline } = &mut transfer.step else { return };
-        if let (Some(device), Some(user)) = (pending.pop_front(), transfer.request.to.user()) {
+        let next = take_next(pending);
+        if let (false, Some(user)) = (next.is_empty(), transfer.request.to.user()) {
             *deadline = out.now + Duration::from_millis(u64::from(*timeout_ms));
-            return self.dial(user, device, Pickup::ByHand, out);
+            for device in next {
+                self.dial(user, device, Pickup::ByHand, out);
+            }
+            return;
         }
         let why = match last {
             Some(Refusal::Busy) => TransferFault::Busy,

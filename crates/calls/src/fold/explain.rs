@@ -135,7 +135,10 @@ fn of_call(body: &SignalBody) -> Option<Said> {
             let devices = route.devices.len();
             let user = route.user.map(|user| user.to_string()).unwrap_or_default();
             let text = route_text(route);
-            said("routed", None, &[("user", user), ("devices", devices.to_string())], text)
+            let absent = absent(route);
+            let key = if absent == 0 { "routed" } else { "routed_absent" };
+            let params = [("user", user), ("devices", devices.to_string()), ("absent", absent.to_string())];
+            said(key, None, &params, text)
         }
         SignalBody::RouteUnavailable {} => {
             said("route_unavailable", None, &[], "It could not be read in time whose line it is.")
@@ -169,6 +172,14 @@ fn of_call(body: &SignalBody) -> Option<Said> {
     })
 }
 
+/// How many of the devices are telephones that were not registered.
+fn absent(route: &crate::signal::Route) -> usize {
+    let is_absent = |device: &&crate::signal::RoutedDevice| {
+        matches!(device.address, crate::signal::DeviceAddress::Phone { contact: None })
+    };
+    route.devices.iter().filter(is_absent).count()
+}
+
 fn route_text(route: &crate::signal::Route) -> String {
     let how = match route.ring {
         crate::signal::Ring::Together => "together",
@@ -177,10 +188,16 @@ fn route_text(route: &crate::signal::Route) -> String {
     let devices = route.devices.len();
     match route.user {
         None => "The line belongs to nobody.".to_owned(),
-        Some(_) => format!(
-            "The line's user has {devices} device(s); they ring {how} for {} ms.",
-            route.ring_timeout_ms
-        ),
+        Some(_) => {
+            let absent = match absent(route) {
+                0 => String::new(),
+                absent => format!(" {absent} of them, telephones, were not registered."),
+            };
+            format!(
+                "The line's user has {devices} device(s); they ring {how} for {} ms.{absent}",
+                route.ring_timeout_ms
+            )
+        }
     }
 }
 

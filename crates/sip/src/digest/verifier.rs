@@ -34,6 +34,9 @@ pub struct VerifierConfig {
 /// Which algorithms may be used, the first one preferred (RFC 8760 section 2.4).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Offer {
+    /// MD5 alone: phones of libre before 2.0, and others, refuse a response that has a challenge with SHA-256 at all, be
+    /// it the first or the second. Nothing is lost by it where passwords are long and drawn.
+    Md5,
     /// SHA-256, and MD5 for who knows no other: most desk phones.
     Sha256AndMd5,
     /// SHA-256 alone.
@@ -43,6 +46,7 @@ pub enum Offer {
 impl Offer {
     fn algorithms(self) -> &'static [Algorithm] {
         match self {
+            Self::Md5 => &[Algorithm::Md5],
             Self::Sha256AndMd5 => &[Algorithm::Sha256, Algorithm::Md5],
             Self::Sha256 => &[Algorithm::Sha256],
         }

@@ -18,6 +18,7 @@ fn paths_with_an_id(id: &str) -> Vec<(Method, String)> {
         (get.clone(), format!("/users/{id}/devices")),
         (post.clone(), format!("/users/{id}/devices")),
         (delete.clone(), format!("/users/{id}/devices/{id}")),
+        (post.clone(), format!("/users/{id}/devices/{id}/rotate")),
         (delete.clone(), format!("/sessions/{id}")),
         (get.clone(), format!("/lines/{id}")),
         (patch.clone(), format!("/lines/{id}")),

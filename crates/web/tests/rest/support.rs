@@ -14,8 +14,10 @@ use linecard_calls::{
 use linecard_crm::DialPlan;
 use linecard_store::Store;
 use linecard_store::ledger::{Batch, SavedCall};
+use linecard_store::phones::PhoneSecret;
 use linecard_store::users::{User, UserDraft};
 use linecard_web::doctor::Doctor;
+use linecard_web::phones::PhoneSettings;
 use linecard_web::port::{
     Audit, AuditOrder, Colleague, Command, Doors, Figures, LiveInteraction, Reactor, Refusal,
 };
@@ -120,7 +122,20 @@ impl Desk {
         let reactor = tokio::spawn(serve(asked, happened, gated));
         let (audit, orders) = mpsc::unbounded_channel();
         tokio::spawn(keep_audit(store.clone(), orders));
+        let phones = PhoneSettings {
+            admitted: true,
+            realm: "linecard".to_owned(),
+            digest: |username, realm, password| PhoneSecret {
+                realm: realm.to_owned(),
+                md5: format!("md5 of {username} {password}"),
+                sha256: format!("sha256 of {username} {password}"),
+            },
+            server: "192.0.2.9".to_owned(),
+            port: 5060,
+            transports: vec!["udp".to_owned(), "tcp".to_owned()],
+        };
         let settings = WebSettings {
+            phones,
             barring: linecard_crm::Barring::default(),
             calls_per_minute: 20,
             public_url: "http://desk.example".to_owned(),
@@ -328,6 +343,7 @@ fn answer(
         Command::Missed { reply, .. } => drop(reply.send(None)),
         Command::MissedAct { reply, .. } => drop(reply.send(Err(Refusal::NoSuchMissed))),
         Command::Registrations { reply } => drop(reply.send(Vec::new())),
+        Command::Phones { reply } => drop(reply.send(Vec::new())),
         Command::Figures { reply } => drop(reply.send(Figures::default())),
         Command::Reload { reply, .. } => {
             let gate = gates.try_recv();

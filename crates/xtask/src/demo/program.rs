@@ -135,6 +135,7 @@ impl Handset {
             user: person.user.into(),
             password: super::office::password(person.user),
             pbx,
+            transport: "udp".to_owned(),
             answers_itself: false,
             expires_s,
         };

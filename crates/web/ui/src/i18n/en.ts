@@ -296,6 +296,7 @@ export const en = {
 
   'explain.leg_offered': 'The line was called; the caller’s number: {number}.',
   'explain.routed': { one: 'The line has an owner; {count} phone may ring.', other: 'The line has an owner; {count} phones may ring.' },
+  'explain.routed_absent': { one: 'The line has an owner; {count} phone may ring, not registered: {absent}.', other: 'The line has an owner; {count} phones may ring, not registered: {absent}.' },
   'explain.routed.nobody': 'The line belongs to nobody.',
   'explain.route_unavailable': 'It could not be read in time whose line it is.',
   'explain.user_in_call': 'The agent was in another call and takes one at a time.',

@@ -347,6 +347,12 @@ export const ru: Record<Key, Message> = {
     many: 'У линии есть хозяин, звонить могут {count} телефонов.',
     other: 'У линии есть хозяин, звонить могут {count} телефона.',
   },
+  'explain.routed_absent': {
+    one: 'У линии есть хозяин и {count} телефон; не на связи: {absent}.',
+    few: 'У линии есть хозяин и {count} телефона; не на связи: {absent}.',
+    many: 'У линии есть хозяин и {count} телефонов; не на связи: {absent}.',
+    other: 'У линии есть хозяин и {count} телефона; не на связи: {absent}.',
+  },
   'explain.routed.nobody': 'У линии нет хозяина.',
   'explain.route_unavailable': 'Не успели узнать, чья это линия.',
   'explain.user_in_call': 'Сотрудник уже разговаривал, а второй звонок у него выключен.',

@@ -2,7 +2,7 @@
 
 import { api } from './api.ts';
 import type { ListState } from './calls.svelte.ts';
-import type { Account, UserDraft } from './wire.ts';
+import type { Account, NewPhone, UserDraft } from './wire.ts';
 
 export class Accounts {
   state = $state<ListState>('loading');
@@ -45,6 +45,23 @@ export class Accounts {
     const device = await api.addDevice(user.id, uri);
     const now = this.user(user.id) ?? user;
     this.put({ ...now, devices: [...now.devices, device] });
+  }
+
+  /** A telephone that registers here: what is to be entered on it. */
+  async addOwnPhone(user: Account, name: string | null): Promise<NewPhone> {
+    const shown = await api.addPhone(user.id, name);
+    const { id, username, registrations, last_seen } = shown;
+    const now = this.user(user.id) ?? user;
+    this.put({ ...now, devices: [...now.devices, { id, kind: 'phone', name: shown.name, username, registrations, last_seen }] });
+    return shown;
+  }
+
+  async rotatePhone(user: Account, deviceId: string): Promise<NewPhone> {
+    const shown = await api.rotatePhone(user.id, deviceId);
+    const now = this.user(user.id) ?? user;
+    const gone = now.devices.map((device) => (device.id === deviceId && device.kind === 'phone' ? { ...device, registrations: [] } : device));
+    this.put({ ...now, devices: gone });
+    return shown;
   }
 
   async removePhone(user: Account, deviceId: string): Promise<void> {

@@ -11,6 +11,7 @@ import type {
   Company,
   Contact,
   Device,
+  NewPhone,
   Explanation,
   Interaction,
   Line,
@@ -213,6 +214,9 @@ export const api = {
     ask<Account>('PATCH', `/users/${id(user.id)}`, patch, user.version),
   deleteUser: (user: Account) => ask<void>('DELETE', `/users/${id(user.id)}`, undefined, user.version),
   addDevice: (userId: string, uri: string) => ask<Device>('POST', `/users/${id(userId)}/devices`, { kind: 'sip', uri }),
+  addPhone: (userId: string, name: string | null) => ask<NewPhone>('POST', `/users/${id(userId)}/devices`, { kind: 'phone', name }),
+  /** Another password for a telephone. */
+  rotatePhone: (userId: string, deviceId: string) => ask<NewPhone>('POST', `/users/${id(userId)}/devices/${id(deviceId)}/rotate`),
   deleteDevice: (userId: string, deviceId: string) => ask<void>('DELETE', `/users/${id(userId)}/devices/${id(deviceId)}`),
   changePassword: (old_password: string, new_password: string) =>
     ask<void>('POST', '/session/password', { old_password, new_password }),

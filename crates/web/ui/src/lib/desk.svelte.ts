@@ -15,6 +15,7 @@ import { Nobody } from './nobody.svelte.ts';
 import { Notes } from './notes.svelte.ts';
 import { People } from './people.svelte.ts';
 import { Standings } from './standings.svelte.ts';
+import { Registered } from './registered.svelte.ts';
 import { EMPTY, dialStepOf, isAsked, isOver, isRecording, livePops, reduce } from './state.ts';
 import type { DeskState, DialStep } from './state.ts';
 import { Introductions, withNumber } from './introductions.ts';
@@ -44,6 +45,7 @@ export class Desk {
   readonly lines = new Lines();
   readonly people = new People();
   readonly standings = new Standings();
+  readonly registered = new Registered();
   readonly notes: Notes;
   readonly handling: Handling;
   readonly introductions = new Introductions();
@@ -325,6 +327,7 @@ export class Desk {
     this.state = reduce(before, frame);
     if (frame.type === 'snapshot') {
       this.refreshes += 1;
+      this.registered.forget();
       void this.missed.read();
       void this.people.read();
       void this.standings.read();
@@ -336,6 +339,7 @@ export class Desk {
         this.lines.stands(frame.data);
         this.standings.stands(frame.data);
       }
+      if (frame.type === 'device.changed') this.registered.stands(frame.data);
       if (frame.type.startsWith('missed.')) this.missed.put(frame.data as MissedItem);
       if (frame.type.startsWith('pop.')) this.arrived(frame.data as Pop, arrivedAt);
       if (frame.type.startsWith('call.')) this.heard(before, frame.data as CallView);

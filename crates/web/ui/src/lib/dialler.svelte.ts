@@ -17,6 +17,7 @@ const BARRED: [RegExp, Key][] = [
 const CONFLICTS: [RegExp, Key][] = [
   [/\bin a call\b/, 'dial.refused.in_call'],
   [/\bno phone\b/, 'dial.refused.no_phone'],
+  [/\bnot registered\b/, 'over.refused.phone_absent'],
   [/\bno line\b/, 'dial.refused.no_line'],
 ];
 

@@ -88,6 +88,8 @@ export function sentenceText(
     case 'routed':
       if (!params['user']) return say({ key: 'explain.routed.nobody' });
       return say({ key, params: { count: Number(params['devices'] ?? 0) } });
+    case 'routed_absent':
+      return say({ key, params: { count: Number(params['devices'] ?? 0), absent: Number(params['absent'] ?? 0) } });
     case 'contact_looked_up': {
       const count = Number(params['candidates'] ?? 0);
       if (sentence.text.includes('could not be read')) return say({ key: 'why.unavailable' });

@@ -23,6 +23,7 @@ const REFUSED: Readonly<Record<string, Said['key']>> = {
   same_user: 'over.refused.same_user',
   user_in_call: 'over.refused.user_in_call',
   no_device: 'over.refused.no_device',
+  phone_absent: 'over.refused.phone_absent',
   barred: 'over.refused.barred',
   no_dtmf: 'over.refused.no_dtmf',
 };

@@ -94,6 +94,7 @@ function take(state: DeskState, frame: EventFrame): DeskState {
     case 'missed.claimed':
     case 'missed.closed':
     case 'registration.changed':
+    case 'device.changed':
     case 'interaction.closed':
       return state;
     case 'other':

@@ -31,7 +31,45 @@ export interface Colleague extends Person {
 }
 
 /** Where it rings for a user. */
-export type Device = { id: string; kind: 'sip'; uri: string } | { id: string; kind: 'browser' };
+export type Device = { id: string; kind: 'sip'; uri: string } | { id: string; kind: 'browser' } | OwnPhone;
+
+/** One registration of a telephone at the server. */
+export interface PhoneRegistration {
+  contact: string;
+  user_agent: string | null;
+  since: string;
+  expires_at: string;
+  address: string;
+  transport: string;
+}
+
+/** A telephone that registers at the server. */
+export interface OwnPhone {
+  id: string;
+  kind: 'phone';
+  name: string | null;
+  username: string;
+  registrations: PhoneRegistration[];
+  last_seen: string | null;
+}
+
+/** What is entered on one; the password is told once. */
+export interface NewPhone extends OwnPhone {
+  password: string;
+  realm: string;
+  server: string;
+  port: number;
+  transports: string[];
+}
+
+/** Where a telephone is now. */
+export interface DeviceView {
+  device_id: string;
+  user_id: string;
+  registrations: PhoneRegistration[];
+  last_seen: string | null;
+}
+
 export type Ring = 'together' | 'in_order';
 
 /** What an administrator sets of a user. */
@@ -559,11 +597,12 @@ export type RecordingFrame = Numbered<
 export type AgentFrame = Numbered<'agent.state_changed', AgentView>;
 export type MissedFrame = Numbered<'missed.opened' | 'missed.claimed' | 'missed.closed', MissedItem>;
 export type RegistrationFrame = Numbered<'registration.changed', RegistrationView>;
+export type DeviceFrame = Numbered<'device.changed', DeviceView>;
 export type ClosedFrame = Numbered<'interaction.closed', Interaction>;
 /** A type that this page does not know yet; it only moves the cursor. */
 export type OtherFrame = Numbered<'other', unknown>;
 
-export type EventFrame = CallFrame | PopFrame | RecordingFrame | AgentFrame | MissedFrame | RegistrationFrame | ClosedFrame | OtherFrame;
+export type EventFrame = CallFrame | PopFrame | RecordingFrame | AgentFrame | MissedFrame | RegistrationFrame | DeviceFrame | ClosedFrame | OtherFrame;
 export type StateFrame = SnapshotFrame | EventFrame;
 export type ServerFrame = Hello | { type: 'heartbeat' } | StateFrame;
 
@@ -590,6 +629,7 @@ const KNOWN = new Set<string>([
   'missed.claimed',
   'missed.closed',
   'registration.changed',
+  'device.changed',
   'interaction.closed',
 ]);
 

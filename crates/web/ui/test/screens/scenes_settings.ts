@@ -53,6 +53,24 @@ const PEOPLE: Scene[] = [
     },
   },
   { name: 'user-edit', play: (tab) => at(tab, `/settings/users/${ANNA.id}`, '[data-testid=phone]') },
+  {
+    name: 'user-phone-shown',
+    play: async (tab) => {
+      await at(tab, `/settings/users/${ANNA.id}`, '[data-testid=phone]');
+      await tab.page.click('[data-testid=own-phone-add]');
+      await tab.see('[data-testid=phone-shown]');
+      await tab.page.click('[data-testid=copy-password]');
+    },
+  },
+  {
+    name: 'user-registrar-off',
+    play: async (tab) => {
+      tab.server.admin.registrar = false;
+      await at(tab, `/settings/users/${ANNA.id}`, '[data-testid=phone]');
+      await tab.page.click('[data-testid=own-phone-add]');
+      await tab.see('[data-testid=registrar-off]');
+    },
+  },
   { name: 'user-edit-bare', play: (tab) => at(tab, '/settings/users/user-long', '[data-testid=user-lines]') },
   { name: 'user-own', play: (tab) => at(tab, `/settings/users/${BOSS.id}`, '[data-testid=user-lines]') },
   {

@@ -2,7 +2,7 @@
 
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import type { BrowserContext } from 'playwright-core';
-import { BOSS } from './fake/admin.ts';
+import { BOSS, DESK_PHONE } from './fake/admin.ts';
 import { ANNA, PASSWORD } from './fake/people.ts';
 import type { FakeServer } from './fake/server.ts';
 import { office as lines } from './scenes_admin.ts';
@@ -107,6 +107,29 @@ test('a person is added, gets a phone, and loses it', async () => {
   await tab.page.click('[data-testid=phone-remove]');
   await tab.gone('[data-testid=phone]');
   expect(server.admin.users[0]?.devices).toEqual([]);
+});
+
+test('a phone that registers here is shown once what to enter, and is seen to come and go', async () => {
+  lines(tab);
+  await tab.desk('/settings/users/user-long');
+  await tab.page.fill('[data-testid=own-phone-name]', 'Стол');
+  await tab.page.click('[data-testid=own-phone-add]');
+  await tab.see('[data-testid=phone-shown]');
+  expect(asked()?.body).toEqual({ kind: 'phone', name: 'Стол' });
+  expect(await tab.page.textContent('[data-testid=shown-password]')).toBe('w8dk3mzq7xhc5rtb');
+  await tab.page.click('[data-testid=copy-password]');
+  expect(await tab.page.evaluate(() => navigator.clipboard.readText())).toBe('w8dk3mzq7xhc5rtb');
+  await tab.page.click('[data-testid=phone-entered]');
+  await tab.gone('[data-testid=phone-shown]');
+  await tab.see('[data-testid=own-phone][data-registered=false]');
+  server.office.emit('device.changed', { device_id: 'device-new', user_id: 'user-long', registrations: DESK_PHONE.registrations, last_seen: null });
+  await tab.see('[data-testid=own-phone][data-registered=true]');
+  expect(await tab.page.textContent('[data-testid=own-phone]')).toContain('Yealink');
+  await tab.page.click('[data-testid=phone-rotate]');
+  await tab.see('[data-testid=phone-shown]');
+  expect(await tab.page.textContent('[data-testid=shown-password]')).toBe('another-one-5rtb');
+  await tab.page.click('[data-testid=phone-remove]');
+  await tab.gone('[data-testid=own-phone]');
 });
 
 test('of a person only what was changed is sent, and what is typed survives a reload but for the password', async () => {

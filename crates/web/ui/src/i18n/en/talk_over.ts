@@ -52,6 +52,7 @@ export const talkOver = {
   'over.refused.same_user': 'That is you. Choose somebody else.',
   'over.refused.user_in_call': 'The colleague is in a call and takes one at a time.',
   'over.refused.no_device': 'The colleague has no phone that could ring. An administrator adds one.',
+  'over.refused.phone_absent': 'Your phone is not registered. See whether it is switched on and connected.',
   'over.refused.barred': 'Calls to this number are not allowed. An administrator can allow it.',
   'over.refused.no_dtmf': 'The other side takes no digits in this call.',
   'over.refused.gone': 'The call is over.',

@@ -52,6 +52,7 @@ export const talkOver: Record<keyof typeof words, Message> = {
   'over.refused.same_user': 'Это вы сами. Выберите другого.',
   'over.refused.user_in_call': 'Коллега разговаривает и второй звонок не принимает.',
   'over.refused.no_device': 'У коллеги нет телефона, который мог бы зазвонить. Его добавит администратор.',
+  'over.refused.phone_absent': 'Ваш телефон не на связи. Проверьте, включён ли он и подключён ли к сети.',
   'over.refused.barred': 'Звонить на этот номер нельзя. Разрешить может администратор.',
   'over.refused.no_dtmf': 'Другая сторона в этом разговоре цифр не принимает.',
   'over.refused.gone': 'Разговор уже закончился.',

@@ -1,7 +1,7 @@
 // What an administrator changes and sees at the fake server beside lines: users, the audit, how the server stands; and
 // everybody's own sessions.
 
-import type { Account, AuditRow, Device, OpenSession, Person, ServerState, UserDraft } from '../../../src/lib/wire.ts';
+import type { Account, AuditRow, Device, NewPhone, OpenSession, OwnPhone, Person, ServerState, UserDraft } from '../../../src/lib/wire.ts';
 import { problem } from './crm.ts';
 import type { Answer } from './crm.ts';
 import { id } from './office.ts';
@@ -25,9 +25,25 @@ function account(more: Partial<Account>): Account {
 
 const phone = (uri: string): Device => ({ id: id('device'), kind: 'sip', uri });
 
+/** Telephones that register here: one is there, one is not, one never was. */
+export const DESK_PHONE: OwnPhone = {
+  ...{ id: 'device-desk', kind: 'phone', name: 'На столе у окна в приёмной второго этажа', username: 'tk7m2x9qwb', last_seen: stamp(MINUTE) },
+  registrations: [
+    {
+      ...{ contact: 'sip:tk7m2x9qwb@10.0.0.31:5060', user_agent: 'Yealink SIP-T46U 108.86.0.90', since: stamp(3 * HOUR), expires_at: stamp(-MINUTE) },
+      ...{ address: '10.0.0.31:5060', transport: 'udp' },
+    },
+  ],
+};
+const AWAY_PHONE: OwnPhone = { id: 'device-away', kind: 'phone', name: null, username: 'tp4w8zc3ne', registrations: [], last_seen: stamp(2 * DAY) };
+const SHOWN: NewPhone = {
+  ...{ id: 'device-new', kind: 'phone', name: null, username: 'th3v9k2mxd', registrations: [], last_seen: null },
+  ...{ password: 'w8dk3mzq7xhc5rtb', realm: 'linecard', server: '192.168.10.5', port: 5060, transports: ['udp', 'tcp'] },
+};
+
 const ACCOUNTS: Account[] = [
   BOSS,
-  account({ ...ANNA, devices: [phone('201'), phone('sip:anna@10.0.0.21:5062')], ring: 'in_order' }),
+  account({ ...ANNA, devices: [phone('201'), phone('sip:anna@10.0.0.21:5062'), DESK_PHONE, AWAY_PHONE], ring: 'in_order' }),
   account({ id: 'user-olga', login: 'olga', name: 'Ольга Вознесенская', extension: '202', devices: [phone('sip:a-very-long-account-name@branch-office.telephony.provider.example.net:5080')] }),
   account({ id: 'user-long', login: 'v.preobrazhensky', name: 'Вениамин-Аристарх Преображенский-Заболоцкий', role: 'supervisor' }),
 ];
@@ -147,12 +163,24 @@ export class FakeAdmin {
     return ok(this.put({ ...known, ...(patch as Partial<UserDraft>), version: known.version + 1 }));
   }
 
+  /** Whether telephones may register here. */
+  registrar = true;
+
   private devices(method: string, one: string, device: string, body: Record<string, unknown>): Answer {
     const known = this.users.find((user) => user.id === one);
     if (!known) return GONE;
     if (method === 'DELETE') {
       this.put({ ...known, devices: known.devices.filter(({ id }) => id !== device) });
       return { status: 204 };
+    }
+    const kept = known.devices.find(({ id }) => id === device);
+    if (kept?.kind === 'phone') return ok({ ...SHOWN, ...kept, registrations: [], password: 'another-one-5rtb' });
+    if (body['kind'] === 'phone') {
+      if (!this.registrar) return { status: 409, body: { title: 'Conflict', status: 409, detail: 'off', key: 'registrar_off' } };
+      const shown = { ...SHOWN, name: body['name'] as string | null };
+      const { password: _, realm: __, server: ___, port: ____, transports: _____, ...own } = shown;
+      this.put({ ...known, devices: [...known.devices, own] });
+      return { status: 201, body: shown };
     }
     const uri = String(body['uri']);
     if (!/^(\d+|sips?:\S+)$/.test(uri)) return problem(422, 'write an extension', 'uri');
