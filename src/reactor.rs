@@ -10,6 +10,7 @@ mod gate;
 mod learning;
 mod legs;
 mod missed;
+mod phone_dials;
 mod phones;
 mod recording_sessions;
 mod redirecting;
@@ -33,13 +34,16 @@ use linecard_calls::{
     LegId, LineId, MissedId, MissedItem, Output, Recording, RecordingView, RegistrationView, Signal,
     UtcMillis, Viewer,
 };
+use linecard_crm::Destination;
 use linecard_crm::{Barring, DialPlan};
 use linecard_media::ToneTable;
+use linecard_sip::invite::DialogHandle;
 use linecard_sip::ua::{self, UserAgent};
 use linecard_store::Store;
 use linecard_store::ledger::SavedCall;
 use linecard_store::phones::KeptBinding;
-use linecard_web::port::Command;
+use linecard_web::dial::PhoneRefusal;
+use linecard_web::port::{Command, DialOrder};
 use tokio::sync::{mpsc, oneshot};
 
 use crate::bindings::BindingKeeper;
@@ -84,6 +88,8 @@ pub(crate) struct Parts {
     pub(crate) directory: Directory,
     pub(crate) dial_plan: DialPlan,
     pub(crate) settings: Settings,
+    /// Permits, counts and audits what is dialled on telephones.
+    pub(crate) app: linecard_web::App,
     /// Writes down where telephones are.
     pub(crate) bindings: BindingKeeper,
     /// Where they were when the last process ended.
@@ -128,6 +134,10 @@ enum Answer {
     Learned { learned: LearnedNumber, old: Vec<OldCall> },
     /// Nothing that the contacts learned is left.
     LearnedAll,
+    /// It is decided whether what was dialled on a telephone is called.
+    PhoneJudged { handle: DialogHandle, order: Result<DialOrder, PhoneRefusal> },
+    /// It is decided whether a telephone may hand its customer to a number.
+    ReferralJudged { handle: DialogHandle, judged: Result<(Destination, Option<String>), u16> },
     /// Lines, users and devices were read again.
     Loaded { directory: Option<Directory>, line: Option<LineId>, reply: oneshot::Sender<()> },
 }
@@ -139,6 +149,8 @@ pub(crate) struct Reactor {
     gate: Gate,
     standings: HashMap<LineId, RegistrationView>,
     phones: Phones,
+    /// What was dialled on telephones and is not decided yet.
+    phone_dials: HashMap<DialogHandle, phone_dials::Dialled>,
     /// The extensions whose calls PBXes tell of.
     watches: HashMap<LineId, LineWatch>,
     /// The INVITEs that ring along beside desk phones, and the lines that pushed one out.
@@ -206,6 +218,7 @@ impl Reactor {
             gate: Gate::default(),
             standings: HashMap::new(),
             phones: Phones::default(),
+            phone_dials: HashMap::new(),
             watches: HashMap::new(),
             shadows: Shadows::default(),
             pushed_out: HashSet::new(),

@@ -119,6 +119,10 @@ pub async fn run(
     let epoch = numbering.epoch.clone();
     let phones = phone_settings(&config, &wire)?;
     let (bindings, binding_writer) = BindingKeeper::start(store.clone());
+    let (audit, audit_writer) = AuditWriter::start(store.clone(), &folder.join("spool"))?;
+    let doctor = Consulting::start(config.sip.external_address()?, equipment);
+    let doors = Doors { reactor: Door::new(commands), audit, doctor };
+    let app = web_app(&config, &store, doors, (epoch, phones))?;
     let parts = Parts {
         agent: UserAgent::new(agent_config(&config, &wire)?, chance::generator()?),
         engine,
@@ -131,14 +135,11 @@ pub async fn run(
         recordings,
         dial_plan: config.dial_plan()?,
         settings,
+        app: app.clone(),
         bindings,
         kept_bindings: store.kept_bindings().await?,
     };
     let queues = Queues { arrivals, media: media_events, notices, commands: asked };
-    let (audit, audit_writer) = AuditWriter::start(store.clone(), &folder.join("spool"))?;
-    let doctor = Consulting::start(config.sip.external_address()?, equipment);
-    let doors = Doors { reactor: Door::new(commands), audit, doctor };
-    let app = web_app(&config, &store, doors, (epoch, phones))?;
     let http = serve_http(&config, certificate, listener, app, started)?;
     let forgetting = tokio::spawn(forget(store.clone(), config.events.retention_days));
 

@@ -141,6 +141,8 @@ impl Reactor {
             Answer::Amended { call, folded } => self.amended(call, folded),
             Answer::Learned { learned, old } => self.learned(&learned, old),
             Answer::LearnedAll => self.learning = Learning::Idle,
+            Answer::PhoneJudged { handle, order } => self.phone_judged(handle, order),
+            Answer::ReferralJudged { handle, judged } => self.referral_judged(handle, judged),
             Answer::Loaded { directory, line, reply } => {
                 if let Some(directory) = directory {
                     self.serve_lines_of(directory, line);

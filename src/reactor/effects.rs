@@ -7,7 +7,7 @@ use linecard_calls::{
     RoutedDevice, SignalId,
 };
 use linecard_sip::message::{Header, HeaderName, ReasonValue};
-use linecard_sip::sdp::{Audio, Direction, LocalAudio, LocalSession};
+use linecard_sip::sdp::{Audio, Direction, LocalAudio, LocalSession, NotAcceptable};
 use linecard_sip::ua::{self, CallerId, CommandRefused, DialogHandle, OutgoingInvite, UserAgent};
 use linecard_sip::uri::{Uri, escape_user};
 
@@ -48,6 +48,7 @@ impl Reactor {
             Effect::RingBack { leg }
             | Effect::CancelLeg { leg }
             | Effect::AnswerLeg { leg }
+            | Effect::AnswerEarly { leg }
             | Effect::RejectLeg { leg, .. }
             | Effect::HangUpLeg { leg, .. }
             | Effect::HangUpDialog { leg, .. }
@@ -87,6 +88,7 @@ impl Reactor {
             }
             Effect::CancelLeg { leg } => self.cancel(leg, now),
             Effect::AnswerLeg { leg } => self.answer(leg),
+            Effect::AnswerEarly { leg } => self.answer_early(leg),
             Effect::RejectLeg { leg, status } => {
                 self.on_dialog(leg, |agent, handle| agent.reject(handle, status, None, now));
             }
@@ -259,23 +261,13 @@ impl Reactor {
         }
     }
 
-    /// Sends 200 to the customer with what the agent's device said, so that payloads pass untouched.
+    /// Sends 200 to the customer with what the agent's device said, so that payloads pass untouched; and to a device that
+    /// dialled, with what the called one said.
     fn answer(&mut self, leg: LegId) {
-        let Some(call) = self.legs.get(leg).and_then(|leg| leg.call) else { return };
-        let agents = self.legs.of_call(call).filter(|(_, leg)| leg.party == Party::Agent);
-        let agent_audio = agents.filter_map(|(_, agent)| agent.audio()).next();
-        let told = self.parts.settings.external_address;
-        let Some(customer) = self.legs.get_mut(leg) else { return };
-        let local = customer.media.as_ref().and_then(|media| passing_on(media, agent_audio.as_ref(), told));
-        let Some(local) = local else { return };
-        let description = match customer.description.clone() {
-            Some(offer) => customer.answer_to(&offer, &local),
-            None => Ok(customer.session.offer(&local)),
-        };
-        let handle = customer.handle;
+        let Some((handle, description)) = self.own_description(leg) else { return };
         let now = Instant::now();
         match description {
-            Ok(description) => match self.parts.agent.accept(handle, &description.to_bytes(), now) {
+            Ok(description) => match self.parts.agent.accept(handle, &description, now) {
                 Ok(()) => {
                     self.tell_remote(leg);
                     self.engine(Input::LegAnswered { leg });
@@ -287,6 +279,31 @@ impl Reactor {
                 let _ = self.parts.agent.reject(handle, 488, None, now);
             }
         }
+    }
+
+    /// Lets a device that dialled hear what sounds before the answer.
+    fn answer_early(&mut self, leg: LegId) {
+        let Some((handle, Ok(description))) = self.own_description(leg) else { return };
+        match self.parts.agent.ring(handle, 183, Some(&description), Instant::now()) {
+            Ok(()) => self.tell_remote(leg),
+            Err(error) => tracing::debug!(%error, "a device that dialled is gone"),
+        }
+    }
+
+    /// Describes our media to a party that called, with what the other one said.
+    fn own_description(&mut self, leg: LegId) -> Option<(DialogHandle, Result<Vec<u8>, NotAcceptable>)> {
+        let known = self.legs.get(leg)?;
+        let (call, party) = (known.call?, known.party);
+        let others = self.legs.of_call(call).filter(|(_, other)| other.party != party);
+        let other_audio = others.filter_map(|(_, other)| other.audio()).next();
+        let told = self.parts.settings.external_address;
+        let known = self.legs.get_mut(leg)?;
+        let local = passing_on(known.media.as_ref()?, other_audio.as_ref(), told)?;
+        let description = match known.description.clone() {
+            Some(offer) => known.answer_to(&offer, &local),
+            None => Ok(known.session.offer(&local)),
+        };
+        Some((known.handle, description.map(|description| description.to_bytes())))
     }
 
     /// Tells the relay where a leg's party is.

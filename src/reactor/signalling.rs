@@ -30,8 +30,8 @@ impl Reactor {
             Event::Referred { handle, target, replaces } => self.referred(handle, &target, replaces),
             Event::PhoneChanged { phone, bindings } => self.phone_changed(&phone, &bindings),
             Event::GuesserLocked { source, username } => self.guesser_locked(source, &username),
-            Event::InviteReceived { handle, by: Inviter::Phone(_), replaces: None, .. } => {
-                let _ = self.parts.agent.reject(handle, 403, None, Instant::now());
+            Event::InviteReceived { handle, by: Inviter::Phone(phone), request, offer, flow, .. } => {
+                self.phone_dials(handle, &phone, &request, (offer, flow));
             }
             Event::InviteReceived {
                 handle,
@@ -46,6 +46,7 @@ impl Reactor {
             Event::PeerNamed { handle, identity } => self.peer_named(handle, &identity),
             Event::Cancelled { handle, reasons } => {
                 let reasons = translate::reasons(&reasons);
+                self.phone_dials.remove(&handle);
                 if !self.shadow_over(handle, SightingEnd::Cancelled, reasons.clone())
                     && !self.session_over(handle, EndCause::Remote, SightingEnd::Cancelled)
                 {
@@ -72,6 +73,7 @@ impl Reactor {
                 }
             }
             Event::Ended { handle, cause } => {
+                self.phone_dials.remove(&handle);
                 if !self.shadow_over(handle, SightingEnd::Untold, Vec::new())
                     && !self.session_ended(handle, &cause)
                 {
@@ -185,7 +187,7 @@ impl Reactor {
     }
 
     /// Reads a customer's first offer and says why nothing of it can be passed on, if so; without ports nobody asks.
-    fn refuses(&self, leg: &mut Leg, offer: &[u8]) -> Option<MediaFault> {
+    pub(super) fn refuses(&self, leg: &mut Leg, offer: &[u8]) -> Option<MediaFault> {
         let media = leg.media?;
         let told = self.parts.settings.external_address;
         let local = leg.hear(offer).and_then(|audio| passing_on(&media, Some(&audio), told));

@@ -2,12 +2,14 @@
 //! through the PBX, talk and are recorded; they ring at once after a restart; a guesser is kept out and they are not.
 
 use std::net::SocketAddr;
+use std::thread::sleep;
+use std::time::Duration;
 
 use serde_json::{Value, json};
 use xtask::phone::G711;
 
 use super::Office;
-use super::server::{Linecard, NUMBER, SOON};
+use super::server::{Linecard, NUMBER, OTHER_NUMBER, SOON};
 use crate::peers::customer::CustomerCall;
 use crate::peers::{Account, Answer, Baresip, Customer, PhoneOptions, eventually};
 
@@ -187,4 +189,91 @@ fn a_phone_with_a_wrong_password_stays_out_and_another_password_ends_what_the_ol
         204
     );
     assert_eq!(figure(&office, "phones_registered"), 0);
+}
+
+/// A customer's phone, reached by [`OTHER_NUMBER`].
+fn customer(office: &mut Office, answer: Answer) -> Baresip {
+    let options = PhoneOptions { answer, tone_hz: CUSTOMER_HZ, expires_s: 60, ..PhoneOptions::default() };
+    let account = Account::new("101").with_number(OTHER_NUMBER);
+    let phone = Baresip::start(office.pbx.address(), &account, &options);
+    office.pbx.wait_registered("101", 1, SOON);
+    phone
+}
+
+/// Waits for the end of the call that was dialled, and checks how it went.
+fn dialled_as(office: &Office, outcome: &str, status: Value) -> Value {
+    let it = office.server.ended_interaction();
+    let found = (&it["direction"], &it["outcome"], &it["sip_status"], &it["callee_number"]);
+    assert_eq!(found, (&json!("outbound"), &json!(outcome), &status, &json!(OTHER_NUMBER)), "{it}");
+    assert_eq!(it["user_id"], json!(office.agent_id));
+    office.server.command(&["replay"], "");
+    it
+}
+
+fn audited(office: &Office, action: &str) -> usize {
+    let rows = office.server.get(&format!("/audit?action={action}"));
+    rows["items"].as_array().expect("rows").len()
+}
+
+#[test]
+fn a_number_dialled_on_the_phone_goes_out_by_the_users_line_and_is_recorded() {
+    let mut office = Office::open(Answer::Manual);
+    let contact = office.knows("Пётр Ильич", OTHER_NUMBER);
+    let shown = with_phone(&office);
+    let phone = shown.entered("udp", Answer::Manual);
+    let customer = customer(&mut office, Answer::Manual);
+    phone.dial(&format!("sip:88312000001@{}", shown.server()));
+    customer.wait_ringing(SOON);
+    phone.wait_nth("CALL_RINGING", 1, SOON);
+    assert_eq!(phone.count("CALL_ESTABLISHED"), 0, "nobody has answered yet");
+    customer.answer();
+    phone.wait_established(SOON);
+    sleep(Duration::from_millis(2_500));
+    customer.hang_up();
+    phone.wait_closed(SOON);
+    let it = dialled_as(&office, "answered", json!(200));
+    assert_eq!((&it["contact_id"], &it["hangup_by"]), (&json!(contact), &json!("callee")));
+    let wav = office.server.closed_recording(&it);
+    assert!(wav.tone_in(0, CUSTOMER_HZ) > 0.1 && wav.tone_in(1, AGENT_HZ) > 0.1, "both are recorded");
+    assert_eq!(audited(&office, "call_dialled"), 1);
+}
+
+#[test]
+fn a_phone_that_dials_a_busy_customer_hears_486_and_one_that_gives_up_lets_the_customer_be() {
+    let mut office = Office::open(Answer::Manual);
+    let shown = with_phone(&office);
+    let phone = shown.entered("tcp", Answer::Manual);
+    let busy = customer(&mut office, Answer::Busy);
+    phone.dial(&format!("sip:{OTHER_NUMBER}@{}", shown.server()));
+    phone.wait_closed(SOON);
+    dialled_as(&office, "busy", json!(486));
+    drop(busy);
+
+    let mut office = Office::open(Answer::Manual);
+    let shown = with_phone(&office);
+    let phone = shown.entered("udp", Answer::Manual);
+    let rung = customer(&mut office, Answer::Manual);
+    phone.dial(&format!("sip:{OTHER_NUMBER}@{}", shown.server()));
+    rung.wait_ringing(SOON);
+    phone.hang_up();
+    rung.wait_closed(SOON);
+    let it = dialled_as(&office, "canceled", json!(487));
+    assert_eq!(it["hangup_by"], "agent");
+}
+
+#[test]
+fn a_barred_number_is_refused_on_the_phone_and_audited_and_too_many_are_counted() {
+    let office = Office::open_with(Answer::Manual, "[dialplan]\ncalls_per_minute = 1\n");
+    let shown = with_phone(&office);
+    let phone = shown.entered("udp", Answer::Manual);
+    phone.dial(&format!("sip:81049301234567@{}", shown.server()));
+    phone.wait_closed(SOON);
+    assert_eq!(audited(&office, "call_barred"), 1);
+    for nth in [2, 3] {
+        phone.dial(&format!("sip:{OTHER_NUMBER}@{}", shown.server()));
+        phone.wait_nth("CALL_CLOSED", nth, SOON);
+    }
+    assert_eq!(audited(&office, "call_barred"), 2, "the second one within the minute");
+    let listed = office.server.get("/interactions")["items"].as_array().expect("items").clone();
+    assert_eq!(listed.len(), 1, "what was refused is no call: {listed:?}");
 }

@@ -22,9 +22,9 @@ pub enum Effect {
         /// E.164 or digits.
         number: String,
     },
-    /// Send 180 on the customer's leg.
+    /// Send 180 on the customer's leg, or on that of a device that dialled.
     RingBack {
-        /// The customer's leg.
+        /// The leg.
         leg: LegId,
     },
     /// Send 180 to a fork that rings along, and never anything more.
@@ -160,9 +160,14 @@ pub enum Effect {
         /// The leg of a device, or of the one who is called.
         leg: LegId,
     },
-    /// Send 200 with our SDP on the customer's leg and tell [`Input::LegAnswered`].
+    /// Send 183 with our SDP on the leg of a device that dialled.
+    AnswerEarly {
+        /// The device's leg.
+        leg: LegId,
+    },
+    /// Send 200 with our SDP on the customer's leg, or on that of a device that dialled, and tell [`Input::LegAnswered`].
     AnswerLeg {
-        /// The customer's leg.
+        /// The leg.
         leg: LegId,
     },
     /// Send a final response on the customer's leg.

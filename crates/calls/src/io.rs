@@ -9,7 +9,7 @@ use serde_json::Value;
 
 use crate::effect::Effect;
 use crate::event::{CallView, Event};
-use crate::id::{CallId, ContactId, LegId, MissedId, RecordingId, SightingId, SignalId, UserId};
+use crate::id::{CallId, ContactId, DeviceId, LegId, MissedId, RecordingId, SightingId, SignalId, UserId};
 use crate::interaction::{Interaction, Recording};
 use crate::missed::{Deed, MissedChange};
 use crate::opening::DialRequest;
@@ -33,6 +33,17 @@ pub enum Input {
         route: Route,
         /// Who the user says it is.
         contact: Option<ContactId>,
+    },
+    /// A user dials on a device, whose INVITE waits for an answer.
+    PhoneDialled {
+        /// What is asked for.
+        request: DialRequest,
+        /// The leg of the device (see [`crate::Engine::make_leg`]).
+        leg: LegId,
+        /// The device.
+        device: DeviceId,
+        /// The user's devices, for a transfer that comes back.
+        route: Route,
     },
     /// An extension's part in a call was seen for the first time, or to be further than it was.
     Sighted {

@@ -77,6 +77,19 @@ pub(crate) fn final_status(outcome: Outcome) -> u16 {
 /// Told to the PBX when ports or the route are missing: it may try elsewhere.
 pub(crate) const OUT_OF_MEANS: u16 = 503;
 
+/// Told to a device that dialled when nobody came, or when somebody hung up for it.
+pub(crate) const NOT_THERE: u16 = 480;
+
+/// Yields what a device that dialled is told of the called one's refusal: the same, but for redirections, which are not
+/// followed, and for challenges, which are not the device's to answer.
+pub(crate) fn phone_status(status: u16) -> u16 {
+    match status {
+        401 | 407 => 403,
+        400..=699 => status,
+        _ => NOT_THERE,
+    }
+}
+
 /// The status towards a customer whose offer holds nothing that can be passed on (RFC 3261 section 21.4.26).
 pub(crate) const NOT_ACCEPTABLE: u16 = 488;
 

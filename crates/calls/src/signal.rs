@@ -142,6 +142,15 @@ pub enum SignalBody {
         /// The device.
         device: DeviceId,
     },
+    /// The user dialled on a device of its own, which waits for the answer.
+    PhoneDialled {
+        /// The device's leg.
+        leg: LegId,
+        /// Whose device it is.
+        user: UserId,
+        /// The device.
+        device: DeviceId,
+    },
     /// A provisional response came from a device (RFC 3261 section 13.2.2.1).
     LegProgressed {
         /// The device's leg.

@@ -367,3 +367,85 @@ fn every_random_course_keeps_the_laws() {
         assert_eq!(fold(&shuffled(&desk.signals, &mut rng)), fold(&desk.signals), "seed {seed}");
     }
 }
+
+/// A user dials on a device; returns the called one's leg and the device's.
+fn dialled_on_phone(desk: &mut Desk) -> (LegId, LegId) {
+    let at = desk.at();
+    let (callee, phone) = (desk.engine.make_leg(at), desk.engine.make_leg(at));
+    let request = DialRequest {
+        leg: callee,
+        interaction: desk.engine.make_interaction(at),
+        line: line(1),
+        user: user(1),
+        callee: Callee {
+            number: "+79101234567".to_owned(),
+            typed: "8 910 123-45-67".to_owned(),
+            dialled: "+79101234567".to_owned(),
+            kind: CalleeKind::Outside,
+        },
+        caller_id: None,
+    };
+    let route = common::route(Some(user(1)), &[1], Ring::Together);
+    let device = route.devices[0].device;
+    desk.give(Input::PhoneDialled { request, leg: phone, device, route });
+    (callee, phone)
+}
+
+#[test]
+fn a_device_that_dials_hears_by_sip_that_it_rings_and_is_answered_with_the_called_one() {
+    let mut desk = Desk::new();
+    let (callee, phone) = dialled_on_phone(&mut desk);
+    assert_eq!(callees_dialled(&desk), 1, "at once");
+    desk.give(Input::LegProgressed { leg: callee, status: 180 });
+    assert_eq!(desk.count(&Effect::RingBack { leg: phone }), 1);
+    assert_eq!(desk.count(&Effect::PlayTone { leg: phone, tone: Tone::Ringback }), 0);
+    desk.give(Input::EarlyMedia { leg: callee });
+    assert_eq!(desk.count(&Effect::AnswerEarly { leg: phone }), 1);
+    desk.give(Input::LegAnswered { leg: callee });
+    assert_eq!(desk.count(&Effect::AnswerLeg { leg: phone }), 1);
+    desk.give(Input::LegAnswered { leg: phone });
+    desk.wait_ms(3_000);
+    desk.bye(phone);
+    desk.wait_ms(6_000);
+    assert_eq!(verdict(&desk), (Outcome::Answered, Rule::Connected, Some(200), HangupBy::Agent));
+}
+
+#[test]
+fn a_device_that_dials_is_told_the_called_ones_refusal_and_hears_no_tone() {
+    for (told, hears, outcome) in [
+        (486, 486, Outcome::Busy),
+        (603, 603, Outcome::Rejected),
+        (407, 403, Outcome::Failed),
+        (302, 480, Outcome::Failed),
+    ] {
+        let mut desk = Desk::new();
+        let (callee, phone) = dialled_on_phone(&mut desk);
+        desk.give(Input::LegRejected { leg: callee, status: told, reasons: Vec::new() });
+        assert_eq!(desk.count(&Effect::RejectLeg { leg: phone, status: hears }), 1, "{told}");
+        assert!(!desk.effects.iter().any(|(effect, _)| matches!(effect, Effect::PlayTone { .. })));
+        desk.wait_ms(6_000);
+        assert_eq!(desk.interaction().outcome, Some(outcome));
+    }
+}
+
+#[test]
+fn a_device_that_dials_and_gives_up_cancels_the_called_one() {
+    let mut desk = Desk::new();
+    let (callee, phone) = dialled_on_phone(&mut desk);
+    desk.give(Input::LegProgressed { leg: callee, status: 180 });
+    desk.give(Input::LegCancelled { leg: phone, reasons: Vec::new() });
+    assert_eq!(desk.count(&Effect::CancelLeg { leg: callee }), 1);
+    desk.give(Input::LegRejected { leg: callee, status: 487, reasons: Vec::new() });
+    desk.wait_ms(6_000);
+    assert_eq!(verdict(&desk), (Outcome::Canceled, Rule::AgentLeft, Some(487), HangupBy::Agent));
+}
+
+#[test]
+fn whoever_hangs_up_in_the_interface_refuses_the_device_that_dialled() {
+    let mut desk = Desk::new();
+    let (callee, phone) = dialled_on_phone(&mut desk);
+    let call = desk.engine.call_of(phone).unwrap();
+    desk.give(Input::HangUp { call, user: user(1) });
+    assert_eq!(desk.count(&Effect::RejectLeg { leg: phone, status: 480 }), 1);
+    assert_eq!(desk.count(&Effect::CancelLeg { leg: callee }), 1);
+}

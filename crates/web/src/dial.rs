@@ -1,6 +1,8 @@
 //! `POST /calls`: a user asks for a call. Barred numbers, too many calls and a line that has to be chosen are told before
 //! anything rings.
 
+use std::net::IpAddr;
+
 use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
@@ -109,6 +111,74 @@ pub(crate) async fn counted(
 async fn refused(app: &App, user: UserId, source: Source, destination: &Destination) {
     let number = Some(destination.number().to_owned());
     app.audit(AuditAction::CallBarred, Some(user), number, source).await;
+}
+
+/// Why a number that was dialled on a telephone, or asked for by one, is not called: a SIP status and words for the
+/// telephone's screen.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PhoneRefusal {
+    /// 403, 404 or 503.
+    pub status: u16,
+    /// What the telephone shows.
+    pub phrase: String,
+}
+
+impl PhoneRefusal {
+    fn of(error: &ApiError) -> Self {
+        let status = match error.status() {
+            StatusCode::FORBIDDEN => 403,
+            StatusCode::UNPROCESSABLE_ENTITY => 404,
+            StatusCode::CONFLICT => 480,
+            _ => 503,
+        };
+        Self { status, phrase: error.detail().to_owned() }
+    }
+}
+
+/// Permits, counts and audits a number that a user wants on a telephone, as one that is asked for in the interface.
+///
+/// # Errors
+/// What the telephone is told.
+pub async fn permit_on_phone(
+    app: &App,
+    user: UserId,
+    address: IpAddr,
+    to: &str,
+) -> Result<Destination, PhoneRefusal> {
+    let source = Source::of_phone(address);
+    let permitted = permitted(app, user, source, to).await;
+    let destination = permitted.map_err(|error| PhoneRefusal::of(&error))?;
+    match counted(app, user, source, &destination).await {
+        Some(_) => Err(PhoneRefusal { status: 403, phrase: "Too many calls within a minute".to_owned() }),
+        None => Ok(destination),
+    }
+}
+
+/// Makes the order for a number that a user has dialled on a telephone: the line is the user's own, else the last one
+/// with the number, else the only one.
+///
+/// # Errors
+/// What the telephone is told.
+pub async fn order_of_phone(
+    app: &App,
+    user: UserId,
+    address: IpAddr,
+    to: &str,
+) -> Result<DialOrder, PhoneRefusal> {
+    let wish = NewCall { to: to.to_owned(), line_id: None, contact_id: None };
+    let unreadable = |error: ApiError| PhoneRefusal::of(&error);
+    let known = app.store.user(&user.to_string()).await.map_err(|error| unreadable(error.into()))?;
+    let known = known.ok_or_else(|| unreadable(ApiError::not_found("user")))?;
+    let viewer = Viewer { user_id: user, role: known.role };
+    let destination = permit_on_phone(app, user, address, to).await?;
+    let line = line_for(app, &viewer, &wish, destination.number()).await.map_err(unreadable)?;
+    Ok(order(app, user, &line, &wish, &destination))
+}
+
+/// Writes down that a user has called somebody by a telephone.
+pub async fn audit_phone(app: &App, user: UserId, address: IpAddr, interaction: InteractionId) {
+    let subject = Some(interaction.to_string());
+    app.audit(AuditAction::CallDialled, Some(user), subject, Source::of_phone(address)).await;
 }
 
 fn order(app: &App, user: UserId, line: &Line, wish: &NewCall, destination: &Destination) -> DialOrder {

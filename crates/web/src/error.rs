@@ -102,6 +102,12 @@ impl ApiError {
         self.field.as_deref()
     }
 
+    /// Returns what is wrong, for people.
+    #[must_use]
+    pub fn detail(&self) -> &str {
+        &self.detail
+    }
+
     /// Returns the status.
     #[must_use]
     pub fn status(&self) -> StatusCode {

@@ -11,7 +11,7 @@ mod colleagues;
 mod companies;
 mod completion;
 mod contacts;
-mod dial;
+pub mod dial;
 pub mod doctor;
 mod error;
 mod extract;

@@ -96,6 +96,11 @@ pub(crate) struct Source {
 }
 
 impl Source {
+    /// Where a telephone is.
+    pub(crate) fn of_phone(address: IpAddr) -> Self {
+        Self { address: address.to_canonical(), is_encrypted: false }
+    }
+
     fn of(headers: &HeaderMap, connection: Connection, trusted: &[Network]) -> Self {
         let is_trusted = |address| trusted.iter().any(|network| network.contains(address));
         let mut address = connection.peer.ip().to_canonical();

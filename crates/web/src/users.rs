@@ -78,8 +78,10 @@ const SHEET: Sheet = Sheet {
     ],
 };
 
-const DEVICES_SHEET: Sheet =
-    Sheet { name: "devices", columns: &["id", "kind", "uri", "name", "username", "last_seen"] };
+const DEVICES_SHEET: Sheet = Sheet {
+    name: "devices",
+    columns: &["id", "kind", "uri", "name", "username", "registrations", "last_seen"],
+};
 
 impl UserShape {
     pub(crate) fn of(user: User, devices: &Devices) -> Self {

@@ -196,6 +196,8 @@ pub(super) struct DeviceLeg {
 /// How a device's leg stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum DeviceState {
+    /// Its INVITE waits for our answer: the user dialled on it.
+    Calling,
     Dialled,
     Ringing,
     /// CANCEL is on its way; a 200 may still cross it.
@@ -230,6 +232,11 @@ impl DeviceLeg {
         Self { state: DeviceState::Dialled, user }
     }
 
+    /// Begins with an INVITE that came.
+    pub(super) fn calling(user: UserId) -> Self {
+        Self { state: DeviceState::Calling, user: Some(user) }
+    }
+
     /// Why the device did not answer; `None` when it had no say in it.
     fn refusal(&self) -> Option<Refusal> {
         match self.state {
@@ -240,6 +247,7 @@ impl DeviceLeg {
             DeviceState::Over(DeviceEnd::Ended(EndCause::Remote)) => Some(Refusal::Declined),
             DeviceState::Over(DeviceEnd::Ended(EndCause::System)) => Some(Refusal::Fault),
             DeviceState::Over(DeviceEnd::Ended(_))
+            | DeviceState::Calling
             | DeviceState::Dialled
             | DeviceState::Ringing
             | DeviceState::Answered => None,

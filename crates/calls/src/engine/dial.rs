@@ -7,16 +7,16 @@
 use std::time::Duration;
 
 use super::Engine;
-use super::call::{Call, Dialling, Farewell, Heard, Stage};
+use super::call::{Call, DeviceEnd, DeviceLeg, DeviceState, Dialling, Farewell, Heard, Stage};
 use super::finish::{Ending, edit_body};
 use super::outbox::Outbox;
 use crate::effect::{Effect, HangUpReason, Tone};
 use crate::event::Event;
-use crate::id::{CallId, ContactId, LegId, UserId};
+use crate::id::{CallId, ContactId, DeviceId, LegId, UserId};
 use crate::interaction::Outcome;
 use crate::io::{DialStanding, Edit};
 use crate::opening::{DialRequest, Opening};
-use crate::rules::callee_refused;
+use crate::rules::{NOT_THERE, OUT_OF_MEANS, callee_refused, phone_status};
 use crate::signal::{CancelCause, EndCause, Lookup, Reason, Route, SignalBody, Source};
 
 /// How long the one who is called may ring; networks give up earlier.
@@ -39,35 +39,58 @@ impl Engine {
     }
 
     pub(super) fn dial_requested(&mut self, request: DialRequest, route: Route, contact: Option<ContactId>) {
-        if self.out.legs.contains_key(&request.leg) {
-            return;
-        }
-        self.end_farewells_of(request.user);
-        let id: CallId = self.out.ids.make(self.out.at);
-        self.out.legs.insert(request.leg, id);
         let user = request.user;
-        let body = SignalBody::DialRequested(request.clone());
-        let opened = self.out.record(id, Source::User, self.out.at, body);
-        let opening = Opening::Requested(request);
-        let number = opening.number_to_match(&[]).map(str::to_owned);
-        let lookup = if number.is_some() { Lookup::Pending } else { Lookup::Done };
-        let mut call = Call::new(id, opening, opened, lookup, self.out.now, &self.out);
+        let Some(mut call) = self.call_requested(request, Source::User) else { return };
         call.record(Source::Crm, SignalBody::Routed(route.clone()), &mut self.out);
         if contact.is_some() {
             call.choose_contact(contact);
             call.record(Source::User, edit_body(Edit::Contact { contact, user }), &mut self.out);
         }
-        self.out.publish(Event::CallCreated(call.view()));
-        call.show_pop(user, &mut self.out);
-        if let Some(number) = number {
-            self.out.effect(Effect::FindContact { call: id, number });
-        }
+        self.show_requested(&mut call, user);
         if route.devices.is_empty() {
             call.never_dialled(CancelCause::AgentGone, Outcome::Canceled, &mut self.out);
         } else {
             call.ring(user, &route, &mut self.out);
         }
         self.settle(call, None);
+    }
+
+    /// A user dials on a device: it is there already, and hears what becomes of the one who is called.
+    pub(super) fn phone_dialled(&mut self, request: DialRequest, leg: LegId, device: DeviceId, route: Route) {
+        if self.out.legs.contains_key(&leg) {
+            return;
+        }
+        let user = request.user;
+        let Some(mut call) = self.call_requested(request.clone(), Source::Anchor) else { return };
+        self.out.legs.insert(leg, call.id);
+        call.devices.insert(leg, DeviceLeg::calling(user));
+        call.routes.insert(user, route);
+        call.record(Source::Anchor, SignalBody::PhoneDialled { leg, user, device }, &mut self.out);
+        self.show_requested(&mut call, user);
+        call.dial_callee(user, leg, request, &mut self.out);
+        self.settle(call, None);
+    }
+
+    fn call_requested(&mut self, request: DialRequest, source: Source) -> Option<Call> {
+        if self.out.legs.contains_key(&request.leg) {
+            return None;
+        }
+        self.end_farewells_of(request.user);
+        let id: CallId = self.out.ids.make(self.out.at);
+        self.out.legs.insert(request.leg, id);
+        let body = SignalBody::DialRequested(request.clone());
+        let opened = self.out.record(id, source, self.out.at, body);
+        let opening = Opening::Requested(request);
+        let lookup = if opening.number_to_match(&[]).is_some() { Lookup::Pending } else { Lookup::Done };
+        Some(Call::new(id, opening, opened, lookup, self.out.now, &self.out))
+    }
+
+    fn show_requested(&mut self, call: &mut Call, user: UserId) {
+        self.out.publish(Event::CallCreated(call.view()));
+        call.show_pop(user, &mut self.out);
+        if let Some(number) = call.opening.number_to_match(&[]).map(str::to_owned) {
+            self.out.effect(Effect::FindContact { call: call.id, number });
+        }
     }
 
     /// Hangs up what a user only hears a tone on.
@@ -110,7 +133,10 @@ impl Call {
         dialling.heard = Heard::Ringing;
         let agent = dialling.agent;
         self.record(Source::Anchor, SignalBody::LegProgressed { leg, status }, out);
-        out.effect(Effect::PlayTone { leg: agent, tone: Tone::Ringback });
+        // A device that dialled makes the tone itself.
+        let calling = self.is_calling(agent);
+        let told = Effect::RingBack { leg: agent };
+        out.effect(if calling { told } else { Effect::PlayTone { leg: agent, tone: Tone::Ringback } });
         out.publish(Event::CallRinging(self.view()));
     }
 
@@ -121,6 +147,9 @@ impl Call {
         let known = |signal: &crate::signal::Signal| signal.body == SignalBody::EarlyMedia { leg };
         if !self.signals.iter().any(known) {
             self.record(Source::Anchor, SignalBody::EarlyMedia { leg }, out);
+            if self.is_calling(agent) {
+                out.effect(Effect::AnswerEarly { leg: agent });
+            }
             out.effect(Effect::BridgeMedia { customer: leg, agent });
         }
     }
@@ -138,7 +167,7 @@ impl Call {
         let Stage::Dialling(Dialling { agent, .. }) = self.stage else { return };
         let leg = self.customer();
         self.record(Source::Anchor, SignalBody::LegRejected { leg, status, reasons }, out);
-        self.finish(Ending::Told { outcome: callee_refused(status), agent }, out);
+        self.end_unreached(agent, callee_refused(status), phone_status(status), out);
     }
 
     /// The called one's leg was lost between its answer and the connection.
@@ -146,14 +175,49 @@ impl Call {
         let Stage::Dialling(Dialling { agent, .. }) = self.stage else { return };
         let leg = self.customer();
         self.record(Source::Anchor, SignalBody::LegEnded { leg, by, reasons }, out);
-        self.finish(Ending::Told { outcome: Outcome::Failed, agent }, out);
+        self.end_unreached(agent, Outcome::Failed, OUT_OF_MEANS, out);
     }
 
     /// The called one rang long enough.
     pub(super) fn callee_late(&mut self, out: &mut Outbox) {
         let Stage::Dialling(Dialling { agent, .. }) = self.stage else { return };
         self.stop_dialling(CancelCause::RingTimeout, out);
-        self.finish(Ending::Told { outcome: Outcome::NoAnswer, agent }, out);
+        self.end_unreached(agent, Outcome::NoAnswer, NOT_THERE, out);
+    }
+
+    /// The called one was not reached: a device that dialled is told by a status, any other by a tone.
+    fn end_unreached(&mut self, agent: LegId, outcome: Outcome, status: u16, out: &mut Outbox) {
+        if self.is_calling(agent) {
+            self.refuse_phone(agent, status, out);
+            return self.finish(Ending::Gone { outcome }, out);
+        }
+        self.finish(Ending::Told { outcome, agent }, out);
+    }
+
+    /// Whether the leg is a device's that dialled and was not answered yet.
+    pub(super) fn is_calling(&self, leg: LegId) -> bool {
+        self.devices.get(&leg).is_some_and(|device| device.state == DeviceState::Calling)
+    }
+
+    /// Refuses the INVITE of a device that dialled.
+    pub(super) fn refuse_phone(&mut self, leg: LegId, status: u16, out: &mut Outbox) {
+        if let Some(device) = self.devices.get_mut(&leg) {
+            device.state = DeviceState::Over(DeviceEnd::Rejected(status));
+            out.legs.remove(&leg);
+            let body = SignalBody::LegRejected { leg, status, reasons: Vec::new() };
+            let rejected = self.record(Source::Engine, body, out);
+            out.effect_after(Effect::RejectLeg { leg, status }, rejected);
+        }
+    }
+
+    /// The one who is called answered: so is the device that dialled.
+    pub(super) fn answer_phone(&mut self, leg: LegId, out: &mut Outbox) {
+        if let Some(device) = self.devices.get_mut(&leg).filter(|device| device.state == DeviceState::Calling)
+        {
+            device.state = DeviceState::Answered;
+            let answered = self.record(Source::Engine, SignalBody::LegAnswered { leg }, out);
+            out.effect_after(Effect::AnswerLeg { leg }, answered);
+        }
     }
 
     /// Gives the called one up; a 200 that crosses the CANCEL is acknowledged and hung up by the SIP layer.

@@ -132,15 +132,16 @@ impl Engine {
                 self.on_leg(leg, |call, out| call.progressed(leg, status, out));
             }
             Input::DialRequested { request, route, contact } => self.dial_requested(request, route, contact),
+            Input::PhoneDialled { request, leg, device, route } => {
+                self.phone_dialled(request, leg, device, route);
+            }
             Input::EarlyMedia { leg } => self.on_customer(leg, Call::early_media),
             Input::LegAnswered { leg } => self.leg_answered(leg),
             Input::LegConfirmed { leg } => self.on_customer(leg, Call::customer_confirmed),
             Input::LegRejected { leg, status, reasons } => {
                 self.on_leg(leg, |call, out| call.rejected(leg, status, reasons, out));
             }
-            Input::LegCancelled { leg, reasons } => {
-                self.on_customer(leg, |call, out| call.customer_cancelled(reasons, out));
-            }
+            Input::LegCancelled { leg, reasons } => self.leg_cancelled(leg, reasons),
             Input::LegEnded { leg, by, reasons } => self.leg_ended(leg, by, reasons),
             Input::LegHeld { leg } => self.on_leg(leg, |call, out| call.held(leg, out)),
             Input::LegRetrieved { leg } => self.on_leg(leg, |call, out| call.retrieved(leg, out)),
@@ -393,6 +394,17 @@ impl Engine {
                 call.customer_answered(&config, out);
             } else {
                 call.device_answered(leg, out);
+            }
+        });
+    }
+
+    /// The customer gave up before our answer, or the user on the device that dialled.
+    fn leg_cancelled(&mut self, leg: LegId, reasons: Vec<Reason>) {
+        self.on_leg(leg, |call, out| {
+            if call.customer() == leg {
+                call.customer_cancelled(reasons, out);
+            } else if call.is_calling(leg) {
+                call.device_ended(leg, EndCause::Remote, reasons, out);
             }
         });
     }

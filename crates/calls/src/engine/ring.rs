@@ -13,7 +13,8 @@ use crate::id::{CallId, LegId, UserId};
 use crate::interaction::Outcome;
 use crate::opening::Opening;
 use crate::rules::{
-    NOT_ACCEPTABLE, OUT_OF_MEANS, Refusal, final_status, never_there, refusal, refuses_everywhere, unanswered,
+    NOT_ACCEPTABLE, NOT_THERE, OUT_OF_MEANS, Refusal, final_status, never_there, refusal, refuses_everywhere,
+    unanswered,
 };
 use crate::signal::{CancelCause, EndCause, MediaFault, Reason, Route, RoutedDevice, SignalBody, Source};
 
@@ -159,7 +160,7 @@ impl Call {
                 self.record(Source::Anchor, SignalBody::LegAnswered { leg }, out);
                 self.hang_up_device(leg, EndCause::Local, HangUpReason::AnsweredElsewhere, out);
             }
-            (DeviceState::Answered | DeviceState::Over(_), _) => {}
+            (DeviceState::Calling | DeviceState::Answered | DeviceState::Over(_), _) => {}
         }
     }
 
@@ -192,7 +193,7 @@ impl Call {
                     self.ring_on(out);
                 }
             }
-            DeviceState::Answered | DeviceState::Over(_) => {}
+            DeviceState::Calling | DeviceState::Answered | DeviceState::Over(_) => {}
         }
     }
 
@@ -213,7 +214,7 @@ impl Call {
                 }
                 self.ring_on(out);
             }
-            DeviceState::Answered | DeviceState::Over(_) => {}
+            DeviceState::Calling | DeviceState::Answered | DeviceState::Over(_) => {}
         }
     }
 
@@ -283,7 +284,7 @@ impl Call {
         out: &mut Outbox,
     ) {
         self.cancel_devices(cause, out);
-        let answered = |leg: &DeviceLeg| leg.state == DeviceState::Answered;
+        let answered = |leg: &DeviceLeg| matches!(leg.state, DeviceState::Calling | DeviceState::Answered);
         let legs: Vec<LegId> =
             self.devices.iter().filter(|(_, leg)| answered(leg)).map(|(leg, _)| *leg).collect();
         for leg in legs {
@@ -298,6 +299,9 @@ impl Call {
         reason: HangUpReason,
         out: &mut Outbox,
     ) {
+        if self.is_calling(leg) {
+            return self.refuse_phone(leg, NOT_THERE, out);
+        }
         self.device_over(leg, by, Vec::new(), out);
         out.effect(Effect::HangUpLeg { leg, reason });
     }

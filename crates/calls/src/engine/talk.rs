@@ -42,6 +42,7 @@ impl Call {
         self.record(Source::Engine, SignalBody::Bridged { customer, agent }, out);
         if ack == Ack::Seen {
             out.effect(Effect::BridgeMedia { customer, agent });
+            self.answer_phone(agent, out);
         }
         let since = self.clock(out);
         let holders = BTreeSet::new();

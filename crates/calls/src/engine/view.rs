@@ -49,7 +49,7 @@ impl Call {
         let devices = self.devices.values().filter(|_| matches!(self.stage, Stage::Talking(_)));
         let carried = devices.filter_map(|leg| match leg.state {
             DeviceState::Dialled | DeviceState::Ringing => Some((leg.user, AgentState::Ringing)),
-            DeviceState::Answered => Some((leg.user, AgentState::Busy)),
+            DeviceState::Calling | DeviceState::Answered => Some((leg.user, AgentState::Busy)),
             DeviceState::Cancelling { .. } | DeviceState::Over(_) => None,
         });
         for (user, state) in beside.chain(carried) {
@@ -88,7 +88,7 @@ impl Call {
 
     fn device_leg_state(&self, leg: LegId, device: &DeviceLeg) -> LegState {
         match device.state {
-            DeviceState::Dialled => LegState::Offered,
+            DeviceState::Calling | DeviceState::Dialled => LegState::Offered,
             DeviceState::Ringing => LegState::Ringing,
             DeviceState::Cancelling { .. } | DeviceState::Over(DeviceEnd::Cancelled(_)) => {
                 LegState::Cancelled

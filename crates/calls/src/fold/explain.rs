@@ -122,7 +122,7 @@ fn of_offer(offer: &Offer) -> Said {
 
 fn of_request(request: &DialRequest) -> Said {
     let number = request.callee.number.clone();
-    let text = format!("A user asked for a call to {number}; the user's own device is dialled first.");
+    let text = format!("A user asked for a call to {number}.");
     let params = [("number", number), ("user", request.user.to_string()), ("line", request.line.to_string())];
     said("dial_requested", None, &params, text)
 }
@@ -291,6 +291,11 @@ fn of_leg(body: &SignalBody) -> Option<Said> {
         SignalBody::LegRedirected { leg, number, .. } => {
             let text = format!("The phone sent the call on to {number}.");
             said("leg_redirected", Some(*leg), &[("number", number.clone())], text)
+        }
+        SignalBody::PhoneDialled { leg, user, device } => {
+            let params = [("user", user.to_string()), ("device", device.to_string())];
+            let text = format!("The user dialled on device {device}, which waits for the answer.");
+            said("phone_dialled", Some(*leg), &params, text)
         }
         SignalBody::LegProgressed { leg, status } => {
             let text = format!("The phone rings ({status}).");

@@ -331,7 +331,7 @@ impl Facts {
             SignalBody::OtherDialled { leg, number } => {
                 self.leg(*leg, at).number.get_or_insert_with(|| number.clone());
             }
-            SignalBody::LegDialled { leg, user, device } => {
+            SignalBody::LegDialled { leg, user, device } | SignalBody::PhoneDialled { leg, user, device } => {
                 self.leg(*leg, at).dialled.get_or_insert((at, *user, *device));
             }
             SignalBody::LegProgressed { leg, .. } => {

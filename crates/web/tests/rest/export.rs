@@ -45,6 +45,7 @@ async fn full_desk() -> (Desk, Person, Vec<String>) {
         ("/companies", json!({"name": "Ромашка", "numbers": []})),
         ("/lines", line),
         (devices.as_str(), json!({"kind": "sip", "uri": "201"})),
+        (devices.as_str(), json!({"kind": "phone", "name": "Desk"})),
     ] {
         assert_eq!(desk.post(&admin, path, &body).await.status, StatusCode::CREATED, "{path}");
     }
