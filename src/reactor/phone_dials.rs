@@ -7,13 +7,13 @@ use linecard_calls::{DeviceId, DialRequest, Input, MediaFault, Party, UserId};
 use linecard_sip::invite::DialogHandle;
 use linecard_sip::message::Request;
 use linecard_sip::registrar::PhoneId;
-use linecard_sip::sdp::{Direction, LocalSession};
+use linecard_sip::sdp::LocalSession;
 use linecard_sip::transport::Flow;
 use linecard_sip::uri::SipUri;
 use linecard_web::dial::{PhoneRefusal, audit_phone, order_of_phone};
 use linecard_web::port::DialOrder;
 
-use super::legs::{Leg, Said, Sound};
+use super::legs::Leg;
 use super::{Answer, Course, Reactor};
 use crate::clock::wall_clock;
 
@@ -90,18 +90,9 @@ impl Reactor {
         })?;
         let (now, at) = (Instant::now(), wall_clock());
         let [own, callee] = media;
-        let mut leg = Leg {
-            handle,
-            call: None,
-            party: Party::Agent,
-            session: LocalSession::new(at.0.unsigned_abs()),
-            description: None,
-            contact: Some(flow.remote.ip()),
-            sound: Sound::Silent { asked_at: now },
-            said: Said::Told(Direction::SendReceive),
-            beside: None,
-            media: Some(own),
-        };
+        let session = LocalSession::new(at.0.unsigned_abs());
+        let mut leg = Leg::new(handle, Party::Agent, session, Some(own), now);
+        leg.contact = Some(flow.remote.ip());
         let fault = offer.as_deref().and_then(|offer| self.refuses(&mut leg, offer));
         if let Some(fault) = fault {
             media.iter().for_each(|leg| self.parts.media.close_leg(leg.id, now));

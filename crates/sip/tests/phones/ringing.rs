@@ -17,6 +17,7 @@ fn invite(bench: &Bench) -> OutgoingInvite {
         caller: CallerId { display: Some("Ivanov".to_owned()), user: Some("+78312123456".to_owned()) },
         headers: Vec::new(),
         offer: Some(b"v=0\r\n".to_vec()),
+        beside: None,
     }
 }
 
