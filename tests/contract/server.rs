@@ -56,6 +56,15 @@ impl Server {
         server
     }
 
+    /// Tells whether a text lies in any file of the data folder.
+    pub(crate) fn holds(&self, text: &str) -> bool {
+        let files = std::fs::read_dir(&self.config.server.data_dir).expect("the data folder");
+        let files = files.map(|entry| entry.expect("an entry").path()).filter(|path| path.is_file());
+        files
+            .map(|path| std::fs::read(path).expect("a file"))
+            .any(|bytes| bytes.windows(text.len()).any(|window| window == text.as_bytes()))
+    }
+
     /// Starts the server again after a stop, at the same address and with the same data.
     pub(crate) fn launch(&mut self) {
         assert!(self.running.is_none(), "the server runs already");

@@ -120,3 +120,62 @@ fn devices_are_added_shown_and_removed() {
     assert_eq!(admin.get(nobody).status, 404);
     assert_eq!(admin.post(nobody, &json!({"kind": "browser"})).status, 404);
 }
+
+#[test]
+fn a_telephones_password_is_told_once_and_renewed_and_kept_nowhere() {
+    let server = Server::start();
+    let admin = server.admin();
+    let path = format!("/users/{}/devices", id(&admin.add_user("maria", "agent")));
+    let key = "Idempotency-Key: once\r\n";
+    let body = json!({"kind": "phone", "name": "Стол"}).to_string();
+    let reply = admin.send("POST", &path, &body, key);
+    assert_eq!(reply.status, 201, "{}", reply.text());
+    let shown = reply.json();
+    for field in ["username", "password", "realm", "server"] {
+        assert!(shown[field].as_str().is_some_and(|text| !text.is_empty()), "{field}: {shown}");
+    }
+    assert_eq!(shown["port"], json!(server.sip.port()));
+    assert_eq!(shown["transports"], json!(["udp", "tcp"]));
+    let password = shown["password"].as_str().expect("a password").to_owned();
+    assert!(password.len() == 16 && password.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit()));
+    let listed = admin.show(&path)["items"][0].clone();
+    let expected = json!({
+        "id": shown["id"], "kind": "phone", "name": "Стол", "username": shown["username"],
+        "registrations": [], "last_seen": null,
+    });
+    assert_eq!(listed, expected);
+
+    let rotate = format!("{path}/{}/rotate", id(&shown));
+    let renewed = admin.post(&rotate, &json!({}));
+    assert_eq!(renewed.status, 200, "{}", renewed.text());
+    assert_eq!(renewed.json()["username"], shown["username"]);
+    assert_ne!(renewed.json()["password"], shown["password"]);
+    assert!(server.holds(shown["username"].as_str().expect("a name")), "the database is looked at");
+    for secret in [&password, renewed.json()["password"].as_str().expect("a password")] {
+        assert!(!server.holds(secret), "a password lies in the database");
+    }
+
+    let extension = admin.create(&path, &json!({"kind": "sip", "uri": "201"}));
+    assert_eq!(admin.post(&format!("{path}/{}/rotate", id(&extension)), &json!({})).status, 409);
+    let nobody = format!("{path}/01900000-0000-7000-8000-000000000000/rotate");
+    assert_eq!(admin.post(&nobody, &json!({})).status, 404);
+    for name in ["", "a\r\nb"] {
+        let refused = admin.post(&path, &json!({"kind": "phone", "name": name}));
+        assert_eq!((refused.status, &refused.json()["field"]), (422, &json!("name")), "{}", refused.text());
+    }
+}
+
+#[test]
+fn where_no_telephone_may_register_none_is_added_and_the_key_to_change_is_named() {
+    let server = Server::start_with(|config| config.sip.registrar = linecard::config::Registrar::Off);
+    let admin = server.admin();
+    let path = format!("/users/{}/devices", id(&admin.add_user("maria", "agent")));
+    let refused = admin.post(&path, &json!({"kind": "phone"}));
+    assert_eq!(
+        (refused.status, &refused.json()["key"]),
+        (409, &json!("registrar_off")),
+        "{}",
+        refused.text()
+    );
+    assert!(refused.text().contains("sip.registrar"), "{}", refused.text());
+}

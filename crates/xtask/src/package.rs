@@ -26,9 +26,10 @@ const PLACES: [Place; 7] = [
 const DOCUMENTS: &str = "usr/share/doc/linecard";
 
 /// What an administrator enters on the PBX.
-const GUIDES: [&str; 4] = [
+const GUIDES: [&str; 5] = [
     "sip-config/generic/README.md",
     "sip-config/kamailio/README.md",
+    "sip-config/phones/README.md",
     "sip-config/kamailio/kamailio.cfg",
     "sip-config/baresip/accounts",
 ];

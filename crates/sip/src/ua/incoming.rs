@@ -108,6 +108,8 @@ impl UserAgent {
         }
         self.transactions.handle_message(message, flow, now);
         self.settle(now);
+        // Who was let in with a request that got no transaction is not the sender of the next one.
+        self.let_in(None);
     }
 
     /// Tells whether a request names a dialog of ours: its tags cannot be guessed.

@@ -310,6 +310,7 @@ export const en = {
   'explain.interrupted': 'The server had died with the call open.',
   'explain.late_durable': 'A part of the evidence was written down late; the call went on.',
   'explain.leg_dialled': 'A phone was dialled.',
+  'explain.phone_dialled': 'It was dialled on the phone itself, which waits for the answer.',
   'explain.leg_progressed': 'The phone rings.',
   'explain.leg_answered': 'Answered.',
   'explain.leg_confirmed': 'The customer’s side confirmed the answer.',

@@ -371,6 +371,7 @@ export const ru: Record<Key, Message> = {
   'explain.interrupted': 'Сервер упал посреди звонка.',
   'explain.late_durable': 'Часть сведений записалась с опозданием, звонок продолжался.',
   'explain.leg_dialled': 'Набрали телефон сотрудника.',
+  'explain.phone_dialled': 'Номер набрали на самом телефоне, он ждёт ответа.',
   'explain.leg_progressed': 'Телефон звонит.',
   'explain.leg_answered': 'Трубку взяли.',
   'explain.leg_confirmed': 'Сторона клиента подтвердила ответ.',

@@ -134,7 +134,7 @@ test('what is typed is a name, a number, or a colleague’s extension', () => {
 });
 
 test('each word of the server for a refusal has words here, and one that is not known keeps the server’s own', () => {
-  const keys = ['not_talking', 'on_desk_phone', 'transfer_under_way', 'no_transfer', 'same_user', 'user_in_call', 'no_device', 'barred', 'no_dtmf'];
+  const keys = ['not_talking', 'on_desk_phone', 'transfer_under_way', 'no_transfer', 'same_user', 'user_in_call', 'no_device', 'phone_absent', 'barred', 'no_dtmf'];
   const said = keys.map((key) => refusalOf(new ApiError(409, 'in English', null, [], key)));
   expect(new Set(said.map((one) => (typeof one === 'string' ? one : one.key))).size).toBe(keys.length);
   expect(said.filter((one) => typeof one === 'string')).toEqual([]);

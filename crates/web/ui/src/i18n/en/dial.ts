@@ -42,7 +42,7 @@ export const dial = {
   'missed.callback': 'Call back',
   'missed.callback.long': 'Call back: {who}',
 
-  'explain.dial_requested': 'A call to {number} was asked for here; the own phone is dialled first.',
+  'explain.dial_requested': 'A call to {number} was asked for.',
   'explain.callee_dialled': 'The agent is at the phone; the customer is dialled.',
   'explain.early_media': 'The customer’s side is heard before the answer.',
   'cause.agent_gone': 'the agent was not at the phone, or hung up',

@@ -42,7 +42,7 @@ export const dial: Record<keyof typeof words, Message> = {
   'missed.callback': 'Перезвонить',
   'missed.callback.long': 'Перезвонить: {who}',
 
-  'explain.dial_requested': 'Попросили позвонить на {number}; сначала набрали телефон сотрудника.',
+  'explain.dial_requested': 'Попросили позвонить на {number}.',
   'explain.callee_dialled': 'Сотрудник у телефона, набрали клиента.',
   'explain.early_media': 'Сторону клиента слышно ещё до ответа.',
   'cause.agent_gone': 'сотрудник не взял трубку или положил её',
