@@ -22,7 +22,7 @@ use crate::auth::Admin;
 use crate::extract::Path;
 use crate::idempotency::Unkept;
 use crate::port::Command;
-use crate::users::{changed, check_text};
+use crate::users::{AddedDevice, changed, check_text};
 use crate::{ApiError, App};
 
 /// What stands in user names and passwords: what cannot be mistaken for another, and is typed on a telephone's keys.
@@ -87,8 +87,6 @@ impl PhoneShape {
 #[schema(as = NewPhone)]
 pub(crate) struct NewPhoneShape {
     id: DeviceId,
-    #[schema(pattern = "^phone$")]
-    kind: &'static str,
     name: Option<String>,
     username: String,
     password: String,
@@ -126,7 +124,7 @@ pub(crate) async fn add(
 #[utoipa::path(
     post, path = "/api/v1/users/{id}/devices/{device}/rotate",
     responses(
-        (status = 200, body = NewPhoneShape),
+        (status = 200, body = AddedDevice),
         (status = CONFLICT, description = "The device is no telephone that registers here, or none may."),
     ),
     security(("admin" = [])),
@@ -175,7 +173,6 @@ fn shown_once(app: &App, account: PhoneAccount, password: String) -> impl IntoRe
     let PhoneAccount { device, name, username, last_seen, .. } = account;
     let shape = NewPhoneShape {
         id: device,
-        kind: "phone",
         name,
         username,
         password,
@@ -186,7 +183,7 @@ fn shown_once(app: &App, account: PhoneAccount, password: String) -> impl IntoRe
         registrations: Vec::new(),
         last_seen,
     };
-    (axum::Extension(Unkept), Json(shape))
+    (axum::Extension(Unkept), Json(AddedDevice::Phone(shape)))
 }
 
 /// Draws letters that nobody can guess.

@@ -55,10 +55,13 @@ pub(crate) enum DeviceShape {
 
 /// A device that was added; of a telephone, what is to be entered on it.
 #[derive(Serialize, ToSchema)]
-#[serde(untagged)]
-#[allow(dead_code, reason = "it stands for what two handlers answer")]
+#[serde(tag = "kind", rename_all = "snake_case")]
 pub(crate) enum AddedDevice {
-    Device(DeviceShape),
+    /// A phone at a PBX, or any SIP URI.
+    Sip { id: DeviceId, uri: String },
+    /// The softphone in the user's browser.
+    Browser { id: DeviceId },
+    /// A telephone that registers here.
     Phone(NewPhoneShape),
 }
 
@@ -366,15 +369,19 @@ pub(crate) async fn add_device(
     Body(new): Body<NewDevice>,
 ) -> Result<Response, ApiError> {
     app.store.user(&id.to_string()).await?.ok_or_else(|| ApiError::not_found("user"))?;
-    let address = match new {
-        NewDevice::Sip { uri } => DeviceAddress::Sip { uri: device_uri(&uri)? },
-        NewDevice::Browser {} => DeviceAddress::Browser {},
+    let device = app.make_id();
+    let (address, added) = match new {
+        NewDevice::Sip { uri } => {
+            let uri = device_uri(&uri)?;
+            (DeviceAddress::Sip { uri: uri.clone() }, AddedDevice::Sip { id: device, uri })
+        }
+        NewDevice::Browser {} => (DeviceAddress::Browser {}, AddedDevice::Browser { id: device }),
         NewDevice::Phone { name } => return phones::add(&app, &admin, id, name).await,
     };
-    let device = Device { routed: RoutedDevice { device: app.make_id(), address }, user_id: id };
+    let device = Device { routed: RoutedDevice { device, address }, user_id: id };
     app.store.add_device(&device).await?;
     changed(&app, &admin, id).await?;
-    Ok((StatusCode::CREATED, Json(Devices::default().shape(&device))).into_response())
+    Ok((StatusCode::CREATED, Json(added)).into_response())
 }
 
 /// Deletes a device.
