@@ -33,14 +33,7 @@ impl Reactor {
             Event::InviteReceived { handle, by: Inviter::Phone(phone), request, offer, flow, .. } => {
                 self.phone_dials(handle, &phone, &request, (offer, flow));
             }
-            Event::InviteReceived {
-                handle,
-                by: Inviter::Line(line),
-                request,
-                offer,
-                flow,
-                replaces: None,
-            } => {
+            Event::InviteReceived { handle, by: Inviter::Line(line), request, offer, flow, .. } => {
                 self.invite_received(handle, &line, &request, offer.as_deref(), flow);
             }
             Event::PeerNamed { handle, identity } => self.peer_named(handle, &identity),
