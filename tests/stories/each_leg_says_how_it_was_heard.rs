@@ -17,7 +17,8 @@ const TALK: Duration = Duration::from_secs(26);
 
 fn office(network: &BadNetwork) -> (Office, Baresip) {
     let mut office = Office::open_with(Answer::Auto, &network.configuration());
-    let options = PhoneOptions { answer: Answer::Auto, tone_hz: 440, expires_s: 60 };
+    let options =
+        PhoneOptions { answer: Answer::Auto, tone_hz: 440, expires_s: 60, ..PhoneOptions::default() };
     let account = Account::new("101").with_number(OTHER_NUMBER);
     let customer = Baresip::start(office.pbx.address(), &account, &options);
     office.pbx.wait_registered("101", 1, SOON);
