@@ -1,4 +1,6 @@
 // The shapes on the wire, REST and events, as the outside contract names them.
+import type { DeviceView, OwnPhone } from './phones.ts';
+export type { DeviceView, NewPhone, OwnPhone, PhoneRegistration } from './phones.ts';
 
 export type Role = 'agent' | 'supervisor' | 'admin';
 export type Direction = 'inbound' | 'outbound' | 'internal';
@@ -32,43 +34,6 @@ export interface Colleague extends Person {
 
 /** Where it rings for a user. */
 export type Device = { id: string; kind: 'sip'; uri: string } | { id: string; kind: 'browser' } | OwnPhone;
-
-/** One registration of a telephone at the server. */
-export interface PhoneRegistration {
-  contact: string;
-  user_agent: string | null;
-  since: string;
-  expires_at: string;
-  address: string;
-  transport: string;
-}
-
-/** A telephone that registers at the server. */
-export interface OwnPhone {
-  id: string;
-  kind: 'phone';
-  name: string | null;
-  username: string;
-  registrations: PhoneRegistration[];
-  last_seen: string | null;
-}
-
-/** What is entered on one; the password is told once. */
-export interface NewPhone extends OwnPhone {
-  password: string;
-  realm: string;
-  server: string;
-  port: number;
-  transports: string[];
-}
-
-/** Where a telephone is now. */
-export interface DeviceView {
-  device_id: string;
-  user_id: string;
-  registrations: PhoneRegistration[];
-  last_seen: string | null;
-}
 
 export type Ring = 'together' | 'in_order';
 
@@ -597,12 +562,11 @@ export type RecordingFrame = Numbered<
 export type AgentFrame = Numbered<'agent.state_changed', AgentView>;
 export type MissedFrame = Numbered<'missed.opened' | 'missed.claimed' | 'missed.closed', MissedItem>;
 export type RegistrationFrame = Numbered<'registration.changed', RegistrationView>;
-export type DeviceFrame = Numbered<'device.changed', DeviceView>;
 export type ClosedFrame = Numbered<'interaction.closed', Interaction>;
 /** A type that this page does not know yet; it only moves the cursor. */
 export type OtherFrame = Numbered<'other', unknown>;
 
-export type EventFrame = CallFrame | PopFrame | RecordingFrame | AgentFrame | MissedFrame | RegistrationFrame | DeviceFrame | ClosedFrame | OtherFrame;
+export type EventFrame = CallFrame | PopFrame | RecordingFrame | AgentFrame | MissedFrame | RegistrationFrame | Numbered<'device.changed', DeviceView> | ClosedFrame | OtherFrame;
 export type StateFrame = SnapshotFrame | EventFrame;
 export type ServerFrame = Hello | { type: 'heartbeat' } | StateFrame;
 
