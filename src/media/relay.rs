@@ -4,6 +4,7 @@
 //! allocation on that way once the recorder's batches have their size, while both parties speak one codec.
 
 mod feed;
+mod telling;
 
 use std::collections::HashMap;
 use std::io;
@@ -12,8 +13,8 @@ use std::sync::mpsc::{Receiver, TryRecvError};
 use std::time::{Duration, Instant};
 
 use linecard_media::{
-    Digit, LegInput, LegOutput, Outgoing, Passage, PayloadKind, RelayLeg, Remote, RtpPacket, SampleRate,
-    Side, SpanKind, ToneStream, Transcoder, Verdict,
+    Digit, LegInput, Outgoing, Passage, PayloadKind, RelayLeg, Remote, RtpPacket, SampleRate, Side, SpanKind,
+    ToneStream, Transcoder, Verdict,
 };
 use mio::net::UdpSocket;
 use mio::{Events, Interest, Poll, Token};
@@ -33,9 +34,6 @@ const TURN: usize = 32;
 const DATAGRAM_LEN: usize = 2_048;
 /// How often legs are asked for silence.
 const TICK: Duration = Duration::from_millis(500);
-/// How often the figures of a leg are told although nothing has turned: what a crash may cost.
-const MEASURED_EVERY: Duration = Duration::from_mins(10);
-
 /// What the relay is told.
 pub(super) enum Command {
     Open { leg: LegId, ports: LentPorts, origin: SessionOrigin },
@@ -266,51 +264,6 @@ impl Relay {
         let lanes = u64::try_from(self.lanes.len()).unwrap_or(1).max(1);
         let index = usize::try_from(slot.0 % lanes).unwrap_or_default();
         self.lanes.get_mut(index).and_then(Option::as_mut)
-    }
-
-    fn report_leg(&mut self, leg: LegId, output: LegOutput) {
-        match output {
-            LegOutput::Flowing => self.report(MediaEvent::Flowing { leg }),
-            LegOutput::Lost { silent_ms } => self.report(MediaEvent::Lost { leg, silent_ms }),
-            LegOutput::Report(report) => {
-                if let Some((_, line)) = self.line_of(leg) {
-                    line.send_rtcp(&report);
-                }
-            }
-            LegOutput::QualityTurned => self.measured(leg),
-            LegOutput::Timeout { .. } | LegOutput::Idle => {}
-        }
-    }
-
-    fn measured(&mut self, leg: LegId) {
-        if let Some((_, line)) = self.line_of(leg) {
-            line.measured_at = Instant::now();
-            let quality = line.leg.quality();
-            self.report(MediaEvent::Measured { leg, quality });
-        }
-    }
-
-    /// Asks every leg whether its media has gone.
-    fn tick(&mut self, now: Instant) {
-        if now.saturating_duration_since(self.ticked_at) < TICK {
-            return;
-        }
-        self.ticked_at = now;
-        let (mut outputs, mut due) = (Vec::new(), Vec::new());
-        for line in self.lines.iter_mut().flatten() {
-            line.leg.handle_input(LegInput::Tick, now);
-            due.extend(
-                (now.saturating_duration_since(line.measured_at) >= MEASURED_EVERY).then_some(line.id),
-            );
-            loop {
-                match line.leg.poll_output() {
-                    LegOutput::Timeout { .. } | LegOutput::Idle => break,
-                    output => outputs.push((line.id, output)),
-                }
-            }
-        }
-        outputs.into_iter().for_each(|(leg, output)| self.report_leg(leg, output));
-        due.into_iter().for_each(|leg| self.measured(leg));
     }
 
     /// Hands packets to the recorder; returns how long the loop may sleep.

@@ -293,7 +293,7 @@ fn a_killed_server_repairs_the_recording_and_knows_the_dialog_no_more() {
 fn what_a_pbx_tells_of_the_same_call_is_the_same_call() {
     let account = Account::new("105").with_number(NUMBER);
     let mut pbx = Kamailio::start_telling(std::slice::from_ref(&account));
-    let options = PhoneOptions { answer: Answer::Manual, tone_hz: 700, expires_s: 60 };
+    let options = PhoneOptions { answer: Answer::Manual, tone_hz: 700, expires_s: 60, transport: "udp" };
     let phone = Baresip::start(pbx.address(), &account, &options);
     pbx.wait_registered("105", 1, SOON);
     let office = Office::open("");

@@ -9,7 +9,8 @@ use linecard_sip::message::{Header, HeaderName, Message, Method, Response, parse
 use linecard_sip::siprec;
 use linecard_sip::transport::{Flow, LocalAddress, Transport};
 use linecard_sip::ua::{
-    DialogHandle, Event, Input, Line, LineId, Output, Presence, ReinviteAnswer, UserAgent, UserAgentConfig,
+    DialogHandle, Event, Input, Inviter, Line, LineId, Output, Presence, ReinviteAnswer, UserAgent,
+    UserAgentConfig,
 };
 use linecard_sip::uri::Uri;
 use rand_chacha::ChaCha12Rng;
@@ -117,7 +118,7 @@ impl Bench {
 
     fn invited(&self) -> Option<(DialogHandle, LineId)> {
         self.events.iter().rev().find_map(|event| match event {
-            Event::InviteReceived { handle, line, .. } => Some((*handle, line.clone())),
+            Event::InviteReceived { handle, by: Inviter::Line(line), .. } => Some((*handle, line.clone())),
             _ => None,
         })
     }

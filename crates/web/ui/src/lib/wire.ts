@@ -1,5 +1,8 @@
 // The shapes on the wire, REST and events, as the outside contract names them.
+import type { LegRecord, WindowQuality } from './heard.ts';
 import type { DeviceView, OwnPhone } from './phones.ts';
+export type { Grade, LegQuality, LegRecord, PathQuality, WindowQuality } from './heard.ts';
+export type { RecordedParty, RecordedSession } from './siprec.ts';
 export type { DeviceView, NewPhone, OwnPhone, PhoneRegistration } from './phones.ts';
 
 export type Role = 'agent' | 'supervisor' | 'admin';
@@ -188,51 +191,6 @@ export interface CallLeg {
   /** The stretch that makes what is heard of its party, or what its party hears, count as bad now; absent from older frames. */
   bad_received?: WindowQuality | null;
   bad_sent?: WindowQuality | null;
-}
-
-export type Grade = 'good' | 'fair' | 'poor';
-
-/** A stretch of one direction of a leg. */
-export interface WindowQuality {
-  at: string;
-  mos: number;
-  loss_percent: number;
-  jitter_ms: number;
-}
-
-/** One direction of a leg; what is only reported by its phone has null in the middle. */
-export interface PathQuality {
-  grade: Grade;
-  mos: number;
-  packets: number;
-  lost: number;
-  loss_percent: number;
-  burst_ratio: number | null;
-  bursts: number | null;
-  burst_longest: number | null;
-  duplicates: number | null;
-  reordered: number | null;
-  jitter_ms: number;
-  jitter_max_ms: number;
-  worst: WindowQuality | null;
-  bad: WindowQuality | null;
-}
-
-export interface LegQuality {
-  codec: string | null;
-  /** What came from its party. */
-  received: PathQuality | null;
-  /** What its party heard, by its own reports. */
-  sent: PathQuality | null;
-  round_trip_ms: number | null;
-  round_trip_max_ms: number | null;
-}
-
-/** A leg of an interaction, as far as a page shows it. */
-export interface LegRecord {
-  leg_id: string;
-  party: 'customer' | 'agent';
-  quality: LegQuality | null;
 }
 
 export interface RecordingView {
@@ -477,28 +435,6 @@ export interface Sentence {
   key: string;
   params: Record<string, string>;
   text: string;
-}
-
-/** Somebody who takes or took part in a recorded call, as the SBC tells. */
-export interface RecordedParty {
-  id: string;
-  address: string | null;
-  name: string | null;
-  number: string | null;
-  role: 'customer' | 'agent';
-  user_id: string | null;
-  associated_at: string | null;
-  disassociated_at: string | null;
-}
-
-/** A session in which an SBC sent a call to be recorded. */
-export interface RecordedSession {
-  leg_id: string;
-  started_at: string;
-  ended_at: string | null;
-  parties: RecordedParty[];
-  voices: 'separate' | 'mixed';
-  documents: { received_at: string; content: string }[];
 }
 
 export interface Explanation {
