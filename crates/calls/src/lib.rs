@@ -7,6 +7,7 @@
 //! Sans-IO: no socket, no clock, no task, no SIP message. Not here: numbers and matching
 //! (`linecard_crm`), numbering and sending of events, the database.
 
+pub mod caller;
 pub mod candidate;
 pub mod effect;
 pub mod engine;

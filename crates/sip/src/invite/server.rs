@@ -142,7 +142,8 @@ impl Session {
         Ok(())
     }
 
-    /// Refuses the call, with a warning for whoever reads the peer's log (RFC 3261 section 20.43); the leg is over.
+    /// Refuses the call, with words that a phone shows (the reason phrase) and whoever reads the peer's log finds (a
+    /// Warning, RFC 3261 section 20.43); the leg is over.
     pub(crate) fn reject(
         &mut self,
         status: u16,
@@ -157,6 +158,7 @@ impl Session {
         };
         let mut response = reply(&called.request, status, &called.dialog.id.local_tag);
         if let Some(warning) = warning {
+            response.reason = warning.as_bytes().to_vec();
             response.headers.set(HeaderName::Warning, warning_value(&ctx.settings.agent_name, warning));
         }
         ctx.respond(called.to, response);

@@ -184,7 +184,7 @@ impl UserAgent {
         self.command(handle, now, |session, ctx| session.accept(sdp, ctx))
     }
 
-    /// Refuses an incoming call with a status of 300 to 699, and perhaps a warning that says what to change; the leg is over.
+    /// Refuses an incoming call with a status of 300 to 699, and perhaps words that say why; the leg is over.
     ///
     /// # Errors
     /// `UnknownHandle`, `WrongState`, `WrongStatus`, `Unprintable`.

@@ -42,6 +42,7 @@ fn paths_with_an_id(id: &str) -> Vec<(Method, String)> {
         (get.clone(), format!("/interactions/{id}")),
         (patch, format!("/interactions/{id}")),
         (get.clone(), format!("/interactions/{id}/explain")),
+        (get.clone(), format!("/interactions/{id}/recorded-sessions")),
         (get.clone(), format!("/recordings/{id}")),
         (get.clone(), format!("/recordings/{id}/media")),
         (get, format!("/recordings/{id}/peaks")),
