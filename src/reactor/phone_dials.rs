@@ -10,7 +10,7 @@ use linecard_sip::registrar::PhoneId;
 use linecard_sip::sdp::LocalSession;
 use linecard_sip::transport::Flow;
 use linecard_sip::uri::SipUri;
-use linecard_web::dial::{PhoneRefusal, audit_phone, order_of_phone};
+use linecard_web::dial::{PhoneRefusal, audit_phone, order_at_once, order_of_phone};
 use linecard_web::port::DialOrder;
 
 use super::legs::Leg;
@@ -43,6 +43,10 @@ impl Reactor {
         };
         let Some(number) = number else { return self.refuse_dial(handle, 404, None) };
         self.phone_dials.insert(handle, Dialled { device, offer, flow });
+        // A call for help waits for nothing that may be slow or gone.
+        if let Some(order) = order_at_once(&self.parts.app, user, self.parts.directory.lines(), &number) {
+            return self.phone_judged(handle, Ok(order));
+        }
         let (app, answers, address) = (self.parts.app.clone(), self.answers.clone(), flow.remote.ip());
         tokio::spawn(async move {
             let order = order_of_phone(&app, user, address, &number).await;

@@ -277,3 +277,27 @@ fn a_barred_number_is_refused_on_the_phone_and_audited_and_too_many_are_counted(
     let listed = office.server.get("/interactions")["items"].as_array().expect("items").clone();
     assert_eq!(listed.len(), 1, "what was refused is no call: {listed:?}");
 }
+
+#[test]
+fn a_call_for_help_goes_out_where_another_call_would_have_to_choose_a_line() {
+    let mut office = Office::open(Answer::Manual);
+    let shown = with_phone(&office);
+    office.server.change(&format!("/lines/{}", office.line_id), &json!({"user_id": null}));
+    let other = json!({
+        "name": "Second", "server": office.pbx.address().to_string(), "username": "102", "password": "secret-102",
+    });
+    office.server.create("/lines", &other);
+    office.pbx.wait_registered("102", 1, SOON);
+    let phone = shown.entered("udp", Answer::Manual);
+    phone.dial(&format!("sip:{OTHER_NUMBER}@{}", shown.server()));
+    phone.wait_nth("CALL_CLOSED", 1, SOON);
+    phone.dial(&format!("sip:112@{}", shown.server()));
+    phone.wait_nth("CALL_CLOSED", 2, SOON);
+    let it = office.server.ended_interaction();
+    // The PBX of this test knows nobody there, and says so itself.
+    let found = (&it["direction"], &it["callee_number"], &it["sip_status"]);
+    assert_eq!(found, (&json!("outbound"), &json!("112"), &json!(404)), "{it}");
+    let listed = office.server.get("/interactions")["items"].as_array().expect("items").clone();
+    assert_eq!(listed.len(), 1, "the other one could not go out: {listed:?}");
+    assert_eq!(audited(&office, "call_dialled"), 1);
+}

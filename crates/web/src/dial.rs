@@ -175,6 +175,34 @@ pub async fn order_of_phone(
     Ok(order(app, user, &line, &wish, &destination))
 }
 
+/// Makes the order for an emergency or short number that a user has dialled on a telephone out of what is in memory: such a
+/// call waits for no database. None for any other number, and where there is no line to call out by.
+#[must_use]
+pub fn order_at_once<'a>(
+    app: &App,
+    user: UserId,
+    lines: impl Iterator<Item = &'a Line>,
+    to: &str,
+) -> Option<DialOrder> {
+    let destination = Destination::read(&app.settings.dial_plan, to).ok()?;
+    let line = matches!(destination, Destination::Special(_)).then(|| line_at_once(user, lines)).flatten()?;
+    let wish = NewCall { to: to.to_owned(), line_id: None, contact_id: None };
+    Some(order(app, user, line, &wish, &destination))
+}
+
+/// The user's own line, else that of nobody, else any: whoever calls for help is not asked to choose.
+fn line_at_once<'a>(user: UserId, lines: impl Iterator<Item = &'a Line>) -> Option<&'a Line> {
+    let rank = |line: &&Line| match (line.account.mode, line.account.user_id) {
+        (LineMode::Anchor, Some(owner)) if owner == user => 0,
+        (LineMode::Anchor, None) => 1,
+        (LineMode::Anchor, Some(_)) => 2,
+        (_, Some(owner)) if owner == user => 3,
+        (_, _) => 4,
+    };
+    let calls = lines.filter(|line| line.account.mode != LineMode::Siprec);
+    calls.min_by_key(|line| (rank(line), line.id))
+}
+
 /// Writes down that a user has called somebody by a telephone.
 pub async fn audit_phone(app: &App, user: UserId, address: IpAddr, interaction: InteractionId) {
     let subject = Some(interaction.to_string());
@@ -328,6 +356,28 @@ mod tests {
             caller_id: None,
         };
         Line { id: named(n), account, version: 1, created_at: UtcMillis(1) }
+    }
+
+    #[test]
+    fn a_call_for_help_takes_the_own_line_else_any_that_can_call() {
+        let of_mode = |n, owner, mode| {
+            let line = line(n, owner);
+            Line { account: LineDraft { mode, ..line.account }, ..line }
+        };
+        let recorder = of_mode(1, Some(9), LineMode::Siprec);
+        let watching = of_mode(2, Some(9), LineMode::DialogInfo);
+        let others = line(3, Some(8));
+        let nobodys = line(4, None);
+        let own = line(5, Some(9));
+        let chosen = |lines: &[&Line]| {
+            line_at_once(named(9), lines.iter().copied()).map(|line| line.account.name.clone())
+        };
+        let mut lines = vec![&recorder];
+        assert_eq!(chosen(&lines), None);
+        for line in [&watching, &others, &nobodys, &own] {
+            lines.insert(0, line);
+            assert_eq!(chosen(&lines), Some(line.account.name.clone()));
+        }
     }
 
     #[test]
