@@ -78,8 +78,10 @@ impl Sound {
     pub(super) fn open(ip: IpAddr, desks: usize) -> std::io::Result<(Self, Vec<SoundPorts>)> {
         let mut sockets = HashMap::new();
         let mut ports = Vec::with_capacity(desks);
+        let mut reports = Vec::with_capacity(desks);
         for desk in 0..desks {
-            let (customer, agent) = (UdpSocket::bind((ip, 0))?, UdpSocket::bind((ip, 0))?);
+            let [(customer, of_customer), (agent, of_agent)] = [pair(ip)?, pair(ip)?];
+            reports.extend([of_customer, of_agent]);
             ports.push(SoundPorts { customer: customer.local_addr()?, agent: agent.local_addr()? });
             sockets.insert((desk, Side::Customer), customer);
             sockets.insert((desk, Side::Agent), agent);
@@ -87,9 +89,11 @@ impl Sound {
         let (orders, taken) = channel();
         let late = Arc::new(Mutex::default());
         let known = Arc::clone(&late);
-        let thread = std::thread::Builder::new()
-            .name("fleet-sound".into())
-            .spawn(move || run(&sockets, &taken, &known))?;
+        let thread = std::thread::Builder::new().name("fleet-sound".into()).spawn(move || {
+            // Open until the end, so that no report comes to somebody else.
+            let _reports = reports;
+            run(&sockets, &taken, &known);
+        })?;
         Ok((Self { orders, thread: Some(thread), late }, ports))
     }
 
@@ -114,6 +118,19 @@ impl Drop for Sound {
             let _ = thread.join();
         }
     }
+}
+
+/// Opens a socket for sound, and one on the port above it, to which reports of it go (RFC 3550 section 11).
+fn pair(ip: IpAddr) -> std::io::Result<(UdpSocket, UdpSocket)> {
+    const TRIES: usize = 100;
+    for _ in 0..TRIES {
+        let sound = UdpSocket::bind((ip, 0))?;
+        let above = sound.local_addr()?.port().checked_add(1);
+        if let Some(Ok(reports)) = above.map(|port| UdpSocket::bind((ip, port))) {
+            return Ok((sound, reports));
+        }
+    }
+    Err(std::io::Error::new(std::io::ErrorKind::AddrInUse, "no two ports side by side are free"))
 }
 
 fn run(sockets: &HashMap<(usize, Side), UdpSocket>, orders: &Receiver<Order>, late: &Mutex<HashSet<usize>>) {

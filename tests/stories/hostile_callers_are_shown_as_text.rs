@@ -7,7 +7,7 @@ use super::server::{NUMBER, SOON};
 use crate::peers::{Answer, Customer, Scenario, Sipp, eventually, root};
 
 /// What an INVITE to a phone may hold: what Linecard and the PBX write and nothing else.
-const HEADERS: [&str; 20] = [
+const HEADERS: [&str; 21] = [
     "via",
     "max-forwards",
     "from",
@@ -21,6 +21,7 @@ const HEADERS: [&str; 20] = [
     "allow",
     "supported",
     "session-expires",
+    "session-id",
     "min-se",
     "p-asserted-identity",
     "user-agent",

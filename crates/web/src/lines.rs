@@ -355,8 +355,8 @@ pub(crate) fn modes() -> Object {
 pub(crate) fn check(draft: &LineDraft) -> Result<(), ApiError> {
     check_host("server", &draft.server)?;
     check_text("username", &draft.username, 128)?;
-    // A line that is called to record has no account, and so may have no password.
-    if draft.mode != LineMode::Siprec || !draft.password.is_empty() {
+    // A PBX may know its peers by their addresses, and a line that is called to record has no account.
+    if !draft.password.is_empty() {
         check_text("password", &draft.password, 256)?;
     }
     // After what the name is made of when there is none.

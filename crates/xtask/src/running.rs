@@ -40,26 +40,55 @@ pub(crate) fn run_command(mut command: Command, name: &str) -> Result<()> {
     let mut child = command.spawn().with_context(|| name.to_owned())?;
     let (to_us, lines) = channel();
     if let Some(stream) = child.stdout.take() {
-        read_lines(stream, to_us.clone());
+        read_lines(stream, Stream::Output, to_us.clone());
     }
     if let Some(stream) = child.stderr.take() {
-        read_lines(stream, to_us);
+        read_lines(stream, Stream::Errors, to_us);
     }
     let last_lines = pass_on(&lines, &mut child);
     let status = child.wait().with_context(|| name.to_owned())?;
     if status.success() {
         return Ok(());
     }
-    Err(Failed { name: name.to_owned(), status, last_lines: last_lines.into() }.into())
+    Err(Failed { name: name.to_owned(), status, last_lines }.into())
 }
 
-fn read_lines(stream: impl Read + Send + 'static, to_us: Sender<String>) {
+/// Which of a program's streams a line came by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Stream {
+    Output,
+    Errors,
+}
+
+/// The last lines of both streams: what one of them writes a lot pushes nothing of the other out.
+#[derive(Debug, Default)]
+struct LastLines(VecDeque<(Stream, String)>);
+
+impl LastLines {
+    fn push(&mut self, stream: Stream, line: String) {
+        if self.0.len() == KEPT_LINES {
+            let output = self.0.iter().filter(|(stream, _)| *stream == Stream::Output).count();
+            let longer = if output * 2 >= KEPT_LINES { Stream::Output } else { Stream::Errors };
+            if let Some(oldest) = self.0.iter().position(|(stream, _)| *stream == longer) {
+                self.0.remove(oldest);
+            }
+        }
+        self.0.push_back((stream, line));
+    }
+
+    fn in_order(self) -> Vec<String> {
+        self.0.into_iter().map(|(_, line)| line).collect()
+    }
+}
+
+fn read_lines(source: impl Read + Send + 'static, stream: Stream, to_us: Sender<(Stream, String)>) {
     std::thread::spawn(move || {
-        let mut stream = BufReader::new(stream);
+        let mut source = BufReader::new(source);
         let mut line = Vec::new();
         // A stream that cannot be read any more has ended for us.
-        while stream.read_until(b'\n', &mut line).is_ok_and(|read| read > 0) {
-            if to_us.send(String::from_utf8_lossy(&line).trim_end().to_owned()).is_err() {
+        while source.read_until(b'\n', &mut line).is_ok_and(|read| read > 0) {
+            let text = String::from_utf8_lossy(&line).trim_end().to_owned();
+            if to_us.send((stream, text)).is_err() {
                 return;
             }
             line.clear();
@@ -69,20 +98,17 @@ fn read_lines(stream: impl Read + Send + 'static, to_us: Sender<String>) {
 
 /// Prints the lines until both streams have ended, and returns the last ones. What a program left running may hold the
 /// streams open for ever: so it also ends when the program has, and nothing more comes.
-fn pass_on(lines: &Receiver<String>, child: &mut Child) -> VecDeque<String> {
-    let mut last = VecDeque::with_capacity(KEPT_LINES);
+fn pass_on(lines: &Receiver<(Stream, String)>, child: &mut Child) -> Vec<String> {
+    let mut last = LastLines::default();
     loop {
         match lines.recv_timeout(QUIET) {
-            Ok(line) => {
+            Ok((stream, line)) => {
                 println!("{line}");
-                if last.len() == KEPT_LINES {
-                    last.pop_front();
-                }
-                last.push_back(line);
+                last.push(stream, line);
             }
-            Err(RecvTimeoutError::Disconnected) => return last,
+            Err(RecvTimeoutError::Disconnected) => return last.in_order(),
             Err(RecvTimeoutError::Timeout) if child.try_wait().is_ok_and(|status| status.is_none()) => {}
-            Err(RecvTimeoutError::Timeout) => return last,
+            Err(RecvTimeoutError::Timeout) => return last.in_order(),
         }
     }
 }
@@ -95,6 +121,15 @@ mod tests {
         let mut command = Command::new("sh");
         command.args(["-c", script]);
         command
+    }
+
+    #[test]
+    fn what_is_said_aside_is_not_pushed_out_however_much_follows() {
+        let mut last = LastLines::default();
+        last.push(Stream::Errors, "said aside".to_owned());
+        (0..1_000).for_each(|n| last.push(Stream::Output, n.to_string()));
+        let lines = last.in_order();
+        assert_eq!((lines.len(), lines[0].as_str(), lines[1].as_str()), (KEPT_LINES, "said aside", "921"));
     }
 
     #[test]
