@@ -24,7 +24,7 @@ use crate::doctor::{Account, Finding};
 use crate::extract::Path;
 use crate::json::Body;
 use crate::lines;
-use crate::openapi::{text, text_or_null};
+use crate::openapi::{text, text_or_empty, text_or_null};
 use crate::{ApiError, App};
 
 /// Keeps a proxy from collecting the lines until all are there.
@@ -37,7 +37,7 @@ pub(crate) struct AskedAccount {
     server: String,
     #[schema(schema_with = text::<128>)]
     username: String,
-    #[schema(schema_with = text::<256>)]
+    #[schema(schema_with = text_or_empty::<256>)]
     password: String,
     #[schema(schema_with = text_or_null::<128>)]
     auth_username: Option<String>,

@@ -17,7 +17,7 @@ use crate::auth::Admin;
 use crate::extract::Path;
 use crate::json::{Body, present};
 use crate::listing::{ListRequest, Listing};
-use crate::openapi::{text, text_or_null, words_or_null};
+use crate::openapi::{text, text_or_empty_or_null, text_or_null, words_or_null};
 use crate::port::Command;
 use crate::sheet::Sheet;
 use crate::users::check_text;
@@ -143,7 +143,7 @@ pub(crate) struct NewLine {
     server: String,
     #[schema(schema_with = text::<128>)]
     username: String,
-    #[schema(schema_with = text_or_null::<256>)]
+    #[schema(schema_with = text_or_empty_or_null::<256>)]
     password: Option<String>,
     #[schema(schema_with = text_or_null::<128>)]
     auth_username: Option<String>,
@@ -170,7 +170,7 @@ pub(crate) struct LinePatch {
     server: Option<String>,
     #[schema(schema_with = text_or_null::<128>)]
     username: Option<String>,
-    #[schema(schema_with = text_or_null::<256>)]
+    #[schema(schema_with = text_or_empty_or_null::<256>)]
     password: Option<String>,
     #[serde(default, deserialize_with = "present")]
     #[schema(schema_with = text_or_null::<128>)]

@@ -397,6 +397,16 @@ pub(crate) fn text_or_null<const MAX: usize>() -> Object {
     text_of(SchemaType::from_iter([Type::String, Type::Null]), MAX)
 }
 
+/// In the document: such a text, or an empty one.
+pub(crate) fn text_or_empty<const MAX: usize>() -> Object {
+    maybe_empty(SchemaType::new(Type::String), MAX)
+}
+
+/// In the document: such a text, an empty one, or null.
+pub(crate) fn text_or_empty_or_null<const MAX: usize>() -> Object {
+    maybe_empty(SchemaType::from_iter([Type::String, Type::Null]), MAX)
+}
+
 fn text_of(kind: SchemaType, max: usize) -> Object {
     ObjectBuilder::new()
         .schema_type(kind)
@@ -404,6 +414,11 @@ fn text_of(kind: SchemaType, max: usize) -> Object {
         .max_length(Some(max))
         .pattern(Some(TEXT))
         .build()
+}
+
+fn maybe_empty(kind: SchemaType, max: usize) -> Object {
+    let pattern = format!("^$|{TEXT}");
+    ObjectBuilder::new().schema_type(kind).max_length(Some(max)).pattern(Some(pattern)).build()
 }
 
 /// In the document: one of the words that are accepted so far, or null.
