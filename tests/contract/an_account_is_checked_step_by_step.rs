@@ -129,7 +129,7 @@ fn an_account_that_cannot_be_one_is_refused_by_its_field() {
     let cases = [
         (json!({"server": "a host", "username": "1", "password": "x"}), "server"),
         (json!({"server": "h", "username": "a\r\nb", "password": "x"}), "username"),
-        (json!({"server": "h", "username": "1", "password": ""}), "password"),
+        (json!({"server": "h", "username": "1", "password": "x\ty"}), "password"),
         (json!({"server": "h", "username": "1"}), "password"),
         (json!({"server": "h", "username": "1", "password": "x", "outbound_proxy": "a b"}), "outbound_proxy"),
         (json!({"server": "h", "username": "1", "password": "x", "transport": "sctp"}), "transport"),
