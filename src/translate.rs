@@ -50,11 +50,18 @@ pub(crate) fn caller(plan: &DialPlan, request: &Request) -> Caller {
         display: chosen.display,
         chosen: match (&chosen.number, chosen.source) {
             (CallerNumber::Withheld { .. }, _) => IdentitySource::Nothing,
-            (_, linecard_crm::IdentitySource::Asserted) => IdentitySource::AssertedIdentity,
-            (_, linecard_crm::IdentitySource::RemoteParty) => IdentitySource::RemotePartyId,
-            (_, linecard_crm::IdentitySource::From) => IdentitySource::From,
+            (_, source) => header_of(source),
         },
         headers: received.collect(),
+    }
+}
+
+/// Names the header that an identity was taken from.
+fn header_of(source: linecard_crm::IdentitySource) -> IdentitySource {
+    match source {
+        linecard_crm::IdentitySource::Asserted => IdentitySource::AssertedIdentity,
+        linecard_crm::IdentitySource::RemoteParty => IdentitySource::RemotePartyId,
+        linecard_crm::IdentitySource::From => IdentitySource::From,
     }
 }
 
@@ -68,17 +75,11 @@ pub(crate) fn named(plan: &DialPlan, identity: &PeerIdentity) -> Option<Caller> 
     };
     let chosen = choose_identity(plan, &told);
     let is_number = matches!(chosen.number, CallerNumber::E164 { .. } | CallerNumber::Extension { .. });
-    let source = match chosen.source {
-        linecard_crm::IdentitySource::RemoteParty => IdentitySource::RemotePartyId,
-        linecard_crm::IdentitySource::Asserted | linecard_crm::IdentitySource::From => {
-            IdentitySource::AssertedIdentity
-        }
-    };
     is_number.then(|| Caller {
         number: chosen.number.call_number().map(str::to_owned),
         dialled: chosen.received,
         display: chosen.display,
-        chosen: source,
+        chosen: header_of(chosen.source),
         headers: Vec::new(),
     })
 }

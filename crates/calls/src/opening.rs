@@ -228,6 +228,12 @@ impl Opening {
         self.put_through(connected).map_or(self.number(), |party| party.number.as_deref())
     }
 
+    /// Yields the number at the customer's end at last, where it is another than the one by which the customer is known.
+    pub fn connected_number<'a>(&self, connected: &'a [Caller]) -> Option<&'a str> {
+        let number = connected.last().and_then(|party| party.number.as_deref());
+        number.filter(|number| Some(*number) != self.known_number(connected))
+    }
+
     /// Yields the customer whom somebody without a public number has put through.
     pub fn put_through<'a>(&self, connected: &'a [Caller]) -> Option<&'a Caller> {
         let is_public = |number: &str| number.starts_with('+');

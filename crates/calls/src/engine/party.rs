@@ -42,8 +42,7 @@ impl Call {
 
     /// The number at the customer's end, where it is another than the one by which the customer is known.
     pub(super) fn connected_number(&self) -> Option<&str> {
-        let number = self.connected.last().and_then(|party| party.number.as_deref());
-        number.filter(|number| Some(*number) != self.known_number())
+        self.opening.connected_number(&self.connected)
     }
 
     /// Whom a device of the user shows.

@@ -234,8 +234,7 @@ impl Facts {
 
     /// The number at the customer's end, where it is another.
     pub(super) fn connected_number(&self) -> Option<&str> {
-        let number = self.connected.last().and_then(|party| party.number.as_deref());
-        number.filter(|number| Some(*number) != self.known_number())
+        self.opening.connected_number(&self.connected)
     }
 
     fn leg(&mut self, leg: LegId, at: UtcMillis) -> &mut LegFacts {

@@ -33,9 +33,9 @@ impl UserAgent {
         let known = line.auth_username.as_ref().unwrap_or(&line.username).clone();
         let secret = Secret::of(&known, REALM, &line.password);
         let (source, origin) = (flow.remote.ip(), Origin::Server);
-        let mut key = [0; 32];
-        self.rng.fill_bytes(&mut key);
         let verifier = self.verifier.get_or_insert_with(|| {
+            let mut key = [0; 32];
+            self.rng.fill_bytes(&mut key);
             let (realm, nonce_lifetime) = (REALM.to_owned(), NONCE_LIFETIME);
             Verifier::new(VerifierConfig { realm, key, offer: Offer::Sha256AndMd5, nonce_lifetime }, now)
         });
