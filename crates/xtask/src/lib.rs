@@ -1,8 +1,9 @@
-//! Set-up and orchestration around the server: what `cargo verify`, `cargo demo` and `cargo soak` do, the Debian package, how the settings in `sip-config`
+//! Set-up and orchestration around the server: what `cargo verify`, `cargo demo`, `cargo soak` and `cargo bench-all` do, the Debian package, how the settings in `sip-config`
 //! become a running phone, and where tests get a PostgreSQL (the tests use these two parts too).
 //!
 //! Deliberately no part of the server: nothing here is linked into it.
 
+pub mod bench;
 pub mod demo;
 pub mod package;
 pub mod phone;

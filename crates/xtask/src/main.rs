@@ -1,4 +1,4 @@
-//! `cargo verify`, `cargo demo`, `cargo soak` and `cargo xtask package`: one word chooses the work.
+//! `cargo verify`, `cargo demo`, `cargo soak`, `cargo bench-all` and `cargo xtask package`: one word chooses the work.
 
 use std::process::ExitCode;
 
@@ -12,10 +12,11 @@ fn main() -> ExitCode {
         ["soak", "fleet", rest @ ..] => {
             xtask::soak::Soak::parse(rest).and_then(|soak| xtask::soak::run(&soak))
         }
+        ["bench-all", rest @ ..] => xtask::bench::run(rest),
         ["package"] => xtask::package::run().map(|()| true),
         _ => {
             eprintln!(
-                "usage: cargo verify | cargo demo | cargo soak fleet | cargo xtask package | cargo xtask setup"
+                "usage: cargo verify | cargo demo | cargo soak fleet | cargo bench-all | cargo xtask package | cargo xtask setup"
             );
             return ExitCode::from(2);
         }

@@ -54,6 +54,9 @@ pub const TO_TEST: [Tool; 6] = [
 const SCHEMATHESIS: &str = include_str!("../schemathesis.txt");
 const PYTHON: [u32; 2] = [3, 10];
 
+/// What the speed rounds are measured beside, and with.
+pub const TO_BENCH: [Tool; 2] = [tool("rtpengine", "rtpengine-daemon"), tool("taskset", "util-linux")];
+
 const RUST: [u32; 2] = [1, 95];
 const NODE: [u32; 2] = [20, 19];
 
@@ -84,6 +87,15 @@ pub fn everything() -> Result<Runner> {
 pub fn for_demo() -> Result<()> {
     compilers()?;
     packages(&[&TO_BUILD[..], &TO_SHOW].concat())
+}
+
+/// Sets up everything that `cargo bench-all` needs.
+///
+/// # Errors
+/// As [`everything`].
+pub fn for_bench() -> Result<()> {
+    compilers()?;
+    packages(&[&TO_BUILD[..], &TO_BENCH].concat())
 }
 
 /// Sets up everything that `cargo xtask package` needs.
