@@ -7,7 +7,9 @@
 
 mod line;
 mod ports;
+mod recent;
 mod relay;
+mod workload;
 
 use std::io;
 use std::net::{IpAddr, SocketAddr};
@@ -29,6 +31,7 @@ use thiserror::Error;
 use tokio::sync::mpsc::UnboundedSender;
 
 use self::relay::{Command, Relay};
+use self::workload::{Room, Workload};
 use crate::recorder::{Recorder, RecorderError, RecorderSink, RecordingEvent, RecordingId, RecordingStore};
 
 /// What the relay needs to start.
@@ -270,14 +273,21 @@ impl Media {
         });
         let (recorder, lanes) = Recorder::start(store, options.writers, options.losses, &sink)?;
         let alarm = events.clone();
-        let relay = Relay::new(poll, inbox, lanes, events, options.rtp_timeout);
+        let room = Room::default();
+        let relay = Relay::new(poll, inbox, lanes, events, options.rtp_timeout, Workload::new(room.clone()));
         let relay = thread::Builder::new().name("relay".to_owned()).spawn(move || {
             if panic::catch_unwind(AssertUnwindSafe(|| relay.run())).is_err() {
                 let _ = alarm.send(MediaEvent::Broken { part: MediaPart::Relay });
             }
         })?;
-        let handle =
-            MediaHandle { pool, srtp: options.srtp, commands, waker, next: Arc::new(AtomicU64::new(1)) };
+        let handle = MediaHandle {
+            pool,
+            room,
+            srtp: options.srtp,
+            commands,
+            waker,
+            next: Arc::new(AtomicU64::new(1)),
+        };
         Ok(Self { handle, relay, recorder })
     }
 
@@ -324,6 +334,7 @@ fn ntp_now() -> u64 {
 #[derive(Clone)]
 pub struct MediaHandle {
     pool: PortPool,
+    room: Room,
     srtp: Srtp,
     commands: Sender<Command>,
     waker: Arc<Waker>,
@@ -331,6 +342,12 @@ pub struct MediaHandle {
 }
 
 impl MediaHandle {
+    /// Tells whether another talk can be relayed without harm to those that are.
+    #[must_use]
+    pub fn has_room(&self) -> bool {
+        self.room.is_left()
+    }
+
     /// Opens a leg: binds its ports on a local address now and answers with what the SDP may say.
     ///
     /// # Errors

@@ -7,7 +7,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use crate::media_parties::{Exchange, PTIME, Party, drain, find, options, own_address, recording, split};
-use linecard::media::{Feed, MediaEvent, PortError, RelayOptions, SpanKind, Voice};
+use linecard::media::{Bridge, Feed, MediaEvent, PortError, RelayOptions, SpanKind, Voice};
 use linecard::recorder::RecordingState;
 use linecard_media::rtcp::{self, RtcpItem};
 use linecard_media::wav::Expected;
@@ -139,6 +139,50 @@ fn before_the_bridge_packets_are_counted_and_go_nowhere() {
     assert_eq!(agent.receive().len(), 0);
     let totals = exchange.totals(left.id);
     assert_eq!((totals.heard.received, totals.forwarded, totals.unforwarded), (5, 0, 5));
+    exchange.media.shutdown();
+}
+
+#[test]
+fn sound_that_overtakes_the_word_of_its_answer_is_heard_and_recorded_from_the_first_packet() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut exchange = Exchange::start(folder.path(), &options());
+    let (customer, agent, stranger) = (Party::new(11), Party::new(22), Party::new(33));
+    let [left, right] = exchange.handle.open_pair(own_address()).unwrap();
+    stranger.talk(right.rtp, 0..2).join().unwrap();
+    agent.talk(right.rtp, 0..1).join().unwrap();
+    let answered = Instant::now();
+    agent.talk(right.rtp, 1..4).join().unwrap();
+    exchange.handle.set_remote(right.id, agent.remote());
+    let bridge = Bridge { customer: left.id, agent: right.id, recording: None, at: answered };
+    exchange.handle.bridge(bridge);
+    agent.talk(right.rtp, 4..6).join().unwrap();
+    // The evidence is safe: the customer may have the answer, and the recording its file.
+    exchange.handle.set_remote(left.id, customer.remote());
+    exchange.handle.start_recording(recording("overtaken"), left.id, Instant::now());
+    agent.talk(right.rtp, 6..12).join().unwrap();
+    assert!(customer.receive() == (0..12).map(|n| agent.packet(n)).collect::<Vec<_>>());
+    exchange.handle.stop_recording(recording("overtaken"), Instant::now());
+    exchange.wait_closed("overtaken");
+    let (_, heard) = exchange.heard("overtaken");
+    assert!(find(&heard, &agent.samples(0..12)).is_some_and(|at| at < 160), "clipped");
+    let totals = exchange.totals(right.id);
+    assert_eq!((totals.forwarded, totals.unforwarded, totals.heard.unknown_source), (12, 0, 0));
+    exchange.media.shutdown();
+}
+
+#[test]
+fn what_was_said_before_a_talk_is_not_heard_in_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut exchange = Exchange::start(folder.path(), &options());
+    let (customer, agent) = (Party::new(11), Party::new(22));
+    let (left, right) = (exchange.seat(&customer), exchange.seat(&agent));
+    agent.talk(right.rtp, 0..10).join().unwrap();
+    std::thread::sleep(2 * PTIME);
+    exchange.bridge(left.id, right.id, Some("later"));
+    agent.talk(right.rtp, 10..15).join().unwrap();
+    assert!(customer.receive() == (10..15).map(|n| agent.packet(n)).collect::<Vec<_>>());
+    exchange.handle.stop_recording(recording("later"), Instant::now());
+    assert_eq!(exchange.wait_closed("later").agent.placed, 5);
     exchange.media.shutdown();
 }
 

@@ -6,8 +6,12 @@ use linecard_media::{Outgoing, RelayLeg, Side, ToneStream, Transcoder};
 use mio::net::UdpSocket;
 
 use super::ports::Lease;
+use super::recent::{Ahead, Recent};
 use super::{LegId, Voice};
 use crate::recorder::Slot;
+
+/// How long after the agent's answer the customer may have it, and the recording its file: the evidence comes first.
+const OPENING: Duration = Duration::from_millis(300);
 
 /// How long a packet of a tone sounds.
 const PACKET: Duration = Duration::from_millis(20);
@@ -20,9 +24,15 @@ pub(super) struct Line {
     pub(super) rtcp: UdpSocket,
     /// Index of the line it is bridged with.
     pub(super) peer: Option<usize>,
+    /// When it was bridged last.
+    pub(super) bridged_at: Instant,
     pub(super) tap: Option<(Slot, Side)>,
     /// The recording that hears what a recording session sends here.
     pub(super) fed: Option<(Slot, Voice)>,
+    /// What came before it was said where the party is.
+    pub(super) ahead: Option<Ahead>,
+    /// What came last, while there is no peer or no recording.
+    pub(super) recent: Recent,
     pub(super) playing: Option<Playing>,
     pub(super) outgoing: Outgoing,
     /// Where a packet that is numbered anew is written.
@@ -46,6 +56,12 @@ pub(super) struct Playing {
 }
 
 impl Line {
+    /// From when on a recording hears the line that is to begin at `at`: one that opens with the talk has all of it.
+    pub(super) fn recorded_since(&self, at: Instant) -> Instant {
+        let talked = at.saturating_duration_since(self.bridged_at);
+        if talked <= OPENING { at.min(self.bridged_at) } else { at }
+    }
+
     /// Sends a packet to the line's party, protected if the two have agreed on that; says whether it is gone.
     pub(super) fn send(&mut self, packet: &[u8], now: Instant) -> bool {
         let Some(target) = self.leg.rtp_target() else { return false };

@@ -3,6 +3,7 @@
 //! One packet's way: `recv_from`, its leg's verdict, `send_to` its peer's party, a copy to the recorder. No
 //! allocation on that way once the recorder's batches have their size, while both parties speak one codec.
 
+mod bridging;
 mod feed;
 mod telling;
 
@@ -22,6 +23,8 @@ use tokio::sync::mpsc::UnboundedSender;
 
 use super::line::{Line, Playing};
 use super::ports::LentPorts;
+use super::recent::{Ahead, Recent};
+use super::workload::Workload;
 use super::{Bridge, Feed, LegId, LegTotals, MediaEvent, MediaPart, SessionOrigin};
 use crate::recorder::{Edge, Lane, LaneState, RecordingId, Slot, Tap};
 
@@ -84,6 +87,7 @@ pub(super) struct Relay {
     unread: Vec<(usize, Channel)>,
     buffer: Vec<u8>,
     ticked_at: Instant,
+    workload: Workload,
 }
 
 fn token(index: usize, channel: Channel) -> Token {
@@ -101,6 +105,7 @@ impl Relay {
         lanes: Vec<Lane>,
         events: UnboundedSender<MediaEvent>,
         rtp_timeout: Duration,
+        workload: Workload,
     ) -> Self {
         Self {
             poll,
@@ -117,6 +122,7 @@ impl Relay {
             unread: Vec::new(),
             buffer: vec![0; DATAGRAM_LEN],
             ticked_at: Instant::now(),
+            workload,
         }
     }
 
@@ -172,7 +178,7 @@ impl Relay {
             // A datagram that fills the buffer may have been cut.
             if let Some(bytes) = buffer.get(..len).filter(|_| len < DATAGRAM_LEN) {
                 match channel {
-                    Channel::Rtp => self.take_rtp(index, from, bytes),
+                    Channel::Rtp => self.take_rtp(index, from, bytes, Instant::now()),
                     Channel::Rtcp => self.take_rtcp(index, from, bytes),
                 }
             }
@@ -186,9 +192,12 @@ impl Relay {
         }
     }
 
-    fn take_rtp(&mut self, index: usize, from: SocketAddr, bytes: &[u8]) {
-        let now = Instant::now();
+    /// Takes what came on an RTP port at `now`.
+    fn take_rtp(&mut self, index: usize, from: SocketAddr, bytes: &[u8], now: Instant) {
         let Some(line) = self.line_mut(index) else { return };
+        if let Some(ahead) = &mut line.ahead {
+            return ahead.keep(from, now, bytes);
+        }
         if line.leg.is_muxed_rtcp(bytes) {
             return self.take_rtcp(index, from, bytes);
         }
@@ -203,6 +212,9 @@ impl Relay {
         let sent = peer.is_some_and(|peer| self.forward(index, peer, kind, bytes));
         if let Some(line) = self.line_mut(index) {
             *(if sent { &mut line.forwarded } else { &mut line.unforwarded }) += 1;
+            if fed.is_none() && (tap.is_none() || peer.is_none()) {
+                line.recent.keep(kind, now, bytes, sent);
+            }
         }
         if let (Some((slot, side)), Some(_)) = (tap, peer) {
             self.record(Tap { slot, side, kind, at: now }, bytes);
@@ -317,9 +329,7 @@ impl Relay {
         match command {
             Command::Open { leg, ports, origin } => self.open(leg, ports, origin),
             Command::Remote { leg, remote } => {
-                if let Some((_, line)) = self.line_of(leg) {
-                    line.leg.handle_input(LegInput::Remote(remote), Instant::now());
-                }
+                self.place(leg, remote);
             }
             Command::Bridge(bridge) => self.bridge(bridge),
             Command::Unbridge { leg } => self.unbridge(leg),
@@ -365,8 +375,11 @@ impl Relay {
             rtp: UdpSocket::from_std(rtp),
             rtcp: UdpSocket::from_std(rtcp),
             peer: None,
+            bridged_at: Instant::now(),
             tap: None,
             fed: None,
+            ahead: Some(Ahead::default()),
+            recent: Recent::default(),
             playing: None,
             outgoing: Outgoing::default(),
             numbered: Vec::new(),
@@ -393,84 +406,6 @@ impl Relay {
             None => self.lines.push(Some(line)),
         }
         self.indices.insert(leg, index);
-    }
-
-    fn bridge(&mut self, bridge: Bridge) {
-        let Bridge { customer, agent, recording, at } = bridge;
-        let indices = [customer, agent].map(|leg| self.line_of(leg).map(|(index, _)| index));
-        let [Some(left), Some(right)] = indices else {
-            return;
-        };
-        // Bridged as they are already: a repeated command must not tear the talk.
-        if self.line_mut(left).is_some_and(|line| line.peer != Some(right)) {
-            self.unbridge(customer);
-            self.unbridge(agent);
-        }
-        for (index, peer) in [(left, right), (right, left)] {
-            if let Some(line) = self.line_mut(index) {
-                line.peer = Some(peer);
-            }
-        }
-        self.tap_agent(left);
-        if let Some(recording) = recording {
-            self.start_recording(recording, customer, at);
-        }
-    }
-
-    /// Lets the peer of a recorded customer be the recording's other side.
-    fn tap_agent(&mut self, customer: usize) {
-        let Some(line) = self.line_mut(customer) else {
-            return;
-        };
-        let (Some((slot, Side::Customer)), Some(peer)) = (line.tap, line.peer) else {
-            return;
-        };
-        if let Some(agent) = self.line_mut(peer) {
-            agent.tap = Some((slot, Side::Agent));
-        }
-    }
-
-    fn unbridge(&mut self, leg: LegId) {
-        self.read_leg(leg);
-        let Some((index, line)) = self.line_of(leg) else {
-            return;
-        };
-        let Some(peer) = line.peer.take() else { return };
-        if let Some(peer) = self.line_mut(peer) {
-            peer.peer = None;
-        }
-        for index in [index, peer] {
-            if let Some(line) = self.line_mut(index) {
-                line.tap = line.tap.filter(|(_, side)| *side == Side::Customer);
-            }
-        }
-    }
-
-    fn start_recording(&mut self, recording: RecordingId, customer: LegId, at: Instant) {
-        let Some((index, line)) = self.line_of(customer) else {
-            return;
-        };
-        // A leg has one recording at a time; the running one goes on.
-        if let Some((_, Side::Customer)) = line.tap {
-            return;
-        }
-        let slot = match self.recordings.get(&recording) {
-            Some(slot) => *slot,
-            None => {
-                let slot = Slot(self.next_slot);
-                self.next_slot += 1;
-                self.recordings.insert(recording.clone(), slot);
-                let rate = self.recording_rate(index);
-                if let Some(lane) = self.lane(slot) {
-                    lane.start(slot, recording, rate, at);
-                }
-                slot
-            }
-        };
-        if let Some(line) = self.line_mut(index) {
-            line.tap = Some((slot, Side::Customer));
-        }
-        self.tap_agent(index);
     }
 
     /// Chooses the rate of a file that opens: what the better of the two parties has agreed on. A file has one rate, and

@@ -2,7 +2,9 @@
 
 use std::time::Instant;
 
-use linecard_calls::{CallId, CallView, DialRequest, DialStanding, Input, LegId, LineId, Party, Tone};
+use linecard_calls::{
+    CallId, CallView, CalleeKind, DialRequest, DialStanding, Input, LegId, LineId, Party, Tone,
+};
 use linecard_media::{PayloadMap, ProgressTone, ToneStream};
 use linecard_sip::invite::DialogHandle;
 use linecard_sip::sdp::{Audio, LocalSession};
@@ -32,6 +34,10 @@ impl Reactor {
         }
         if self.parts.directory.line(order.line).is_none() {
             return Err(Refusal::NoSuchLine);
+        }
+        // Who calls for help is not sent away: such numbers belong to no numbering plan.
+        if order.callee.kind != CalleeKind::Special && !self.parts.media.has_room() {
+            return Err(Refusal::NoRoom);
         }
         let media = self.parts.media.open_pair(self.parts.settings.media_address).map_err(|error| {
             tracing::error!(%error, "no RTP ports for a call");

@@ -3,7 +3,7 @@
 
 use std::time::Instant;
 
-use linecard_calls::{DeviceId, DialRequest, Input, MediaFault, Party, UserId};
+use linecard_calls::{CalleeKind, DeviceId, DialRequest, Input, MediaFault, Party, UserId};
 use linecard_sip::invite::DialogHandle;
 use linecard_sip::message::Request;
 use linecard_sip::registrar::PhoneId;
@@ -86,6 +86,9 @@ impl Reactor {
         order: DialOrder,
     ) -> Result<(), u16> {
         if self.course != Course::Running || self.parts.directory.line(order.line).is_none() {
+            return Err(503);
+        }
+        if order.callee.kind != CalleeKind::Special && !self.parts.media.has_room() {
             return Err(503);
         }
         let media = self.parts.media.open_pair(self.parts.settings.media_address).map_err(|error| {

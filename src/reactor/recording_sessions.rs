@@ -176,6 +176,9 @@ impl Reactor {
     fn open_streams(&self, offer: &SessionDescription, open: &[Stream]) -> Result<Vec<Stream>, Refused> {
         let unbound = self.judging_audio();
         let audios = receivable(offer, &unbound).map_err(|why| Refused::new(488, why.to_string()))?;
+        if open.is_empty() && !self.parts.media.has_room() {
+            return Err(Refused::new(503, "as many talks are recorded as this machine can bear"));
+        }
         let mut streams: Vec<Stream> = Vec::new();
         let mut fresh = Vec::new();
         for audio in audios.into_iter().take(STREAMS_MAX) {

@@ -143,7 +143,8 @@ impl Reactor {
         let mut new = Leg::offered(handle, LocalSession::new(at.0.unsigned_abs()), own, flow, now);
         let handed_over = request.headers.user_to_user();
         new.handed_over = handed_over.iter().map(|value| value.raw.clone()).collect();
-        let refused = offer.and_then(|offer| self.refuses(&mut new, offer));
+        let full = (!self.parts.media.has_room()).then_some(MediaFault::NoRoom);
+        let refused = full.or_else(|| offer.and_then(|offer| self.refuses(&mut new, offer)));
         self.legs.add(leg, new);
         let from = request.headers.from_().ok();
         let from_tag = from.and_then(|from| from.tag().map(|tag| tag.to_string())).unwrap_or_default();

@@ -42,6 +42,8 @@ pub struct Bench {
     contacts: usize,
     /// Whether it is only to be shown that the rounds work.
     quick: bool,
+    /// The contender that is measured alone, while something is being improved.
+    only: Option<String>,
     /// For what is not measured.
     runtime: Runtime,
 }
@@ -55,7 +57,7 @@ pub fn run(words: &[&str]) -> Result<()> {
         ["bare-relay", base, legs, listeners] => bare(base, legs, listeners),
         ["null-sink", address] => contenders::sink::run(address.parse()?),
         ["rounds", server, folder, rest @ ..] => rounds(server, folder, rest),
-        _ => bail!("usage: linecard-bench rounds SERVER FOLDER [--quick] [a|b|c]..."),
+        _ => bail!("usage: linecard-bench rounds SERVER FOLDER [--quick] [--only=CONTENDER] [a|b|c]..."),
     }
 }
 
@@ -66,7 +68,8 @@ fn bare(base: &str, legs: &str, listeners: &str) -> Result<()> {
 
 fn rounds(server: &str, folder: &str, words: &[&str]) -> Result<()> {
     let quick = words.contains(&"--quick");
-    let mut chosen: Vec<&str> = words.iter().copied().filter(|word| *word != "--quick").collect();
+    let only = words.iter().find_map(|word| word.strip_prefix("--only=")).map(str::to_owned);
+    let mut chosen: Vec<&str> = words.iter().copied().filter(|word| !word.starts_with("--")).collect();
     if chosen.is_empty() {
         chosen = vec!["a", "b", "c"];
     }
@@ -77,7 +80,7 @@ fn rounds(server: &str, folder: &str, words: &[&str]) -> Result<()> {
     let contacts = if quick { CONTACTS.1 } else { CONTACTS.0 };
     let office = runtime.block_on(office::found(&folder, contacts))?;
     let (server, own) = (fs::canonicalize(server).context("the server's program")?, std::env::current_exe()?);
-    let bench = Bench { server, own, folder, office, contacts, quick, runtime };
+    let bench = Bench { server, own, folder, office, contacts, quick, only, runtime };
     let mut results = Map::new();
     results.insert("host".to_owned(), host::describe());
     for round in chosen {

@@ -388,6 +388,8 @@ pub enum MediaFault {
     /// No RTP port is free.
     #[default]
     NoPort,
+    /// As many talks are relayed as the machine can bear.
+    NoRoom,
     /// The customer offers nothing that can be passed on.
     NoCodec,
     /// The customer and this server do not agree on encryption.

@@ -165,7 +165,9 @@ impl From<Refusal> for ApiError {
             Refusal::NoSuchUser => Self::field("user_id", refusal.to_string()),
             Refusal::Talk(why) => Self::new(StatusCode::CONFLICT, refusal.to_string()).keyed(talk_key(why)),
             Refusal::NoSuchLine => Self::field("line_id", refusal.to_string()),
-            Refusal::NoPorts => Self::new(StatusCode::SERVICE_UNAVAILABLE, refusal.to_string()),
+            Refusal::NoPorts | Refusal::NoRoom => {
+                Self::new(StatusCode::SERVICE_UNAVAILABLE, refusal.to_string())
+            }
             Refusal::Stopping => Self::new(StatusCode::SERVICE_UNAVAILABLE, "the server is stopping"),
         }
     }

@@ -100,6 +100,9 @@ pub enum Refusal {
     /// Every RTP port is in use.
     #[error("all lines for sound are busy; try again when a call has ended")]
     NoPorts,
+    /// As many talks are relayed as the machine can bear.
+    #[error("as many calls are under way as this server can bear; try again when one has ended")]
+    NoRoom,
     /// The server is stopping.
     #[error("the server is stopping")]
     Stopping,

@@ -39,6 +39,7 @@ impl Relay {
             return;
         }
         self.ticked_at = now;
+        self.workload.look(now);
         let (mut outputs, mut due) = (Vec::new(), Vec::new());
         for line in self.lines.iter_mut().flatten() {
             line.leg.handle_input(LegInput::Tick, now);

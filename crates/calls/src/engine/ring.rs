@@ -70,7 +70,7 @@ impl Call {
                 return self.never_dialled(CancelCause::System, Outcome::Failed, out);
             }
             let status = match why {
-                MediaFault::NoPort => OUT_OF_MEANS,
+                MediaFault::NoPort | MediaFault::NoRoom => OUT_OF_MEANS,
                 MediaFault::NoCodec | MediaFault::NoEncryption => NOT_ACCEPTABLE,
             };
             self.reject(Outcome::Failed, status, out);

@@ -150,6 +150,9 @@ fn of_call(body: &SignalBody) -> Option<Said> {
         SignalBody::MediaUnavailable { why: MediaFault::NoPort } => {
             said("media_unavailable", None, &[], "No RTP port was free.")
         }
+        SignalBody::MediaUnavailable { why: MediaFault::NoRoom } => {
+            said("media_full", None, &[], "As many talks were relayed as this machine can bear.")
+        }
         SignalBody::MediaUnavailable { why: MediaFault::NoCodec } => {
             said("no_common_codec", None, &[], "The caller offered no codec that can be passed on.")
         }
@@ -546,6 +549,7 @@ fn rule_text(rule: Rule) -> &'static str {
         Rule::CallerLost => "Failed: the caller's leg was lost before anybody was connected.",
         Rule::UserInCall => "Busy: the user had another call and takes one at a time; no device rang.",
         Rule::NoMedia => "Failed: no RTP port was free.",
+        Rule::NoRoom => "Failed: as many talks were relayed as this machine can bear.",
         Rule::NoCodec => "Failed: the caller offered no codec that can be passed on (G.711 or G.722).",
         Rule::NoEncryption => {
             "Failed: the caller's offer does not fit how talks are encrypted here (media.srtp)."

@@ -28,6 +28,8 @@ pub enum Rule {
     UserInCall,
     /// No ports were left.
     NoMedia,
+    /// As many talks were relayed as the machine can bear.
+    NoRoom,
     /// The customer offered nothing that can be passed on.
     NoCodec,
     /// The customer's offer does not fit how talks are encrypted here.
@@ -203,6 +205,7 @@ fn refused(facts: &Facts, status: u16) -> (Outcome, Rule, HangupBy) {
     if let Some(why) = facts.media_unavailable {
         let rule = match why {
             MediaFault::NoPort => Rule::NoMedia,
+            MediaFault::NoRoom => Rule::NoRoom,
             MediaFault::NoCodec => Rule::NoCodec,
             MediaFault::NoEncryption => Rule::NoEncryption,
         };
