@@ -1,6 +1,7 @@
 //! The frames that browsers were sent, kept so that a reconnecting one can resume.
 
 use crate::database::{Row, Tx, sql};
+use crate::statement::Value;
 use crate::{Store, StoreError};
 
 /// One numbered frame as it went over the socket.
@@ -12,6 +13,13 @@ pub struct FrameRow {
     pub at: i64,
     /// The event as JSON, with what decides who may see it.
     pub frame: String,
+}
+
+impl FrameRow {
+    /// Its columns, in the order epoch, seq, at, frame.
+    pub(crate) fn values(&self, epoch: &str) -> Vec<Value> {
+        vec![Value::text(epoch), Value::from(self.seq), Value::from(self.at), Value::text(&self.frame)]
+    }
 }
 
 /// Where the numbering of frames stands.

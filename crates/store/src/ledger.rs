@@ -2,7 +2,7 @@
 //!
 //! One writer calls `append`; what a batch holds becomes durable together (SQLite: WAL, `synchronous=FULL`).
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use linecard_calls::{CallId, Interaction, MissedChange, Recording, Signal};
 use serde::{Deserialize, Serialize};
@@ -12,6 +12,8 @@ use crate::database::{Db, Row, Tx, sql};
 use crate::frames::FrameRow;
 use crate::missed::{amend_missed, save_missed};
 use crate::row::{json, json_of, text_of};
+use crate::rows::Rows;
+use crate::statement::Value;
 use crate::{Store, StoreError};
 
 /// A signal and its place in the ledger.
@@ -63,6 +65,28 @@ impl Batch {
     }
 }
 
+/// Calls of which a signal came.
+const CALLS: Rows = Rows {
+    before: "INSERT INTO calls (id, settled) VALUES ",
+    row: "(?, FALSE)",
+    after: " ON CONFLICT (id) DO NOTHING",
+};
+
+/// Signals; one that is there already stays as it is, and a place that is taken by another is an error.
+const SIGNALS: Rows = Rows {
+    before: "INSERT INTO signals (seq, id, call_id, observed_at, late_durable, signal) \
+             SELECT column1, column2, column3, column4, column5, column6 FROM (VALUES ",
+    row: "(CAST(? AS BIGINT), ?, ?, CAST(? AS BIGINT), CAST(? AS BOOLEAN), ?)",
+    after: ") AS entry WHERE NOT EXISTS (SELECT 1 FROM signals WHERE id = entry.column2)",
+};
+
+/// Frames that browsers may resume from.
+const FRAMES: Rows = Rows {
+    before: "INSERT INTO frames (epoch, seq, at, frame) VALUES ",
+    row: "(?, ?, ?, ?)",
+    after: " ON CONFLICT (epoch, seq) DO NOTHING",
+};
+
 impl Store {
     /// Makes a batch durable in one commit. A signal that is there already is left as it is.
     ///
@@ -70,9 +94,7 @@ impl Store {
     /// When the database is busy, out of reach or full (`is_passing`), nothing of the batch was written.
     pub async fn append(&self, batch: &Batch) -> Result<(), StoreError> {
         let mut tx = self.ledger.begin().await?;
-        for entry in &batch.signals {
-            insert_signal(&mut tx, entry).await?;
-        }
+        insert_signals(&mut tx, &batch.signals).await?;
         for save in &batch.saves {
             save_call(&mut tx, save).await?;
         }
@@ -86,17 +108,8 @@ impl Store {
                 .execute(&mut tx)
                 .await?;
         }
-        for frame in &batch.frames {
-            sql(
-                "INSERT INTO frames (epoch, seq, at, frame) VALUES ($1, $2, $3, $4) ON CONFLICT (epoch, seq) DO NOTHING",
-            )
-            .bind(&batch.epoch)
-            .bind(frame.seq)
-            .bind(frame.at)
-            .bind(&frame.frame)
-            .execute(&mut tx)
-            .await?;
-        }
+        let frames: Vec<Vec<Value>> = batch.frames.iter().map(|frame| frame.values(&batch.epoch)).collect();
+        FRAMES.write(&mut tx, &frames).await?;
         tx.commit().await?;
         Ok(())
     }
@@ -175,25 +188,23 @@ pub(crate) async fn unsettled_calls(
     Ok(calls)
 }
 
-async fn insert_signal(tx: &mut Tx, entry: &LedgerEntry) -> Result<(), StoreError> {
-    let signal = &entry.signal;
-    let call = signal.call_id.to_string();
-    sql("INSERT INTO calls (id, settled) VALUES ($1, FALSE) ON CONFLICT (id) DO NOTHING")
-        .bind(&call)
-        .execute(&mut *tx)
-        .await?;
-    sql("INSERT INTO signals (seq, id, call_id, observed_at, late_durable, signal) \
-         SELECT CAST($1 AS BIGINT), $2, $3, CAST($4 AS BIGINT), $5, $6 \
-         WHERE NOT EXISTS (SELECT 1 FROM signals WHERE id = $2)")
-    .bind(entry.seq)
-    .bind(signal.id.to_string())
-    .bind(call)
-    .bind(signal.observed_at.0)
-    .bind(entry.late_durable)
-    .bind(json_of(signal)?)
-    .execute(&mut *tx)
-    .await?;
-    Ok(())
+async fn insert_signals(tx: &mut Tx, entries: &[LedgerEntry]) -> Result<(), StoreError> {
+    let calls: BTreeSet<CallId> = entries.iter().map(|entry| entry.signal.call_id).collect();
+    let calls: Vec<Vec<Value>> = calls.iter().map(|call| vec![Value::text(call.to_string())]).collect();
+    CALLS.write(tx, &calls).await?;
+    let (mut known, mut rows) = (BTreeSet::new(), Vec::new());
+    for entry in entries.iter().filter(|entry| known.insert(entry.signal.id)) {
+        let signal = &entry.signal;
+        rows.push(vec![
+            Value::from(entry.seq),
+            Value::text(signal.id.to_string()),
+            Value::text(signal.call_id.to_string()),
+            Value::from(signal.observed_at.0),
+            Value::from(entry.late_durable),
+            Value::text(json_of(signal)?),
+        ]);
+    }
+    SIGNALS.write(tx, &rows).await
 }
 
 async fn save_call(tx: &mut Tx, save: &SavedCall) -> Result<(), StoreError> {

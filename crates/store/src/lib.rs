@@ -27,6 +27,7 @@ mod probe;
 pub mod recordings;
 mod restoring;
 mod row;
+mod rows;
 mod schema;
 pub mod sessions;
 pub mod snapshot;
