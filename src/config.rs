@@ -101,6 +101,8 @@ pub struct MediaConfig {
     pub port_max: u16,
     /// Seconds without RTP after which a talk counts as dead.
     pub rtp_timeout_s: u32,
+    /// Per cent of a core that the forwarding thread may need; with more no new call is taken until it has eased.
+    pub load_max_percent: u8,
     /// Whether talks are encrypted, by keys in the session descriptions (SDES).
     pub srtp: Srtp,
 }
@@ -222,7 +224,7 @@ impl Default for DatabaseConfig {
 
 impl Default for MediaConfig {
     fn default() -> Self {
-        Self { port_min: 16384, port_max: 32766, rtp_timeout_s: 30, srtp: Srtp::Off }
+        Self { port_min: 16384, port_max: 32766, rtp_timeout_s: 30, load_max_percent: 85, srtp: Srtp::Off }
     }
 }
 
@@ -358,7 +360,7 @@ impl Config {
     }
 
     fn check_ports(&self) -> Result<(), ConfigError> {
-        let MediaConfig { port_min, port_max, rtp_timeout_s, srtp: _ } = self.media;
+        let MediaConfig { port_min, port_max, rtp_timeout_s, load_max_percent, srtp: _ } = self.media;
         if port_min < 1024 || port_min % 2 != 0 {
             return Err(ConfigError::new(
                 "media.port_min",
@@ -368,6 +370,12 @@ impl Config {
         if port_max > 32767 || port_max <= port_min {
             let advice = "write a port above media.port_min and below 32768, such as 32766";
             return Err(ConfigError::new("media.port_max", advice));
+        }
+        if !(1..=100).contains(&load_max_percent) {
+            return Err(ConfigError::new(
+                "media.load_max_percent",
+                "write per cent of a core, 1 to 100, such as 85",
+            ));
         }
         if rtp_timeout_s == 0 {
             return Err(ConfigError::new("media.rtp_timeout_s", "write a number of seconds such as 30"));
@@ -513,6 +521,8 @@ mod tests {
             ("[media]\nport_min = 7", "media.port_min"),
             ("[media]\nport_max = 40000", "media.port_max"),
             ("[media]\nrtp_timeout_s = 0", "media.rtp_timeout_s"),
+            ("[media]\nload_max_percent = 0", "media.load_max_percent"),
+            ("[media]\nload_max_percent = 101", "media.load_max_percent"),
             ("[recording]\ndefault = \"some\"", "recording.default"),
             ("[dialplan]\nregion = \"Mars\"", "dialplan.region"),
             ("[dialplan]\nallow = [\"375\"]", "dialplan.allow"),

@@ -43,6 +43,8 @@ pub struct RelayOptions {
     pub port_max: u16,
     /// How long RTP may stay away before a leg that had media is reported lost.
     pub rtp_timeout: Duration,
+    /// The share of a core that the relay's thread may need before there is no room for another talk.
+    pub load_max: f64,
     /// Recorder threads.
     pub writers: usize,
     /// What stands in recordings for lost packets.
@@ -62,6 +64,7 @@ impl Default for RelayOptions {
             port_min: 16_384,
             port_max: 32_766,
             rtp_timeout,
+            load_max: 0.85,
             writers: 1,
             losses: Losses::Concealed,
             port_rest: Duration::from_secs(2),
@@ -274,7 +277,8 @@ impl Media {
         let (recorder, lanes) = Recorder::start(store, options.writers, options.losses, &sink)?;
         let alarm = events.clone();
         let room = Room::default();
-        let relay = Relay::new(poll, inbox, lanes, events, options.rtp_timeout, Workload::new(room.clone()));
+        let workload = Workload::new(room.clone(), options.load_max);
+        let relay = Relay::new(poll, inbox, lanes, events, options.rtp_timeout, workload);
         let relay = thread::Builder::new().name("relay".to_owned()).spawn(move || {
             if panic::catch_unwind(AssertUnwindSafe(|| relay.run())).is_err() {
                 let _ = alarm.send(MediaEvent::Broken { part: MediaPart::Relay });

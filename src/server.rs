@@ -236,6 +236,7 @@ fn relay_options(config: &Config) -> Result<RelayOptions, StartError> {
         port_min: config.media.port_min,
         port_max: config.media.port_max,
         rtp_timeout: Duration::from_secs(u64::from(config.media.rtp_timeout_s)),
+        load_max: f64::from(config.media.load_max_percent) / 100.0,
         writers: 1,
         srtp: config.media.srtp,
         port_rest: RelayOptions::default().port_rest,

@@ -11,8 +11,8 @@ use rustix::time::{ClockId, clock_gettime};
 
 /// Over how long shares are taken.
 const PERIOD: Duration = Duration::from_secs(1);
-/// The share of a core that the forwarding thread may need, and of all cores that the process may need.
-const FULL_AT: (f64, f64) = (0.85, 0.93);
+/// How much more of all cores the process may need than the forwarding thread of its own: what is left feeds the rest.
+const PROCESS: f64 = 1.09;
 /// How far a share has to fall below that for calls to be taken again.
 const EASED_BY: f64 = 0.10;
 
@@ -53,14 +53,17 @@ impl Spent {
 pub(super) struct Workload {
     room: Room,
     before: Option<Spent>,
+    /// The share of a core that the forwarding thread may need.
+    thread_max: f64,
     cores: f64,
 }
 
 impl Workload {
-    /// Begins to watch, on behalf of whoever holds a clone of `room`.
-    pub(super) fn new(room: Room) -> Self {
+    /// Begins to watch, on behalf of whoever holds a clone of `room`. `thread_max` is the share of a core that the forwarding
+    /// thread may need.
+    pub(super) fn new(room: Room, thread_max: f64) -> Self {
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
-        Self { room, before: None, cores: u32::try_from(cores).map_or(1.0, f64::from) }
+        Self { room, before: None, thread_max, cores: u32::try_from(cores).map_or(1.0, f64::from) }
     }
 
     /// Looks at the clocks; to be called by the forwarding thread, at least as often as every second.
@@ -74,8 +77,9 @@ impl Workload {
         let Some(before) = self.before.replace(spent) else { return };
         let wall = spent.at.saturating_duration_since(before.at).as_secs_f64();
         let share = |after: Duration, before: Duration| after.saturating_sub(before).as_secs_f64() / wall;
-        let thread = share(spent.thread, before.thread) / FULL_AT.0;
-        let process = share(spent.process, before.process) / (self.cores * FULL_AT.1);
+        let thread = share(spent.thread, before.thread) / self.thread_max;
+        let process =
+            share(spent.process, before.process) / (self.cores * (self.thread_max * PROCESS).min(1.0));
         let most = thread.max(process);
         let was_full = !self.room.is_left();
         let is_full = most >= if was_full { 1.0 - EASED_BY } else { 1.0 };
@@ -99,7 +103,7 @@ mod tests {
     /// Lets seconds pass in which the thread and the process need a share; tells whether there is room after each.
     fn rooms(shares: &[(f64, f64)]) -> Vec<bool> {
         let room = Room::default();
-        let mut workload = Workload { room: room.clone(), before: None, cores: 2.0 };
+        let mut workload = Workload { room: room.clone(), before: None, thread_max: 0.85, cores: 2.0 };
         let mut spent = Spent { at: Instant::now(), thread: Duration::ZERO, process: Duration::ZERO };
         workload.judge(spent);
         let pass = |(thread, process): &(f64, f64)| {
@@ -125,7 +129,7 @@ mod tests {
     #[test]
     fn time_that_passes_without_work_is_no_load() {
         let room = Room::default();
-        let mut workload = Workload::new(room.clone());
+        let mut workload = Workload::new(room.clone(), 0.85);
         let began = Instant::now();
         workload.look(began);
         workload.look(began + Duration::from_secs(60));

@@ -57,6 +57,7 @@ fn each_bad_value_of_the_file_names_its_key() {
         ("[media]\nport_max = 99999", "media.port_max"),
         ("[media]\nsrtp = \"perhaps\"", "media.srtp"),
         ("[media]\nrtp_timeout_s = 0", "media.rtp_timeout_s"),
+        ("[media]\nload_max_percent = 0", "media.load_max_percent"),
         ("[recording]\ndefault = \"some\"", "recording.default"),
         ("[dialplan]\nregion = \"Mars\"", "dialplan.region"),
         ("[dialplan]\ntrunk_prefix = \"eight\"", "dialplan.trunk_prefix"),

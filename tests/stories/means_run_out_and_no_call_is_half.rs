@@ -1,4 +1,9 @@
-//! 20 RTP ports, or 256 file descriptors: what finds no room is refused with 503, and what began goes on to its end.
+//! 20 RTP ports, 256 file descriptors, or a relay at its limit: what finds no room is refused with 503, and what began goes on to its end.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::JoinHandle;
 
 use serde_json::{Value, json};
 
@@ -96,6 +101,75 @@ fn the_call_that_finds_no_ports_is_refused_and_the_others_talk_on() {
     assert_eq!(interactions.iter().filter(|it| it["outcome"] == "answered").count(), 6);
     office.server.command(&["replay"], "");
     office.server.command(&["recording", "verify", "--all"], "");
+}
+
+#[test]
+fn the_call_that_finds_the_relay_at_its_limit_is_refused_and_the_others_talk_on() {
+    let (office, _phones) = office("[media]\nload_max_percent = 15\n");
+    let call = |number: &str| Customer::new(office.pbx.address(), number).speaking(440).call(NUMBER);
+    let talking = call("+78312120001");
+    assert_eq!(talking.wait_final(SOON), 200);
+    talking.wait_talking(SOON);
+    talking.rtp().wait_received(5, SOON);
+    let flood = Flood::begin(talking.rtp().received().first().expect("a packet").from);
+    let refused = eventually("a call is refused", SOON, || {
+        let another = call("+78312120002");
+        let status = another.wait_final(SOON);
+        if status == 200 {
+            another.wait_talking(SOON);
+            another.hang_up();
+        }
+        (status != 200).then_some(status)
+    });
+    assert_eq!(refused, PASSED_ON);
+    let before = talking.rtp().received_count();
+    talking.rtp().wait_received(before + 50, SOON);
+    drop(flood);
+    eventually("a call finds room again", SOON, || {
+        let another = call("+78312120003");
+        let status = another.wait_final(SOON);
+        if status == 200 {
+            another.wait_talking(SOON);
+            another.hang_up();
+        }
+        (status == 200).then_some(())
+    });
+    talking.hang_up();
+    let told = eventually("it is told why", SOON, || {
+        let list = office.server.get("/interactions?limit=500");
+        list["items"].as_array()?.iter().find(|it| it["sip_status"] == 503).cloned()
+    });
+    let why = office.server.command(&["explain", told["id"].as_str().expect("an id")], "");
+    assert!(why.contains("As many talks were relayed as this machine can bear."), "{why}");
+}
+
+/// Somebody who sends as fast as it can until it is dropped.
+struct Flood {
+    over: Arc<AtomicBool>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Flood {
+    fn begin(to: SocketAddr) -> Self {
+        let (over, socket) = (Arc::new(AtomicBool::new(false)), net::udp_socket(net::own_address()));
+        let until = Arc::clone(&over);
+        let thread = std::thread::spawn(move || {
+            while !until.load(Ordering::Relaxed) {
+                for _ in 0..64 {
+                    let _ = socket.send_to(&[0x80; 172], to);
+                }
+                std::thread::yield_now();
+            }
+        });
+        Self { over, thread: Some(thread) }
+    }
+}
+
+impl Drop for Flood {
+    fn drop(&mut self) {
+        self.over.store(true, Ordering::Relaxed);
+        self.thread.take().map(JoinHandle::join);
+    }
 }
 
 #[test]

@@ -7,7 +7,7 @@ use cargo_metadata::{DependencyKind, Metadata, MetadataCommand};
 use super::root;
 
 /// Each crate of the workspace with the siblings that it may use.
-const ALLOWED: [(&str, &[&str]); 9] = [
+const ALLOWED: [(&str, &[&str]); 10] = [
     ("linecard-sip", &[]),
     ("linecard-media", &[]),
     ("linecard-crm", &[]),
@@ -26,6 +26,10 @@ const ALLOWED: [(&str, &[&str]); 9] = [
             "linecard-web",
             "linecard-lab",
         ],
+    ),
+    (
+        "linecard-bench",
+        &["linecard-sip", "linecard-media", "linecard-crm", "linecard-calls", "linecard-store"],
     ),
     ("xtask", &[]),
 ];

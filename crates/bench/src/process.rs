@@ -41,10 +41,13 @@ impl Pinned {
     /// # Errors
     /// When it cannot be started.
     pub fn start(command: &Command, log: &Path) -> Result<Self> {
+        let folder = log.parent().context("a log lies in a folder")?;
         let log = File::create(log).with_context(|| log.display().to_string())?;
         let name = command.get_program().to_string_lossy().into_owned();
         let mut pinned = Command::new("taskset");
         pinned.args(["-c", &MEASURED_CORE.to_string()]).arg(command.get_program()).args(command.get_args());
+        // What it leaves behind when it crashes at its end lies there too.
+        pinned.current_dir(folder);
         let child = pinned.stdin(Stdio::null()).stdout(log.try_clone()?).stderr(log).spawn();
         Ok(Self { child: child.with_context(|| format!("{name} cannot be started"))?, name })
     }

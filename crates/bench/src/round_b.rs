@@ -353,13 +353,16 @@ fn bare(bench: &Bench, calls: usize, window: Duration) -> Result<Run> {
     Ok(run)
 }
 
+/// One figure of a run.
+type Figure = fn(&Run) -> f64;
+
 /// The medians of each contender, with their range, and their ratio to the server's.
 fn compare(runs: &[Run]) -> Value {
-    let of = |contender: Contender, figure: fn(&Run) -> f64| {
+    let of = |contender: Contender, figure: Figure| {
         let figures: Vec<f64> = runs.iter().filter(|run| run.contender == contender).map(figure).collect();
         median_of(&figures)
     };
-    let figures: [(&str, fn(&Run) -> f64); 4] = [
+    let figures: [(&str, Figure); 4] = [
         ("cpu_ms_per_call_second", |run| run.cpu_ms),
         ("delay_p50_ms", |run| run.delay.p50_ms),
         ("delay_p99_ms", |run| run.delay.p99_ms),

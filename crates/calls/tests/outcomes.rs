@@ -488,6 +488,16 @@ fn without_a_free_port_the_call_is_refused_whole() {
 }
 
 #[test]
+fn a_call_for_which_there_is_no_room_is_refused_before_anything_rings() {
+    let mut desk = Desk::new();
+    let (call, customer) = desk.offer_from(Some(user(1)), None);
+    desk.give(Input::MediaUnavailable { call, why: MediaFault::NoRoom });
+    desk.give(Input::RouteFound { call, route: route(Some(user(1)), &[1], Ring::Together) });
+    assert_eq!(desk.finals(customer), [503]);
+    assert!(!desk.effects.iter().any(|(effect, _)| matches!(effect, Effect::DialDevice { .. })));
+}
+
+#[test]
 fn a_caller_whose_codecs_cannot_be_passed_on_is_told_so_before_anything_rings() {
     let mut desk = Desk::new();
     let (call, customer) = desk.offer_from(Some(user(1)), None);
