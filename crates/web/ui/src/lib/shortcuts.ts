@@ -36,7 +36,8 @@ export function onShortcut(actions: Partial<Record<Shortcut, () => void>>): () =
       return;
     }
     if (event.repeat && shortcut !== 'ArrowLeft' && shortcut !== 'ArrowRight') return;
-    if (shortcut !== 'Escape' && document.querySelector('dialog[open]')) return;
+    // A question that is open takes every key, and closes itself by Escape.
+    if (document.querySelector('dialog[open]')) return;
     const moves = shortcut === 'Space' || shortcut === 'ArrowLeft' || shortcut === 'ArrowRight';
     if (moves && hasOwnKeys(event.target)) return;
     event.preventDefault();
