@@ -1,30 +1,48 @@
 //! The doctor: from server, user and password it finds out what a PBX lets Linecard do, and says only what it saw.
 //!
 //! It resolves the name, looks whether somebody listens, registers for a minute at most, looks at the contacts before,
-//! meanwhile and after, and asks what the server can do. It rings nobody and takes its contact away again; a phone that it
-//! pushed out gets its place back. At an account that a line of ours has, or that only is to be watched, it only asks.
+//! meanwhile and after, and asks what the server can do. It takes its contact away again; a phone that it pushed out gets
+//! its place back. At an account that a line of ours has, or that only is to be watched, it registers nothing. It rings
+//! nobody, unless it is asked for a test call: then the account calls itself for a moment. Each claim names the message
+//! that it comes from.
 
+mod announced;
+mod asking;
+mod bindings;
+mod called;
+mod calling;
 mod chart;
 mod consulting;
+mod plan;
 mod reach;
 mod report;
 mod said;
 mod session;
+mod test_calls;
+mod transcript;
+mod watched;
 
 use std::net::IpAddr;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use linecard_sip::registration::{FailureReason, RegistrationState, WaitReason};
 use linecard_sip::transport::{Transport, TransportFault};
 use linecard_store::lines::{LineMode, LineTransport};
-use linecard_web::doctor::{Account, Finding};
+use linecard_web::doctor::{Account, CheckName, Finding, Outcome, Step, StepName, TestCall};
 use tokio::sync::mpsc;
 
+use announced::{Announced, TlsSeen};
+use called::{Called, Mark};
 use chart::Chart;
 pub(crate) use consulting::Consulting;
+use plan::{CallSeen, Known, Sightings};
 use reach::{Reached, Server};
-pub(crate) use report::{Report, step_text, verdict_text};
+pub(crate) use report::{Report, check_text, message_text, plan_text, step_text, verdict_text};
+use said::Said;
 use session::Session;
+pub(crate) use test_calls::TestCalls;
+use watched::Watched;
 
 use crate::trouble::Trouble;
 use crate::wire::Equipment;
@@ -43,6 +61,8 @@ pub(crate) struct Patient {
     pub(crate) external_address: Option<IpAddr>,
     /// What is needed to reach the PBX.
     pub(crate) equipment: Equipment,
+    /// Where a call to an account that a line of ours has is told.
+    pub(crate) test_calls: TestCalls,
 }
 
 impl Patient {
@@ -67,12 +87,16 @@ enum Registered {
 }
 
 /// Looks at an account, for half a minute or so; what is found goes to `findings` as it comes. When nobody takes it any
-/// more the look ends, with the doctor's contact taken away.
+/// more, or after `at_most`, the look ends, with the doctor's contact taken away and its call cancelled.
 ///
 /// # Errors
 /// When this machine gives no sockets or no randomness; what the PBX does wrong is among the findings.
-pub(crate) async fn examine(patient: &Patient, findings: mpsc::Sender<Finding>) -> anyhow::Result<()> {
-    let mut chart = Chart::new(findings);
+pub(crate) async fn examine(
+    patient: &Patient,
+    findings: mpsc::Sender<Finding>,
+    at_most: Duration,
+) -> anyhow::Result<()> {
+    let mut chart = Chart::new(findings, at_most);
     let wanted = patient.account.transport;
     if let Some(server) = reach::resolve(patient, &mut chart).await {
         let reached = reach::knock(&server, patient, &mut chart).await;
@@ -132,7 +156,7 @@ async fn register(
     Ok(())
 }
 
-/// Tells how the registration went, and asks a server that took it what it can do.
+/// Tells how the registration went, asks a server that took it what it can do, and calls the account when that is wanted.
 async fn look_around(
     patient: &Patient,
     server: &Server,
@@ -140,34 +164,123 @@ async fn look_around(
     (transport, registered): (Transport, Registered),
     chart: &mut Chart,
 ) -> anyhow::Result<()> {
-    let via = transport.as_via();
-    let step = said::registration(&patient.account, via, &registered);
+    let account = &patient.account;
+    chart.step(said::registration(account, transport.as_via(), &registered)).await;
+    if !matches!(registered, Registered::Yes { .. } | Registered::Answered { .. }) {
+        session.leave().await;
+        chart.step(said::server(session.server_name.as_deref())).await;
+        return Ok(());
+    }
+    let (in_use, trust) = (transport == Transport::Tls, Arc::clone(&patient.equipment.trust));
+    let tls = reach::look_for_tls(server.address, server.next.clone(), trust, in_use);
+    let tls = tokio::spawn(tls);
+    let options = session.ask_options(account, server).await;
+    chart.step(said::server(session.server_name.as_deref())).await;
+    chart.step(said::abilities(options.as_ref())).await;
+    let subscription = session.ask_dialogs(account).await;
+    chart.step(said::dialogs(&session.dialogs)).await;
+    let (told, called) = (session.dialogs.clone(), call(patient, server, &mut session, chart).await?);
+    if let Some(subscription) = subscription {
+        session.stop_dialogs(subscription).await;
+    }
+    if session.dialogs != told {
+        chart.step(said::dialogs(&session.dialogs)).await;
+    }
+    if let Some(step) = called {
+        chart.step(step).await;
+    }
+    let put_back = session.put_back().await;
+    let confirmed = session.leave().await || put_back;
+    let step = match (&patient.own_contact, account.mode) {
+        (_, LineMode::DialogInfo) => bindings::desk_phones(session.listings.first()),
+        (Some(_), _) => bindings::own_place(session.listings.first()),
+        (None, _) => bindings::bindings(&session.listings, confirmed),
+    };
     chart.step(step).await;
-    match registered {
-        Registered::Yes { .. } | Registered::Answered { .. } => {
-            let options = session.ask_options(patient, server).await;
-            session.ask_dialogs(&patient.account).await;
-            let put_back = session.put_back().await;
-            let confirmed = session.leave().await || put_back;
-            let bindings = match (&patient.own_contact, patient.account.mode) {
-                (_, LineMode::DialogInfo) => said::desk_phones(session.listings.first()),
-                (Some(_), _) => said::own_place(session.listings.first()),
-                (None, _) => said::bindings(&session.listings, confirmed),
-            };
-            chart.step(bindings).await;
-            chart.step(said::server(session.server_name.as_deref())).await;
-            for step in said::abilities(options.as_ref()) {
-                chart.step(step).await;
-            }
-            chart.step(said::dialogs(&session.dialogs)).await;
-            chart.step(said::outlook(patient.account.mode, &session.listings, &session.dialogs)).await;
-        }
-        Registered::No(_) | Registered::NotListed | Registered::Silent => {
-            session.leave().await;
-            chart.step(said::server(session.server_name.as_deref())).await;
+    if options.is_some() {
+        // Once more, now that nothing is registered: a PBX may know us only as long as we are.
+        session.ask_options(account, server).await;
+    }
+    let tls = tls.await?;
+    conclude(patient, &session, (transport, confirmed), tls, chart).await;
+    Ok(())
+}
+
+/// Calls the account by itself when that is wanted and can be done without harm; gives how it went.
+async fn call(
+    patient: &Patient,
+    server: &Server,
+    session: &mut Session,
+    chart: &Chart,
+) -> anyhow::Result<Option<Step>> {
+    let account = &patient.account;
+    let TestCall::Yes(language) = account.test_call else { return Ok(None) };
+    if !chart.is_wanted() {
+        return Ok(None);
+    }
+    if account.mode == LineMode::DialogInfo {
+        let text = "no test call: in mode dialog_info nothing is registered, so a call cannot come here";
+        return Ok(Some(Said::new("call_not_bound", text).noted(StepName::Call)));
+    }
+    if session.has_pushed_out() {
+        let text =
+            "no test call: this contact has pushed another phone out, which has to have its place back first";
+        return Ok(Some(Said::new("call_not_made", text).noted(StepName::Call)));
+    }
+    let username = account.username.clone();
+    let mark = Mark { call_id: String::new(), display: calling::display_name(language).to_owned(), username };
+    let expected = account.line.map(|line| patient.test_calls.expect(line, mark));
+    let expected = expected.map(|(expectation, calls)| {
+        session.at_line = Some(calls);
+        expectation
+    });
+    let called = session.call_itself(account, server, chart).await;
+    drop(expected);
+    called?;
+    Ok(session.called().map(|called| called.step()))
+}
+
+/// Tells what was seen of each thing, which mode fits, and what will be seen in the one that is asked for.
+async fn conclude(
+    patient: &Patient,
+    session: &Session,
+    (transport, confirmed): (Transport, bool),
+    tls: TlsSeen,
+    chart: &mut Chart,
+) {
+    let account = &patient.account;
+    let entries = session.transcript.entries();
+    let called = session.called();
+    let announced = Announced { entries, called: called.as_ref() };
+    let mut checks = announced.checks();
+    checks.push(said::dialogs_check(&session.dialogs, entries));
+    checks.push(announced::tls(tls));
+    match &called {
+        Some(called) => checks.extend(called.checks()),
+        None => {
+            let asked_elsewhere = |name: &CheckName| *name != CheckName::Codecs;
+            checks.extend(called::ONLY_BY_CALL.into_iter().filter(asked_elsewhere).map(called::not_asked));
         }
     }
-    Ok(())
+    let offers_srtp = checks
+        .iter()
+        .any(|check| check.name == CheckName::Srtp && matches!(check.outcome, Outcome::Seen { .. }));
+    let seen = Sightings {
+        phones: bindings::phones(&session.listings, confirmed),
+        dialogs: session.dialogs.clone(),
+        watched: Watched::read(entries),
+        call: called.as_ref().map_or(CallSeen::Nothing, Called::seen),
+    };
+    let translated = announced.seen_address().filter(|(_, own, seen, _)| own != seen);
+    let known = Known {
+        transport: transport.as_param(),
+        external_address: translated.map(|(_, _, seen, _)| seen.to_string()),
+        offers_srtp,
+        own_number: announced.own_number(),
+    };
+    chart.checks(checks).await;
+    chart.plan(plan::plan(account, &seen, &known)).await;
+    chart.step(said::outlook(account.mode, &session.listings, &session.dialogs)).await;
 }
 
 /// What a session comes to; none while it is not decided.

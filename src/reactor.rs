@@ -90,6 +90,8 @@ pub(crate) struct Parts {
     pub(crate) settings: Settings,
     /// Permits, counts and audits what is dialled on telephones.
     pub(crate) app: linecard_web::App,
+    /// Calls of the doctor's to lines of ours.
+    pub(crate) test_calls: crate::doctor::TestCalls,
     /// Writes down where telephones are.
     pub(crate) bindings: BindingKeeper,
     /// Where they were when the last process ended.

@@ -33,7 +33,7 @@ use crate::bindings::BindingKeeper;
 use crate::clock::wall_clock;
 use crate::config::{Config, ConfigError, PhoneDigest, RecordingDefault, Registrar, Tls, UnknownSources};
 use crate::directory::Directory;
-use crate::doctor::Consulting;
+use crate::doctor::{Consulting, TestCalls};
 use crate::http::Http;
 use crate::hub::Hub;
 use crate::ledger::Ledger;
@@ -120,7 +120,8 @@ pub async fn run(
     let phones = phone_settings(&config, &wire)?;
     let (bindings, binding_writer) = BindingKeeper::start(store.clone());
     let (audit, audit_writer) = AuditWriter::start(store.clone(), &folder.join("spool"))?;
-    let doctor = Consulting::start(config.sip.external_address()?, equipment);
+    let test_calls = TestCalls::default();
+    let (looks, doctor) = Consulting::start(config.sip.external_address()?, equipment, test_calls.clone());
     let doors = Doors { reactor: Door::new(commands), audit, doctor };
     let app = web_app(&config, &store, doors, (epoch, phones))?;
     let parts = Parts {
@@ -136,6 +137,7 @@ pub async fn run(
         dial_plan: config.dial_plan()?,
         settings,
         app: app.clone(),
+        test_calls,
         bindings,
         kept_bindings: store.kept_bindings().await?,
     };
@@ -146,6 +148,7 @@ pub async fn run(
     let parts = Reactor::run(parts, queues, shutdown).await;
     forgetting.abort();
     http.stop(HTTP_GRACE).await;
+    looks.settle(SETTLE_WITHIN).await;
     audit_writer.settle(SETTLE_WITHIN).await;
     close(parts, media, binding_writer, &store).await
 }

@@ -1,9 +1,11 @@
 //! `linecard doctor`.
 
 use std::io::{BufRead, Write};
+use std::time::Duration;
 
 use linecard_store::lines::{LineMode, LineTransport};
-use linecard_web::doctor::{Account, Finding};
+use linecard_web::doctor::{Account, Finding, Language, TestCall};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::mpsc;
 
 use super::{CliError, Ended};
@@ -12,7 +14,9 @@ use crate::doctor::{self, Patient, Report};
 use crate::wire::Equipment;
 
 /// Findings that wait for the terminal.
-const FINDINGS_MAX: usize = 64;
+const FINDINGS_MAX: usize = 256;
+/// How long a look may take until it is brought to its end.
+const LOOK_WITHIN: Duration = Duration::from_secs(120);
 
 /// The account to look at.
 #[derive(Debug, clap::Args)]
@@ -35,9 +39,25 @@ pub(crate) struct Asked {
     /// Read the password from the first line of standard input, where no list of processes shows it.
     #[arg(long, required = true)]
     password_stdin: bool,
+    /// Let the account call itself: this rings its real telephone for a moment. It is cancelled as soon as it rings.
+    #[arg(long)]
+    test_call: bool,
+    /// In which language the telephone's display says that it is a test.
+    #[arg(long, default_value = "en")]
+    language: AskedLanguage,
+    /// Print every message that went over the wire, too, without passwords and digests.
+    #[arg(long)]
+    exchange: bool,
     /// Print the report as JSON when all is found out.
     #[arg(long)]
     json: bool,
+}
+
+/// A language that can be asked for.
+#[derive(Debug, Clone, Copy, clap::ValueEnum)]
+enum AskedLanguage {
+    En,
+    Ru,
 }
 
 /// A transport that can be asked for.
@@ -75,48 +95,86 @@ pub(crate) async fn examine(config: &Config, asked: Asked) -> Result<Ended, CliE
         }),
         mode: LineMode::Anchor,
         line: None,
+        test_call: match (asked.test_call, asked.language) {
+            (false, _) => TestCall::No,
+            (true, AskedLanguage::En) => TestCall::Yes(Language::En),
+            (true, AskedLanguage::Ru) => TestCall::Yes(Language::Ru),
+        },
     };
     let patient = Patient {
         account,
         own_contact: None,
         external_address: config.sip.external_address()?,
         equipment: Equipment::to_ask_with(config)?,
+        test_calls: doctor::TestCalls::default(),
     };
+    // Heard from now on, whatever else there is to do when it comes.
+    let interrupted = signal(SignalKind::interrupt()).map_err(anyhow::Error::from)?;
     let (findings, told) = mpsc::channel(FINDINGS_MAX);
-    let (examined, report) =
-        tokio::join!(doctor::examine(&patient, findings), report(&patient.account, told, asked.json));
+    let style = Style { as_json: asked.json, exchange: asked.exchange };
+    let (examined, report) = tokio::join!(
+        doctor::examine(&patient, findings, LOOK_WITHIN),
+        report(&patient.account, (told, interrupted), style)
+    );
     examined?;
     let report = report?;
     Ok(if report.healthy { Ended::Well } else { Ended::NotWell })
 }
 
+/// How a report is printed.
+#[derive(Debug, Clone, Copy)]
+struct Style {
+    as_json: bool,
+    exchange: bool,
+}
+
+/// Prints what is found, as it comes or at the end. Ctrl-C stops the look, which then takes back what it left at the PBX.
 async fn report(
     account: &Account,
-    mut told: mpsc::Receiver<Finding>,
-    as_json: bool,
+    (mut told, mut interrupted): (mpsc::Receiver<Finding>, Signal),
+    style: Style,
 ) -> anyhow::Result<Report> {
     let mut out = std::io::stdout();
     let (server, username) = (account.server.clone(), account.username.clone());
-    if !as_json {
+    if !style.as_json {
         writeln!(out, "{username} at {server}")?;
     }
-    let mut report = Report { server, username, healthy: false, steps: Vec::new() };
-    while let Some(finding) = told.recv().await {
-        match finding {
-            Finding::Step(step) => {
-                if !as_json {
-                    write!(out, "{}", doctor::step_text(&step))?;
-                }
-                report.steps.push(step);
+    let (steps, checks, messages) = (Vec::new(), Vec::new(), Vec::new());
+    let mut report = Report { server, username, healthy: false, steps, checks, plan: None, messages };
+    loop {
+        let finding = tokio::select! {
+            finding = told.recv() => finding,
+            _ = interrupted.recv() => {
+                eprintln!("stopped; what was left at the PBX is taken back");
+                return Ok(report);
             }
+        };
+        let Some(finding) = finding else { break };
+        if !style.as_json {
+            write!(out, "{}", text_of(&finding, style.exchange))?;
+        }
+        match finding {
+            Finding::Step(step) => report.steps.push(step),
+            Finding::Check(check) => report.checks.push(check),
+            Finding::Plan(plan) => report.plan = Some(plan),
+            Finding::Message(message) if style.exchange => report.messages.push(message),
             Finding::Message(_) => {}
             Finding::Verdict { healthy } => report.healthy = healthy,
         }
     }
-    if as_json {
+    if style.as_json {
         writeln!(out, "{}", serde_json::to_string_pretty(&report)?)?;
-    } else {
-        write!(out, "{}", doctor::verdict_text(report.healthy))?;
     }
     Ok(report)
+}
+
+fn text_of(finding: &Finding, exchange: bool) -> String {
+    match finding {
+        Finding::Step(step) => doctor::step_text(step),
+        Finding::Check(check) => doctor::check_text(check),
+        Finding::Plan(plan) => doctor::plan_text(plan),
+        Finding::Message(message) if exchange => doctor::message_text(message),
+        Finding::Message(_) => String::new(),
+        Finding::Verdict { healthy } => doctor::verdict_text(*healthy).to_owned(),
+    }
 }

@@ -1,11 +1,17 @@
 //! Where the doctor writes what it finds, and how it notices that nobody reads on.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::{Duration, Instant};
+
 use linecard_sip::message::readable;
-use linecard_web::doctor::{Exchanged, Finding, Step, StepState};
+use linecard_web::doctor::{Check, Exchanged, Finding, Plan, Step, StepName, StepState};
 use tokio::sync::mpsc;
 
+use super::said::Said;
+
 /// Messages that are told of one look; a peer cannot make it more.
-const MESSAGES_MAX: usize = 48;
+const MESSAGES_MAX: u32 = 120;
 /// The letters of one message that are told.
 const MESSAGE_MAX: usize = 8_192;
 
@@ -17,17 +23,24 @@ const SECRET: [&str; 4] =
 pub(super) struct Chart {
     findings: mpsc::Sender<Finding>,
     healthy: bool,
+    begun: Instant,
+    /// When the look has to be over.
+    ends_at: Instant,
+    /// The number of the last message.
+    numbers: Arc<AtomicU32>,
 }
 
 /// The part of a chart that takes the messages.
 pub(super) struct Exchange {
     findings: mpsc::Sender<Finding>,
-    left: usize,
+    begun: Instant,
+    numbers: Arc<AtomicU32>,
 }
 
 impl Chart {
-    pub(super) fn new(findings: mpsc::Sender<Finding>) -> Self {
-        Self { findings, healthy: true }
+    pub(super) fn new(findings: mpsc::Sender<Finding>, at_most: Duration) -> Self {
+        let begun = Instant::now();
+        Self { findings, healthy: true, begun, ends_at: begun + at_most, numbers: Arc::default() }
     }
 
     pub(super) async fn step(&mut self, step: Step) {
@@ -35,43 +48,57 @@ impl Chart {
         let _ = self.findings.send(Finding::Step(step)).await;
     }
 
+    pub(super) async fn checks(&self, mut checks: Vec<Check>) {
+        checks.sort_by_key(|check| check.name);
+        for check in checks {
+            let _ = self.findings.send(Finding::Check(check)).await;
+        }
+    }
+
+    pub(super) async fn plan(&self, plan: Plan) {
+        let _ = self.findings.send(Finding::Plan(plan)).await;
+    }
+
     /// Says how it ended.
-    pub(super) async fn close(self) {
+    pub(super) async fn close(mut self) {
+        if Instant::now() >= self.ends_at {
+            let took_s = self.begun.elapsed().as_secs();
+            let advice = "try again, and look into Linecard's log";
+            let said = Said::fault("took_too_long", format!("it took more than {took_s} s"), advice);
+            self.step(said.bad(StepName::Outlook)).await;
+        }
         let _ = self.findings.send(Finding::Verdict { healthy: self.healthy }).await;
     }
 
     pub(super) fn is_wanted(&self) -> bool {
-        !self.findings.is_closed()
+        !self.findings.is_closed() && Instant::now() < self.ends_at
     }
 
-    /// Waits until nobody wants to know any more.
+    /// Waits until nobody wants to know any more, or the time is over.
     pub(super) async fn left(&self) {
-        self.findings.closed().await;
+        tokio::select! {
+            () = self.findings.closed() => {}
+            () = tokio::time::sleep_until(self.ends_at.into()) => {}
+        }
     }
 
     pub(super) fn exchange(&self) -> Exchange {
-        Exchange { findings: self.findings.clone(), left: MESSAGES_MAX }
+        let (findings, numbers) = (self.findings.clone(), Arc::clone(&self.numbers));
+        Exchange { findings, begun: self.begun, numbers }
     }
 }
 
 impl Exchange {
-    /// Writes a message down that was sent.
-    pub(super) fn sent(&mut self, message: &[u8]) {
-        self.put(true, message);
-    }
-
-    /// Writes a message down that was received.
-    pub(super) fn received(&mut self, message: &[u8]) {
-        self.put(false, message);
-    }
-
-    fn put(&mut self, sent: bool, message: &[u8]) {
-        if self.left == 0 {
-            return;
+    /// Tells a message; returns its number and when it was, in ms since the look began.
+    pub(super) fn put(&self, sent: bool, message: &[u8]) -> (u32, u64) {
+        let number = self.numbers.fetch_add(1, Ordering::Relaxed) + 1;
+        let at_ms = u64::try_from(self.begun.elapsed().as_millis()).unwrap_or(u64::MAX);
+        if number <= MESSAGES_MAX {
+            let text = without_secrets(message);
+            // Nobody waits for a reader here: a message that finds no room is left out.
+            let _ = self.findings.try_send(Finding::Message(Exchanged { number, at_ms, sent, text }));
         }
-        self.left -= 1;
-        // Nobody waits for a reader here: a message that finds no room is left out.
-        let _ = self.findings.try_send(Finding::Message(Exchanged { sent, text: without_secrets(message) }));
+        (number, at_ms)
     }
 }
 
@@ -124,9 +151,9 @@ mod tests {
     #[tokio::test]
     async fn a_peer_that_never_stops_fills_no_memory() {
         let (findings, mut told) = mpsc::channel(256);
-        let mut exchange = Chart::new(findings).exchange();
+        let exchange = Chart::new(findings, Duration::from_secs(60)).exchange();
         for _ in 0..1_000 {
-            exchange.received(&[b'a'; 60_000]);
+            exchange.put(false, &[b'a'; 60_000]);
         }
         drop(exchange);
         let mut count = 0;

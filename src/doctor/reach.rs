@@ -2,6 +2,7 @@
 
 use std::io::ErrorKind;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::sync::Arc;
 use std::time::Duration;
 
 use linecard_sip::transport::{Transport, TransportFault};
@@ -13,16 +14,19 @@ use tokio::net::{TcpStream, UdpSocket};
 use tokio::time::timeout;
 
 use super::Patient;
+use super::announced::TlsSeen;
 use super::chart::Chart;
 use super::said::Said;
 use crate::tls::Fingerprint;
 use crate::trouble::Trouble;
-use crate::wire::Names;
+use crate::wire::{Names, Trust};
 
 /// How long the resolver and a TCP connection may take.
 const REACH_WITHIN: Duration = Duration::from_secs(5);
 /// How long a refusal of a datagram is waited for; most refuse at once or never.
 const REFUSE_WITHIN: Duration = Duration::from_millis(700);
+/// Where TLS is usual (RFC 3261 section 19.1.2).
+const TLS_PORT: u16 = 5061;
 /// Empty lines, which every SIP element passes over (RFC 5626 section 4.4.1).
 const KNOCK: &[u8] = b"\r\n\r\n";
 
@@ -141,6 +145,28 @@ pub(super) async fn knock(server: &Server, patient: &Patient, chart: &mut Chart)
     let (tcp, udp_refused) = tokio::join!(connect(address), datagram_refused(address));
     chart.step(port_step(address, wanted, tcp, udp_refused)).await;
     Reached { tcp_open: tcp == Connected::Open, udp_refused, tls_open: false }
+}
+
+/// Looks for TLS where it is usual, beside what the account was asked for.
+pub(super) async fn look_for_tls(
+    address: SocketAddr,
+    next: Host,
+    trust: Arc<Trust>,
+    in_use: bool,
+) -> TlsSeen {
+    if in_use {
+        return TlsSeen::InUse { address: address.to_string() };
+    }
+    let place = SocketAddr::new(address.ip(), TLS_PORT);
+    let address = place.to_string();
+    match timeout(REACH_WITHIN, trust.knock(place, &next)).await {
+        Err(_) => TlsSeen::Silent { address },
+        Ok(Ok(_)) => TlsSeen::Offered { address, fault: None },
+        Ok(Err(TransportFault::Unconnected { .. } | TransportFault::Closed | TransportFault::NotTls)) => {
+            TlsSeen::Refused { address }
+        }
+        Ok(Err(fault)) => TlsSeen::Offered { address, fault: Some(fault) },
+    }
 }
 
 fn tls_step(address: SocketAddr, knocked: Result<Fingerprint, TransportFault>) -> Step {

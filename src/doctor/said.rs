@@ -3,18 +3,18 @@
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 
-use linecard_sip::message::{HeaderName, Response};
-use linecard_sip::sdp::{SessionDescription, audio_of};
+use linecard_sip::message::{HeaderName, Method, Request, Response};
+use linecard_sip::sdp::{Audio, Codec, SessionDescription, audio_of};
 use linecard_sip::subscription::FailureReason;
 use linecard_store::lines::LineMode;
-use linecard_web::doctor::{Account, Step, StepName, StepState};
+use linecard_web::doctor::{Account, Check, CheckName, Outcome, Step, StepName, StepState};
 
 use super::Registered;
-use super::session::{DialogsTold, Listing};
+use super::bindings::{self, Listing};
+use super::session::DialogsTold;
+use super::transcript::Entry;
+use super::watched::Watched;
 use crate::trouble::Trouble;
-
-/// The contacts of others that are named; of more the number is told.
-const CONTACTS_SHOWN: usize = 5;
 
 /// A sentence on its way into a step.
 pub(super) struct Said {
@@ -55,6 +55,12 @@ impl Said {
 
     pub(super) fn bad(self, name: StepName) -> Step {
         self.step(name, StepState::Bad)
+    }
+
+    /// Makes it what is known of one thing.
+    pub(super) fn check(self, name: CheckName, outcome: Outcome) -> Check {
+        let Self { key, text, params, .. } = self;
+        Check { name, outcome, key, params, text }
     }
 
     fn step(self, name: StepName, state: StepState) -> Step {
@@ -104,74 +110,6 @@ pub(super) fn registration(account: &Account, via: &str, registered: &Registered
     }
 }
 
-/// What the registrar's lists say about other phones of the account, never more than they show.
-pub(super) fn bindings(listings: &[Listing], confirmed: bool) -> Step {
-    let name = StepName::Bindings;
-    let before = listings.first().filter(|first| !first.is_own_there());
-    let during = listings.iter().rev().find(|listing| listing.is_own_there());
-    let after = listings.last().filter(|last| confirmed && !last.is_own_there());
-    let (Some(before), Some(during)) = (before, during) else {
-        let count = listings.iter().map(Listing::count).max().unwrap_or(0).max(1);
-        let text = format!("the account has at least {count} contact(s), this one among them");
-        return Said::new("contacts_some", text).with("count", count).noted(name);
-    };
-    let kept = after.unwrap_or(during);
-    let gone: Vec<&str> = before.others.difference(&kept.others).map(String::as_str).collect();
-    if !gone.is_empty() {
-        let advice = "the PBX keeps fewer contacts than there are phones: give Linecard an account of its own, \
-                      or raise the number of contacts, and restart the phone";
-        let gone = gone.join(", ");
-        let text = format!("registering has pushed out {gone}");
-        return Said::fault("contacts_pushed_out", text, advice).with("gone", gone).bad(name);
-    }
-    let (count, place) = (during.count(), during.own_place.unwrap_or(0));
-    if during.others.is_empty() {
-        let text = "at least 1 contact is possible; no other phone uses this account";
-        return Said::new("contacts_alone", text).good(name);
-    }
-    let others = during.listed();
-    let possible = format!("at least {count} contacts are possible, this one is number {place}");
-    let said =
-        |key, text| Said::new(key, text).with("count", count).with("place", place).with("others", &others);
-    let phones = during.others.len();
-    let whose = if phones == 1 { "the other phone".to_owned() } else { format!("the {phones} other phones") };
-    match after {
-        Some(_) => said("contacts_stayed", format!("{possible}; {whose} stayed: {others}")).good(name),
-        None => said("contacts_seen", format!("{possible}; {whose}: {others}")).noted(name),
-    }
-}
-
-/// Which contact of the account is the line's.
-pub(super) fn own_place(listing: Option<&Listing>) -> Step {
-    let name = StepName::Bindings;
-    let Some(listing) = listing else {
-        let text = "the PBX does not tell its contacts; the line's own state says whether it is registered";
-        return Said::new("contacts_untold", text).noted(name);
-    };
-    let count = listing.count();
-    match listing.own_place {
-        Some(1) if count == 1 => {
-            Said::new("contacts_only_ours", "the account has 1 contact: Linecard's").good(name)
-        }
-        Some(place) => {
-            let others = listing.listed();
-            let text =
-                format!("the account has {count} contacts, Linecard's is number {place}; others: {others}");
-            Said::new("contacts_ours", text)
-                .with("count", count)
-                .with("place", place)
-                .with("others", others)
-                .good(name)
-        }
-        None => {
-            let text = format!("Linecard's contact is not among the {count} contacts of the account");
-            let advice =
-                "the line registers again by itself; if this stays, raise the number of contacts on the PBX";
-            Said::fault("contacts_without_us", text, advice).with("count", count).bad(name)
-        }
-    }
-}
-
 pub(super) fn server(server_name: Option<&str>) -> Step {
     match server_name {
         Some(text) => Said::new("server_named", text).with("name", text).good(StepName::Server),
@@ -179,76 +117,100 @@ pub(super) fn server(server_name: Option<&str>) -> Step {
     }
 }
 
-/// What the answer to OPTIONS says: codecs, events, and the rest.
-pub(super) fn abilities(options: Option<&Response>) -> Vec<Step> {
-    let Some(response) = options else {
-        let codecs =
-            Said::new("codecs_unanswered", "not told: OPTIONS is not answered; the first call will show");
-        let events = Said::new("events_unanswered", "not told: OPTIONS is not answered");
-        return vec![codecs.noted(StepName::Codecs), events.noted(StepName::Events)];
+/// Whether OPTIONS is answered, and whether a codec of ours is among those that it names.
+pub(super) fn abilities(answer: Option<&Response>) -> Step {
+    let name = StepName::Abilities;
+    let Some(response) = answer else {
+        let text = "OPTIONS is not answered; what it can do is told by its other messages";
+        return Said::new("abilities_silent", text).noted(name);
     };
-    let told = |name: HeaderName| {
-        let values = response.headers.options_of(&name);
-        (!values.is_empty()).then(|| values.join(" "))
-    };
-    let events = match told(HeaderName::AllowEvents) {
-        Some(events) => Said::new("events", events.clone()).with("events", events).good(StepName::Events),
-        None => Said::new("events_none", "it names none; the mode anchor needs none").noted(StepName::Events),
-    };
-    let mut steps = vec![codecs(response), events];
-    let methods = told(HeaderName::Allow).unwrap_or_default();
-    let extensions = told(HeaderName::Supported).unwrap_or_default();
-    if !methods.is_empty() || !extensions.is_empty() {
-        let text = format!("methods {methods}; extensions {extensions}");
-        let said = Said::new("abilities", text).with("methods", methods).with("extensions", extensions);
-        steps.push(said.noted(StepName::Abilities));
+    let status = response.status.get();
+    let audio = SessionDescription::parse(&response.body).ok().as_ref().and_then(audio_of);
+    if let Some(audio) = audio.filter(|audio| !audio.codecs.iter().any(Codec::is_spoken)) {
+        let codecs = codec_names(&audio);
+        let advice = "allow G.711 (PCMA or PCMU) or G.722 for this account";
+        let text = format!("neither G.711 nor G.722 among {codecs}");
+        return Said::fault("codecs_without_g711", text, advice).with("codecs", codecs).bad(name);
     }
-    steps
+    let text = format!("OPTIONS is answered with {status}");
+    let said = Said::new("abilities_told", text).with("status", status);
+    if response.status.is_success() { said.good(name) } else { said.noted(name) }
 }
 
-fn codecs(response: &Response) -> Step {
-    let name = StepName::Codecs;
-    let audio = SessionDescription::parse(&response.body).ok().as_ref().and_then(audio_of);
-    let Some(audio) = audio else {
-        let status = response.status.get();
-        let text = format!("not told outside a call (OPTIONS: {status}); the first call will show");
-        return Said::new("codecs_untold", text).with("status", status).noted(name);
-    };
-    let names: Vec<String> =
-        audio.codecs.iter().map(|codec| format!("{}/{}", codec.name, codec.clock_rate)).collect();
-    let names = names.join(", ");
-    if audio.codecs.iter().any(|codec| codec.is_spoken()) {
-        return Said::new("codecs", names.clone()).with("codecs", names).good(name);
-    }
-    let advice = "allow G.711 (PCMA or PCMU) or G.722 for this account";
-    let text = format!("neither G.711 nor G.722 among {names}");
-    Said::fault("codecs_without_g711", text, advice).with("codecs", names).bad(name)
+/// The codecs of a stream as people write them.
+pub(super) fn codec_names(audio: &Audio) -> String {
+    let names = audio.codecs.iter().map(|codec| format!("{}/{}", codec.name, codec.clock_rate));
+    names.collect::<Vec<_>>().join(", ")
 }
 
 /// What the PBX tells of the account's calls when it is asked to.
 pub(super) fn dialogs(told: &DialogsTold) -> Step {
-    let name = StepName::Dialogs;
+    let said = dialogs_said(told);
+    if matches!(told, DialogsTold::Calls(_)) {
+        said.good(StepName::Dialogs)
+    } else {
+        said.noted(StepName::Dialogs)
+    }
+}
+
+/// The same with the messages that show it.
+pub(super) fn dialogs_check(told: &DialogsTold, entries: &[Entry]) -> Check {
+    let name = CheckName::DialogEvents;
+    let numbers = |tells: &dyn Fn(&Entry) -> bool| {
+        entries.iter().filter(|entry| tells(entry)).map(|entry| entry.number).collect::<Vec<_>>()
+    };
+    let watched = Watched::read(entries);
+    let shown = match told {
+        DialogsTold::Unreadable(_) => unreadable_in(entries),
+        _ => watched.named.or(watched.live).or(watched.told),
+    };
+    let shown = shown.and_then(|number| entries.iter().find(|entry| entry.number == number));
+    let headers = [HeaderName::Event, HeaderName::ContentType];
+    let evidence = shown.map(|entry| headers.iter().filter_map(|name| entry.evidence(name)).collect());
+    let outcome = match (told, evidence) {
+        (DialogsTold::Calls(_) | DialogsTold::Unreadable(_), Some(evidence)) => Outcome::Seen { evidence },
+        (DialogsTold::Refused(_), _) => {
+            let answers = |entry: &Entry| entry.answers(&Method::Subscribe).is_some();
+            Outcome::NotSeen { messages: numbers(&answers) }
+        }
+        _ => Outcome::Silent { messages: numbers(&|entry| entry.asks(&Method::Subscribe).is_some()) },
+    };
+    let said = match (watched.live, watched.named) {
+        (Some(_), Some(_)) => Said::new("dialogs_named", "it told of a call, and who the other party is"),
+        (Some(_), None) => Said::new("dialogs_unnamed", "it told of a call, and not who the other party is"),
+        (None, _) => dialogs_said(told),
+    };
+    said.check(name, outcome)
+}
+
+/// The notification that could not be read.
+fn unreadable_in(entries: &[Entry]) -> Option<u32> {
+    let tells = |request: &Request| request.method == Method::Notify && !request.body.is_empty();
+    let found = entries.iter().find(|entry| !entry.sent && entry.request().is_some_and(tells));
+    found.map(|entry| entry.number)
+}
+
+fn dialogs_said(told: &DialogsTold) -> Said {
     match told {
         DialogsTold::Calls(count) => {
             let text = format!(
                 "it tells of this account's calls, also of those that a desk phone dials; now {count}"
             );
-            Said::new("dialogs", text).with("count", count).good(name)
+            Said::new("dialogs", text).with("count", count)
         }
         DialogsTold::Silent => {
             Said::new("dialogs_silent", "it may be asked about this account's calls and says nothing now")
-                .noted(name)
         }
         DialogsTold::Unreadable(why) => {
             let text = format!("what it tells of this account's calls is not understood: {why}");
-            Said::new("dialogs_unreadable", text).with("why", why).noted(name)
+            Said::new("dialogs_unreadable", text).with("why", why)
         }
         DialogsTold::Unanswered => {
             let text = "whether it tells of this account's calls is not known: nothing came of asking";
-            Said::new("dialogs_unanswered", text).noted(name)
+            Said::new("dialogs_unanswered", text)
         }
         DialogsTold::Refused(FailureReason::NoSuchPackage) => {
-            Said::new("dialogs_none", "it tells nobody of its extensions' calls").noted(name)
+            Said::new("dialogs_none", "it tells nobody of its extensions' calls")
         }
         DialogsTold::Refused(reason) => {
             let why = match reason {
@@ -258,7 +220,7 @@ pub(super) fn dialogs(told: &DialogsTold) -> Step {
                 FailureReason::Forbidden | FailureReason::NoSuchPackage => "403".to_owned(),
             };
             let text = format!("this account may not be told of its calls ({why})");
-            Said::new("dialogs_refused", text).with("status", why).noted(name)
+            Said::new("dialogs_refused", text).with("status", why)
         }
     }
 }
@@ -274,8 +236,7 @@ pub(super) fn recorder() -> Step {
 pub(super) fn outlook(mode: LineMode, listings: &[Listing], dialogs: &DialogsTold) -> Step {
     let name = StepName::Outlook;
     let told = matches!(dialogs, DialogsTold::Calls(_) | DialogsTold::Silent);
-    let with_own = listings.iter().rev().find(|listing| listing.is_own_there());
-    let shared = with_own.is_some_and(|listing| !listing.others.is_empty());
+    let shared = bindings::is_shared(listings);
     match (mode, told) {
         (LineMode::DialogInfo, true) => {
             let text = "mode dialog_info: every call of the extension is seen, those too that its phone dials; none \
@@ -313,84 +274,5 @@ pub(super) fn outlook(mode: LineMode, listings: &[Listing], dialogs: &DialogsTol
                         seen as answered elsewhere and not recorded, and what it dials is not seen";
             Said::new("outlook_shared", text).good(name)
         }
-    }
-}
-
-/// Which phones have an account that only is to be watched.
-pub(super) fn desk_phones(listing: Option<&Listing>) -> Step {
-    let name = StepName::Bindings;
-    match listing.filter(|listing| !listing.others.is_empty()) {
-        Some(listing) => {
-            let (count, others) = (listing.others.len(), listing.listed());
-            let text = format!("phones with this account: {count}: {others}");
-            Said::new("contacts_watched", text).with("count", count).with("others", others).good(name)
-        }
-        None => {
-            Said::new("contacts_nobody", "no phone with this account is told; there is none to watch now")
-                .noted(name)
-        }
-    }
-}
-
-impl Listing {
-    fn is_own_there(&self) -> bool {
-        self.own_place.is_some()
-    }
-
-    fn count(&self) -> usize {
-        self.others.len() + usize::from(self.is_own_there())
-    }
-
-    /// The contacts of others as text.
-    fn listed(&self) -> String {
-        let shown: Vec<&str> = self.others.iter().take(CONTACTS_SHOWN).map(String::as_str).collect();
-        match self.others.len().saturating_sub(shown.len()) {
-            0 => shown.join(", "),
-            more => format!("{} (+{more})", shown.join(", ")),
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn listing(own_place: Option<usize>, others: &[&str]) -> Listing {
-        Listing { own_place, others: others.iter().map(|other| (*other).to_owned()).collect() }
-    }
-
-    #[test]
-    fn another_phone_that_stays_is_named_and_one_that_is_pushed_out_is_an_alarm() {
-        let desk = "sip:201@192.0.2.9";
-        let lists = [listing(None, &[desk]), listing(Some(2), &[desk]), listing(None, &[desk])];
-        let step = bindings(&lists, true);
-        assert_eq!((step.state, step.text.contains(desk)), (StepState::Good, true), "{step:?}");
-        assert_eq!((&*step.params["count"], &*step.params["place"]), ("2", "2"));
-        for pushed_out in [
-            [listing(None, &[desk]), listing(Some(1), &[]), listing(None, &[])],
-            [listing(None, &[desk]), listing(Some(1), &[desk]), listing(None, &[])],
-        ] {
-            let step = bindings(&pushed_out, true);
-            assert_eq!((step.state, step.text.contains(desk)), (StepState::Bad, true), "{step:?}");
-        }
-    }
-
-    #[test]
-    fn nothing_is_claimed_that_the_registrar_did_not_show() {
-        let step = bindings(&[listing(Some(1), &["sip:x@h"])], false);
-        assert_eq!(step.state, StepState::Noted);
-        assert!(step.text.contains("at least 2"), "{step:?}");
-        let unconfirmed = bindings(&[listing(None, &["sip:x@h"]), listing(Some(1), &["sip:x@h"])], false);
-        assert_eq!(unconfirmed.state, StepState::Noted);
-        assert!(!unconfirmed.text.contains("stayed"), "{unconfirmed:?}");
-    }
-
-    #[test]
-    fn a_line_finds_its_own_contact_among_the_others() {
-        assert_eq!(own_place(None).state, StepState::Noted);
-        assert_eq!(own_place(Some(&listing(Some(1), &[]))).key, "contacts_only_ours");
-        let second = own_place(Some(&listing(Some(2), &["sip:x@h"])));
-        assert_eq!((second.key, &*second.params["place"]), ("contacts_ours", "2"));
-        assert_eq!(own_place(Some(&listing(None, &["sip:x@h"]))).state, StepState::Bad);
     }
 }

@@ -116,6 +116,11 @@ impl Reactor {
             let _ = self.parts.agent.reject(handle, 503, None, Instant::now());
             return;
         };
+        if self.parts.test_calls.take(line.id, request) {
+            // The doctor's own: no call of anybody, and this ends no other fork.
+            let _ = self.parts.agent.reject(handle, 480, None, Instant::now());
+            return;
+        }
         match line.account.mode {
             LineMode::Shadow => self.shadow_invited(handle, &line, request),
             LineMode::Siprec => self.session_invited(handle, &line, request, offer, flow),

@@ -1,5 +1,5 @@
 //! `/lines/check`: what a PBX lets Linecard do with an account, told as it is found out; of a line too, which goes on
-//! undisturbed. One look at a time, and none that nobody wants.
+//! undisturbed. One look at a time, and none that nobody wants. A test call rings the account itself and nobody else.
 
 use std::io::{BufRead, BufReader, Write};
 use std::net::{SocketAddr, TcpStream, UdpSocket};
@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use super::clients::{AdminClient, id};
 use super::server::Server;
-use crate::peers::{SmallPbx, eventually, net};
+use crate::peers::{Desk, Habits, SmallPbx, Switchboard, eventually, net};
 
 const SOON: Duration = Duration::from_secs(10);
 
@@ -45,8 +45,17 @@ fn a_sound_account_is_told_to_the_verdict_and_left_as_it_was() {
     assert!(verdict(&findings), "{findings:#?}");
     let names: Vec<&str> =
         findings.iter().filter(|it| it["type"] == "step").filter_map(|it| it["name"].as_str()).collect();
-    assert_eq!(names[..4], ["resolve", "port", "register", "bindings"], "{names:?}");
-    assert_eq!(names.last(), Some(&"outlook"));
+    let steps = ["resolve", "port", "register", "server", "abilities", "dialogs", "bindings", "outlook"];
+    assert_eq!(names, steps, "no step is taken that was not asked for");
+    let plan = findings.iter().find(|it| it["type"] == "plan").expect("a plan");
+    assert_eq!(
+        (&plan["mode"], plan["sights"].as_array().map(Vec::len)),
+        (&json!("anchor"), Some(6)),
+        "{plan}"
+    );
+    let numbers: Vec<u64> =
+        findings.iter().filter(|it| it["type"] == "message").filter_map(|it| it["number"].as_u64()).collect();
+    assert!(numbers.is_sorted() && numbers.first() == Some(&1), "{numbers:?}");
     let registered = step(&findings, "register");
     assert_eq!((&registered["state"], &registered["key"]), (&json!("good"), &json!("registered")));
     assert_eq!(registered["params"]["user"], "100");
@@ -202,4 +211,115 @@ fn one_look_at_a_time_and_none_that_nobody_wants() {
         }
     }
     assert!(last_at < Duration::from_secs(6), "the doctor goes on for nobody: {last_at:?}");
+}
+
+/// What is known of a thing.
+fn fact<'a>(findings: &'a [Value], name: &str) -> &'a Value {
+    let found = findings.iter().find(|it| it["type"] == "check" && it["name"] == name);
+    found.unwrap_or_else(|| panic!("{name} in {findings:#?}"))
+}
+
+#[test]
+fn a_line_is_called_without_a_call_in_the_history_and_beside_a_customers() {
+    let server = Server::start();
+    let admin = server.admin();
+    let pbx = Switchboard::start(Habits {
+        desk: Desk::Rings,
+        fork: "P-Asserted-Identity: <sip:101@pbx.example>\r\n",
+        ..Habits::default()
+    });
+    let line = id(&admin.add_line(pbx.address(), "101", None));
+    eventually("the line is registered", SOON, || {
+        (admin.show(&format!("/lines/{line}"))["registration"]["state"] == "registered").then_some(())
+    });
+    let path = format!("/lines/{line}/check");
+    let findings = look(&admin, &path, &json!({"test_call": true, "language": "ru"}));
+    assert_eq!(step(&findings, "call")["key"], "call_both", "{findings:#?}");
+    assert_eq!(fact(&findings, "fork")["outcome"], "seen");
+    assert_eq!(fact(&findings, "caller_asserted")["outcome"], "seen");
+    let invites = pbx.received("INVITE");
+    assert_eq!(invites.len(), 1, "one telephone is rung, once");
+    assert!(invites[0].header("From").contains("Linecard: проверка"), "{}", invites[0].header("From"));
+    assert!(
+        invites[0].start.starts_with("INVITE sip:101@"),
+        "nobody but the line's own: {}",
+        invites[0].start
+    );
+    assert_eq!(pbx.contacts().len(), 1, "nothing is registered beside the line");
+    assert_eq!(admin.show("/interactions")["total"], 0, "it is no call of the line");
+    assert_eq!(admin.show("/missed")["total"], 0);
+    assert_eq!(admin.items("/audit?action=line_test_called")[0]["subject"], json!(line));
+    assert_eq!(admin.show("/audit?action=line_checked")["total"], 0);
+
+    // Without one nobody is rung, and the line takes calls as ever.
+    look(&admin, &path, &json!({}));
+    assert_eq!(pbx.received("INVITE").len(), 1);
+    let contact = pbx.contacts().first().cloned().expect("the line's contact");
+    pbx.ring(&contact, "\"Linecard test\" <sip:+78312123456@pbx.example>");
+    eventually("a customer's call is one, whatever name it has", SOON, || {
+        (admin.show("/interactions")["total"] == 1).then_some(())
+    });
+}
+
+#[test]
+fn test_calls_are_few_and_one_at_a_time_and_ring_nobody_else() {
+    let server = Server::start();
+    let (admin, other) = (server.admin(), server.admin());
+    admin.create("/users", &json!({"login": "boss", "role": "admin", "password": super::clients::PASSWORD}));
+    let boss = AdminClient::log_in(server.http, "boss");
+    let unknown = [
+        (json!({"server": "h", "username": "1", "password": "x", "test_call": "yes"}), "test_call"),
+        (json!({"server": "h", "username": "1", "password": "x", "language": "de"}), "language"),
+        (json!({"server": "h", "username": "1", "password": "x", "to": "+79000000000"}), "to"),
+    ];
+    for (account, field) in unknown {
+        let refused = admin.post("/lines/check", &account);
+        assert_eq!((refused.status, &refused.json()["field"]), (422, &json!(field)), "{account}");
+    }
+
+    let pbx = Switchboard::start(Habits { refuses: 486, ..Habits::default() });
+    let account = |name: &str| json!({"server": pbx.address().to_string(), "username": name, "password": "x", "test_call": true});
+    let silent = UdpSocket::bind((net::own_address(), 0)).expect("a socket");
+    let unanswered = json!({"server": silent.local_addr().expect("bound").to_string(), "username": "1",
+        "password": "x", "test_call": true});
+    let first = begin(&server, &admin, &unanswered);
+    let refused = boss.post("/lines/check", &account("101"));
+    assert_eq!((refused.status, &refused.json()["key"]), (409, &json!("test_call_busy")));
+    drop(first);
+    eventually("the turn is given back", SOON, || {
+        (other
+            .post("/lines/check", &json!({"server": "pbx.invalid", "username": "1", "password": "x"}))
+            .status
+            == 200)
+            .then_some(())
+    });
+    for name in ["101", "102", "103"] {
+        let findings = look(&boss, "/lines/check", &account(name));
+        assert_eq!(step(&findings, "call")["key"], "call_refused", "{findings:#?}");
+    }
+    let refused = boss.post("/lines/check", &account("104"));
+    assert_eq!(refused.status, 429, "{}", refused.text());
+    assert!(refused.header("retry-after").is_some());
+    let called: Vec<String> = pbx.received("INVITE").iter().map(|invite| invite.start.clone()).collect();
+    assert_eq!(called.len(), 3, "{called:?}");
+    let rung = |name: &str| called.iter().any(|start| start.starts_with(&format!("INVITE sip:{name}@")));
+    assert!(["101", "102", "103"].iter().all(|name| rung(name)), "{called:?}");
+    assert_eq!(admin.show("/audit?action=line_test_called")["total"], 4);
+}
+
+#[test]
+fn a_browser_that_goes_away_ends_the_ringing() {
+    let server = Server::start();
+    let admin = server.admin();
+    let pbx = Switchboard::start(Habits::default());
+    let account =
+        json!({"server": pbx.address().to_string(), "username": "101", "password": "x", "test_call": true});
+    let reader = begin(&server, &admin, &account);
+    eventually("the call is under way", SOON, || (!pbx.received("INVITE").is_empty()).then_some(()));
+    assert!(pbx.received("CANCEL").is_empty());
+    drop(reader);
+    eventually("it is cancelled", Duration::from_secs(3), || {
+        (!pbx.received("CANCEL").is_empty()).then_some(())
+    });
+    eventually("nothing stays", SOON, || pbx.contacts().is_empty().then_some(()));
 }

@@ -24,6 +24,7 @@ pub(crate) mod sipp;
 pub(crate) mod small_disk;
 pub(crate) mod small_pbx;
 pub(crate) mod sound;
+pub(crate) mod switchboard;
 pub(crate) mod tls;
 
 pub(crate) use baresip::{Answer, Baresip, PhoneOptions};
@@ -36,6 +37,7 @@ pub(crate) use program::eventually;
 pub(crate) use sipp::{Caller, Crowd, Scenario, Sipp};
 pub(crate) use small_pbx::SmallPbx;
 pub(crate) use sound::Wav;
+pub(crate) use switchboard::{Desk, Habits, Switchboard};
 
 use std::path::PathBuf;
 

@@ -34,6 +34,7 @@ mod phones_register_at_the_server;
 mod server;
 mod talks_are_encrypted_as_configured;
 mod the_demonstration_shows_the_main_job;
+mod the_doctor_calls_the_account_itself;
 mod the_doctor_says_what_it_saw;
 mod the_fleet_finds_no_wrong_call;
 mod the_server_keeps_to_its_document;

@@ -12,10 +12,10 @@ use super::server::SOON;
 use crate::peers::{Account, Answer, Baresip, Customer, Kamailio, PhoneOptions, SmallPbx, net};
 
 /// How long a look may take.
-const AT_MOST: Duration = Duration::from_secs(30);
+const AT_MOST: Duration = Duration::from_secs(50);
 
 /// Runs the doctor and returns its exit code and what it printed.
-fn examine(server: &str, username: &str, password: &str, more: &[&str]) -> (i32, String) {
+pub(super) fn examine(server: &str, username: &str, password: &str, more: &[&str]) -> (i32, String) {
     let begun = Instant::now();
     let mut child = Command::new(env!("CARGO_BIN_EXE_linecard"))
         .args(["doctor", "--server", server, "--username", username, "--password-stdin"])
@@ -33,7 +33,7 @@ fn examine(server: &str, username: &str, password: &str, more: &[&str]) -> (i32,
 }
 
 /// The step of this name in a JSON report.
-fn step<'a>(report: &'a Value, name: &str) -> &'a Value {
+pub(super) fn step<'a>(report: &'a Value, name: &str) -> &'a Value {
     let steps = report["steps"].as_array().expect("steps");
     steps.iter().find(|step| step["name"] == name).unwrap_or_else(|| panic!("{name} in {report:#}"))
 }

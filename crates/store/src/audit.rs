@@ -43,6 +43,8 @@ pub enum AuditAction {
     CallBarred,
     /// The doctor looked at an account of a PBX.
     LineChecked,
+    /// The doctor looked at one and let it call itself, which rang its telephone.
+    LineTestCalled,
 }
 
 /// A row to be added.

@@ -23,6 +23,22 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Body<T> {
     }
 }
 
+/// A JSON body that may be left out.
+pub(crate) struct BodyOrNone<T>(pub(crate) Option<T>);
+
+impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for BodyOrNone<T> {
+    type Rejection = ApiError;
+
+    async fn from_request(request: Request, _: &S) -> Result<Self, ApiError> {
+        let kind = check_kind(request.headers());
+        let bytes = whole(request.into_body()).await?;
+        if bytes.is_empty() {
+            return Ok(Self(None));
+        }
+        kind.and_then(|()| parse(&bytes)).map(Self)
+    }
+}
+
 /// Reads a body to its end, if that is not too far.
 pub(crate) async fn whole(body: axum::body::Body) -> Result<axum::body::Bytes, ApiError> {
     let bytes = axum::body::to_bytes(body, BODY_MAX).await;
