@@ -4,6 +4,7 @@ import { importing } from './en/import.ts';
 import { search } from './en/search.ts';
 import { contacts } from './en/contacts.ts';
 import { dial } from './en/dial.ts';
+import { doctor } from './en/doctor.ts';
 import { lines } from './en/lines.ts';
 import { listing } from './en/listing.ts';
 import { live } from './en/live.ts';
@@ -30,6 +31,7 @@ export const en = {
   ...search,
   ...contacts,
   ...dial,
+  ...doctor,
   ...lines,
   ...own,
   ...people,

@@ -6,6 +6,7 @@ import { importing } from './ru/import.ts';
 import { search } from './ru/search.ts';
 import { contacts } from './ru/contacts.ts';
 import { dial } from './ru/dial.ts';
+import { doctor } from './ru/doctor.ts';
 import { lines } from './ru/lines.ts';
 import { listing } from './ru/listing.ts';
 import { live } from './ru/live.ts';
@@ -31,6 +32,7 @@ export const ru: Record<Key, Message> = {
   ...search,
   ...contacts,
   ...dial,
+  ...doctor,
   ...lines,
   ...own,
   ...people,

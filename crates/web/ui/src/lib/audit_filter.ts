@@ -14,6 +14,7 @@ export const ACTIONS = [
   'user_changed',
   'line_changed',
   'line_checked',
+  'line_test_called',
   'call_dialled',
   'call_barred',
 ] as const;

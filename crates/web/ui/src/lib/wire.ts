@@ -369,11 +369,41 @@ export interface CheckStep {
 
 export interface CheckMessage {
   type: 'message';
+  number: number;
+  at_ms: number;
   sent: boolean;
   text: string;
 }
 
-export type Finding = CheckStep | CheckMessage | { type: 'verdict'; healthy: boolean };
+/** A place in the exchange that shows something; without a message, an address that was connected to. */
+export interface Evidence {
+  message: number | null;
+  place: string;
+  value: string;
+}
+
+/** One thing that the PBX does, or does not. */
+export type CheckFact = { type: 'check'; name: string; key: string; params: Record<string, string>; text: string } & (
+  | { outcome: 'seen'; evidence: Evidence[] }
+  | { outcome: 'not_seen' | 'silent'; messages: number[] }
+  | { outcome: 'not_asked' }
+);
+
+/** A part of a call, and how sure it is that it is seen. */
+export type Sight = { name: string; key: string; text: string } & ({ view: 'proven'; message: number } | { view: 'expected' | 'hidden' | 'unknown' });
+
+/** The mode that fits an account. */
+export interface CheckPlan {
+  type: 'plan';
+  mode: LineMode;
+  key: string;
+  params: Record<string, string>;
+  text: string;
+  sights: Sight[];
+  fields: { name: string; value: string }[];
+}
+
+export type Finding = CheckStep | CheckFact | CheckPlan | CheckMessage | { type: 'verdict'; healthy: boolean };
 
 /** A line as every log-in knows it. */
 export interface Standing {

@@ -3,6 +3,7 @@
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import type { BrowserContext } from 'playwright-core';
 import { BOSS } from './fake/admin.ts';
+import { BOTH } from './fake/doctor.ts';
 import { HEALTHY, registration, trouble, wrong } from './fake/lines.ts';
 import type { FakeServer } from './fake/server.ts';
 import { fillAccount, office as lines } from './scenes_admin.ts';
@@ -61,6 +62,50 @@ test('a sound account becomes a line by itself, and its owner is one choice away
   await tab.page.selectOption('[data-testid=added-owner]', 'user-olga');
   await expect.poll(() => server.lines.asked.at(-1)).toMatchObject({ method: 'PATCH', body: { user_id: 'user-olga' }, version: '"1"' });
   expect(server.lines.items[0]).toMatchObject({ username: '102', user_id: 'user-olga' });
+});
+
+const looks = (): Record<string, unknown>[] => server.lines.asked.filter(({ method }) => method === 'CHECK').map(({ body }) => body);
+
+test('a telephone is rung only after the question, by keys too, and in the page’s language', async () => {
+  server.lines.findings = BOTH;
+  await tab.desk('/settings/lines/line-2');
+  await tab.page.click('[data-testid=line-check]');
+  await tab.see('[data-testid=check][data-state=healthy]');
+  expect(looks()).toEqual([{ test_call: false, language: 'ru' }]);
+  await tab.gone('[data-step=call]');
+  await tab.page.focus('[data-testid=line-test-call]');
+  await tab.page.keyboard.press('Enter');
+  await tab.see('[data-testid=confirm-cancel]:focus');
+  expect(await tab.page.innerText('[data-testid=confirm]')).toContain('101');
+  await tab.page.keyboard.press('Escape');
+  await tab.gone('[data-testid=confirm]');
+  expect(looks().length).toBe(1);
+  await tab.page.click('[data-testid=line-test-call]');
+  await tab.page.click('[data-testid=confirm-yes]');
+  await tab.see('[data-step=call][data-key=call_both]');
+  expect(looks().at(-1)).toEqual({ test_call: true, language: 'ru' });
+  await tab.page.click('[data-testid=plan-choose]');
+  await tab.gone('[data-testid=plan-choose]');
+  await tab.see('[data-testid=line-save]:focus');
+  await tab.page.keyboard.press('Enter');
+  await expect.poll(() => server.lines.asked.at(-1)).toMatchObject({ method: 'PATCH', body: { mode: 'shadow' } });
+});
+
+test('a new account is called with its password, and each claim leads to its message', async () => {
+  server.lines.findings = BOTH;
+  await tab.desk('/settings/lines/new');
+  await tab.page.click('[data-testid=line-test-call]');
+  await tab.see('[data-testid=line-server][aria-invalid=true]');
+  await tab.gone('[data-testid=confirm]');
+  await fillAccount(tab);
+  await tab.page.click('[data-testid=line-test-call]');
+  await tab.page.click('[data-testid=confirm-yes]');
+  await tab.see('[data-testid=line-added]');
+  expect(looks().at(-1)).toMatchObject({ username: '102', password: 'secret', test_call: true });
+  await tab.see('[data-testid=check-plan][data-mode=shadow]');
+  await tab.page.click('[data-fact=caller_asserted] [data-testid=message-link]');
+  await tab.see('pre[data-number="8"]:focus');
+  expect(await tab.page.innerText('pre:focus')).toContain('P-Asserted-Identity');
 });
 
 test('a wrong password is marked at its field until it is another', async () => {

@@ -1,6 +1,7 @@
 // The screens of an administrator, and how to come there.
 
 import { BOSS } from './fake/admin.ts';
+import { BOTH, ELSEWHERE, UNCALLED } from './fake/doctor.ts';
 import { HEALTHY, NO_NAME, line, registration, trouble, wrong } from './fake/lines.ts';
 import type { Office } from './fake/office.ts';
 import { ANNA } from './fake/people.ts';
@@ -32,6 +33,17 @@ async function connects(tab: Tab, findings = HEALTHY): Promise<void> {
   await fillAccount(tab);
   await tab.page.click('[data-testid=line-connect]');
 }
+
+/** The same with a test call, which is asked for. */
+async function calls(tab: Tab, findings = BOTH): Promise<void> {
+  office(tab);
+  tab.server.lines.findings = findings;
+  await tab.desk('/settings/lines/line-2');
+  await tab.page.click('[data-testid=line-test-call]');
+  await tab.page.click('[data-testid=confirm-yes]');
+}
+
+const uncalled = [...HEALTHY.slice(0, -2), ...UNCALLED, ...HEALTHY.slice(-2)];
 
 const ringing = (office: Office): void => void office.ring('+78312123456').answer(30_000);
 
@@ -152,6 +164,73 @@ export const ADMIN: Scene[] = [
       await connects(tab);
       await tab.see('[data-testid=line-added] [data-state=registered]');
       await tab.page.click('[data-testid=check-exchange] summary');
+    },
+  },
+  {
+    name: 'line-facts',
+    play: async (tab) => {
+      await connects(tab, uncalled);
+      await tab.see('[data-testid=line-added] [data-state=registered]');
+      await tab.page.click('[data-testid=check-facts] summary');
+      await tab.page.locator('[data-testid=check-unasked]').scrollIntoViewIfNeeded();
+    },
+  },
+  {
+    name: 'line-test-call',
+    play: async (tab) => {
+      office(tab);
+      await tab.desk('/settings/lines/line-2');
+      await tab.page.click('[data-testid=line-test-call]');
+      await tab.see('[data-testid=confirm]');
+    },
+  },
+  {
+    name: 'line-test-calling',
+    play: async (tab) => {
+      tab.server.lines.waitsAfter = BOTH.findIndex((finding) => finding.type === 'step' && finding.name === 'call');
+      await calls(tab);
+      await tab.see('[data-step=call][data-state=running]');
+    },
+  },
+  {
+    name: 'line-test-called',
+    play: async (tab) => {
+      await calls(tab);
+      await tab.see('[data-testid=check][data-state=healthy]');
+      await tab.page.locator('[data-testid=check-plan]').scrollIntoViewIfNeeded();
+    },
+  },
+  {
+    name: 'line-test-facts',
+    play: async (tab) => {
+      await calls(tab);
+      await tab.see('[data-testid=check][data-state=healthy]');
+      await tab.page.locator('[data-testid=check-facts]').scrollIntoViewIfNeeded();
+    },
+  },
+  {
+    name: 'line-test-message',
+    play: async (tab) => {
+      await calls(tab);
+      await tab.see('[data-testid=check][data-state=healthy]');
+      await tab.page.click('[data-fact=caller] [data-testid=message-link]');
+      await tab.see('pre[data-number="8"]:focus');
+    },
+  },
+  {
+    name: 'line-test-elsewhere',
+    play: async (tab) => {
+      await calls(tab, ELSEWHERE);
+      await tab.see('[data-testid=check][data-state=healthy]');
+      await tab.page.locator('[data-testid=check-plan]').scrollIntoViewIfNeeded();
+    },
+  },
+  {
+    name: 'line-test-often',
+    play: async (tab) => {
+      tab.server.faults.push({ path: /check$/, status: 429 });
+      await calls(tab);
+      await tab.see('[data-testid=check][data-state=refused]');
     },
   },
   {

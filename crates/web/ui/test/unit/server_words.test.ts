@@ -10,6 +10,7 @@ import type { Lang, Message } from '../../src/i18n/message.ts';
 import { ru } from '../../src/i18n/ru.ts';
 import { ACTIONS } from '../../src/lib/audit_filter.ts';
 import { STEPS } from '../../src/lib/check.svelte.ts';
+import { PARTS } from '../../src/lib/checked.ts';
 import { sentenceText, sideOf } from '../../src/lib/explain.ts';
 import { reasonOf } from '../../src/lib/who.ts';
 import { KEPT_BACK } from '../../src/lib/withheld.ts';
@@ -83,15 +84,19 @@ const server = (path: string): string => source(`../src/${path}`);
 
 /** The sentences of the doctor and of a line's trouble, and those of them that come with an advice. */
 function checked(): { said: string[]; advised: string[] } {
-  const files = ['doctor/said.rs', 'doctor/reach.rs', 'doctor/consulting.rs', 'trouble.rs'];
+  const doctor = ['said', 'reach', 'consulting', 'called', 'announced', 'bindings', 'chart', 'plan'].map((name) => `doctor/${name}.rs`);
+  const files = [...doctor, 'doctor.rs', 'trouble.rs'];
   const rust = files.map((path) => server(path).split('#[cfg(test)]')[0] ?? '').join('\n');
   const advised = all(rust, /(?:\bfault|Self::new)\(\s*"(\w+)"/g);
-  return { said: [...advised, ...all(rust, /(?:Said::new|\bsaid)\(\s*"(\w+)"/g)], advised };
+  const said = all(rust, /(?:Said::new|\bsaid)\(\s*"(\w+)"/g);
+  // A key that is chosen first, a mode's reason, and what is seen in it.
+  const chosen = [...all(rust, /=> \{?\s*\("(\w+)",/g), ...all(rust, /"(plan_\w+)"/g), ...all(rust, /"(sight_\w+)"/g)];
+  return { said: [...advised, ...said, ...chosen], advised };
 }
 
 test('each thing that the doctor says has words in both languages, and each advice too', () => {
   const { said, advised } = checked();
-  expect(said.length).toBeGreaterThan(40);
+  expect(said.length).toBeGreaterThan(110);
   expect(advised.length).toBeGreaterThan(20);
   expect(said.filter((key) => !isKey(`check.${key}`))).toEqual([]);
   expect(advised.filter((key) => !isKey(`fix.${key}`))).toEqual([]);
@@ -101,6 +106,17 @@ test('each step that the doctor takes has its place on the page', () => {
   const rust = source('web/src/doctor.rs');
   const names = all(/pub enum StepName \{([\s\S]+?)\n\}/.exec(rust)?.[1] ?? '', /^ {4}(\w+),$/gm).map((name) => name.toLowerCase());
   expect(names).toEqual([...STEPS]);
+});
+
+test('each thing that the doctor looks for has a name and its place on the page, and so has each part of a call', () => {
+  const rust = source('web/src/doctor.rs');
+  const things = wordsOf(rust, 'CheckName');
+  expect(things.length).toBeGreaterThan(15);
+  expect(things.filter((thing) => !isKey(`thing.${thing}`))).toEqual([]);
+  expect(Object.values(PARTS).flat()).toEqual(expect.arrayContaining(things));
+  const sights = wordsOf(rust, 'SightName');
+  expect(sights.length).toBe(6);
+  expect(sights.filter((sight) => !isKey(`sight.${sight}`))).toEqual([]);
 });
 
 /** The words of a closed set of the server, as they go over the wire. */

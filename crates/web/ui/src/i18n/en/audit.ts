@@ -33,4 +33,5 @@ export const audit = {
   'action.call_dialled': 'Dialled',
   'action.call_barred': 'Was not allowed to dial',
   'action.line_checked': 'Checked an account',
+  'action.line_test_called': 'Rang an account’s telephone to test it',
 } as const satisfies Record<string, Message>;

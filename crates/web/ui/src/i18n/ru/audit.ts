@@ -33,4 +33,5 @@ export const audit: Record<keyof typeof english, Message> = {
   'action.call_dialled': 'Исходящий звонок',
   'action.call_barred': 'Звонок не разрешён',
   'action.line_checked': 'Проверена учётная запись',
+  'action.line_test_called': 'Пробный звонок на учётную запись',
 };

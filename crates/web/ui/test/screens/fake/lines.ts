@@ -37,15 +37,15 @@ export function line(more: Partial<Line> = {}): Line {
   };
 }
 
-const step = (name: string, state: CheckStep['state'], key: string, params: Record<string, string> = {}, more: Partial<CheckStep> = {}): CheckStep => ({
+export const step = (name: string, state: CheckStep['state'], key: string, params: Record<string, string> = {}, more: Partial<CheckStep> = {}): CheckStep => ({
   ...{ type: 'step' as const, name, state, key, params, text: 'In English.' },
   advice: state === 'bad' ? 'In English, too.' : null,
   field: null,
   ...more,
 });
-const message = (sent: boolean, text: string): CheckMessage => ({ type: 'message', sent, text });
+export const message = (number: number, sent: boolean, text: string): CheckMessage => ({ type: 'message', number, at_ms: number * 12, sent, text });
 
-const REGISTER = `REGISTER sip:pbx.example.com SIP/2.0
+export const REGISTER = `REGISTER sip:pbx.example.com SIP/2.0
 Via: SIP/2.0/UDP 192.0.2.10:5060;rport;branch=z9hG4bK53fa8d0f3b7f4c1e9a
 Max-Forwards: 70
 From: <sip:100@pbx.example.com>;tag=8f3c2d
@@ -56,26 +56,24 @@ Authorization: (left out)
 Contact: <sip:doctor5a8e93c0b1d2f347@192.0.2.10:5060>;expires=60
 Content-Length: 0`;
 
-const REACHED: Finding[] = [step('resolve', 'good', 'resolved', { host: 'pbx.example.com', address: '198.51.100.7' }), step('port', 'good', 'port_open', { address: '198.51.100.7:5060' })];
+export const REACHED: Finding[] = [step('resolve', 'good', 'resolved', { host: 'pbx.example.com', address: '198.51.100.7' }), step('port', 'good', 'port_open', { address: '198.51.100.7:5060' })];
 
 /** A sound PBX, with a desk phone beside us. */
 export const HEALTHY: Finding[] = [
   ...REACHED,
-  message(true, REGISTER),
-  message(false, 'SIP/2.0 200 OK\nCSeq: 2 REGISTER\nContact: <sip:100@192.0.2.21:5062>;expires=1800\nContent-Length: 0'),
+  message(1, true, REGISTER),
+  message(2, false, 'SIP/2.0 200 OK\nCSeq: 2 REGISTER\nContact: <sip:100@192.0.2.21:5062>;expires=1800\nContent-Length: 0'),
   step('register', 'good', 'registered', { user: '100', transport: 'UDP', took_ms: '14' }),
-  step('bindings', 'good', 'contacts_stayed', { count: '5', place: '2', others: 'sip:100@192.0.2.21:5062, sip:100@192.0.2.22:5062, sip:100@192.0.2.23:5062, sip:100@192.0.2.24:5062' }),
   step('server', 'good', 'server_named', { name: 'Asterisk PBX 20.6.0' }),
-  step('codecs', 'good', 'codecs', { codecs: 'PCMU/8000, PCMA/8000, G722/8000, telephone-event/8000' }),
-  step('events', 'good', 'events', { events: 'presence dialog message-summary refer' }),
-  step('abilities', 'noted', 'abilities', { methods: 'INVITE ACK CANCEL OPTIONS BYE REFER SUBSCRIBE NOTIFY INFO PUBLISH MESSAGE', extensions: 'replaces timer' }),
+  step('abilities', 'good', 'abilities_told', { status: '200' }),
   step('dialogs', 'good', 'dialogs', { count: '1' }),
+  step('bindings', 'good', 'contacts_stayed', { count: '5', place: '2', others: 'sip:100@192.0.2.21:5062, sip:100@192.0.2.22:5062, sip:100@192.0.2.23:5062, sip:100@192.0.2.24:5062' }),
   step('outlook', 'good', 'outlook_shared'),
   { type: 'verdict', healthy: true },
 ];
 
 export function wrong(key: string, field: string): Finding[] {
-  return [...REACHED, message(true, REGISTER), step('register', 'bad', key, {}, { field }), step('server', 'good', 'server_named', { name: 'Asterisk PBX 20.6.0' }), { type: 'verdict', healthy: false }];
+  return [...REACHED, message(1, true, REGISTER), step('register', 'bad', key, {}, { field }), step('server', 'good', 'server_named', { name: 'Asterisk PBX 20.6.0' }), { type: 'verdict', healthy: false }];
 }
 
 export const NO_NAME: Finding[] = [step('resolve', 'bad', 'no_address', { host: 'pbx.exampel.com' }, { field: 'server' }), { type: 'verdict', healthy: false }];
@@ -130,7 +128,8 @@ export class FakeLines {
   }
 
   /** Tells the findings, one line each. */
-  async check(response: ServerResponse): Promise<void> {
+  async check(response: ServerResponse, path: string, body: Record<string, unknown>): Promise<void> {
+    this.asked.push({ method: 'CHECK', path, body, version: undefined });
     response.writeHead(200, { 'Content-Type': 'application/x-ndjson' });
     for (const [at, finding] of this.findings.entries()) {
       if (at === this.waitsAfter) return;

@@ -154,7 +154,7 @@ export class FakeServer {
     if (fault?.status === 0) return void request.socket.destroy();
     const media = /^\/recordings\/([^/]+)\/media$/.exec(path)?.[1];
     if (media !== undefined && !fault) return this.play(media, request, response);
-    if (/^\/lines(\/[^/]+)?\/check$/.test(path) && !fault) return this.lines.check(response);
+    if (/^\/lines(\/[^/]+)?\/check$/.test(path) && !fault) return this.lines.check(response, path, await read(request));
     const answer = fault
       ? problem(fault.status, 'as the test wishes')
       : path === '/contacts/import'
