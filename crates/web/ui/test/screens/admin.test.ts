@@ -106,6 +106,9 @@ test('a new account is called with its password, and each claim leads to its mes
   await tab.page.click('[data-fact=caller_asserted] [data-testid=message-link]');
   await tab.see('pre[data-number="8"]:focus');
   expect(await tab.page.innerText('pre:focus')).toContain('P-Asserted-Identity');
+  await tab.page.click('[data-testid=plan-choose]');
+  await expect.poll(() => server.lines.asked.at(-1)).toMatchObject({ method: 'PATCH', body: { mode: 'shadow' } });
+  await tab.gone('[data-testid=plan-choose]');
 });
 
 test('a wrong password is marked at its field until it is another', async () => {

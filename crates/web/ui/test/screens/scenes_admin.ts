@@ -221,7 +221,7 @@ export const ADMIN: Scene[] = [
     name: 'line-test-elsewhere',
     play: async (tab) => {
       await calls(tab, ELSEWHERE);
-      await tab.see('[data-testid=check][data-state=healthy]');
+      await tab.see('[data-testid=check][data-state=unhealthy]');
       await tab.page.locator('[data-testid=check-plan]').scrollIntoViewIfNeeded();
     },
   },

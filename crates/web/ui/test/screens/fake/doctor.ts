@@ -112,8 +112,8 @@ export const ELSEWHERE: Finding[] = [
     'anchor',
     'plan_anchor_unforked',
     [
-      sight('ringing', 'sight_ask_call', 'unknown'),
-      sight('caller', 'sight_ask_call', 'unknown'),
+      sight('ringing', 'sight_once_alone', 'unknown'),
+      sight('caller', 'sight_once_alone', 'unknown'),
       sight('answered_where', 'sight_own_answer', 'expected'),
       sight('end', 'sight_own_end', 'expected'),
       sight('dialled_on_phone', 'sight_own_phone', 'expected'),
@@ -121,8 +121,8 @@ export const ELSEWHERE: Finding[] = [
     ],
     {},
   ),
-  step('outlook', 'noted', 'outlook_shared'),
-  { type: 'verdict', healthy: true },
+  step('outlook', 'bad', 'outlook_unforked'),
+  { type: 'verdict', healthy: false },
 ];
 
 /** What a look without a call says of the things that only a call shows. */
