@@ -280,7 +280,7 @@ async fn conclude(
     };
     chart.checks(checks).await;
     chart.plan(plan::plan(account, &seen, &known)).await;
-    chart.step(said::outlook(account.mode, &session.listings, &session.dialogs)).await;
+    chart.step(said::outlook(account.mode, &session.listings, &session.dialogs, seen.call)).await;
 }
 
 /// What a session comes to; none while it is not decided.

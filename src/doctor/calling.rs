@@ -1,4 +1,4 @@
-//! The account called by itself: placed as a test, cancelled as soon as somewhere a telephone rings, never answered.
+//! The account called by itself: placed as a test, cancelled when somewhere a telephone rings, never answered.
 //!
 //! Our own contact keeps silent at first, so that a 180 is another phone's; when none comes it rings by itself, which
 //! shows whether the PBX tells the caller.
@@ -23,6 +23,8 @@ use super::session::{LINE, Session};
 const RINGS_WITHIN: Duration = Duration::from_secs(6);
 /// How long our contact keeps silent when it is called, so that another phone is heard first.
 const SILENT_FOR: Duration = Duration::from_secs(2);
+/// How long after a ring elsewhere our contact may be called: a PBX may tell of a ring before it has rung anybody.
+const FORK_WITHIN: Duration = Duration::from_millis(700);
 /// How long after our own 180 the caller may take to be told of it.
 const TOLD_WITHIN: Duration = Duration::from_secs(2);
 /// How long the end of the call is waited for: a PBX that answered nothing at all is given up by then (timer B).
@@ -146,7 +148,12 @@ impl Session {
         while !settled(self) && begun.elapsed() < RINGS_WITHIN {
             self.until(Duration::from_millis(100), settled).await;
         }
-        if let (false, Fork::Called { handle, .. }) = (self.ringing.is_decided(), self.ringing.fork) {
+        if matches!(self.ringing.caller, Caller::Rings(_)) {
+            let decided = |session: &Self| {
+                session.ringing.fork != Fork::None || !matches!(session.ringing.caller, Caller::Rings(_))
+            };
+            self.until(FORK_WITHIN, decided).await;
+        } else if let (false, Fork::Called { handle, .. }) = (self.ringing.is_decided(), self.ringing.fork) {
             let _ = self.agent.ring(handle, 180, None, Instant::now());
             self.pump();
             self.until(TOLD_WITHIN, |session| session.ringing.is_decided()).await;

@@ -46,6 +46,11 @@ pub(super) struct Known {
 }
 
 impl Sightings {
+    /// Whether another phone has to give the account up, before Linecard can take it.
+    fn has_to_move(&self) -> bool {
+        self.call == CallSeen::Elsewhere || self.phones == Phones::PushedOut
+    }
+
     fn are_dialogs_told(&self) -> bool {
         matches!(self.dialogs, DialogsTold::Calls(_) | DialogsTold::Silent)
     }
@@ -128,6 +133,12 @@ fn told(seen: &Sightings, shown: Option<u32>) -> Sight {
     }
 }
 
+/// Of what is planned for an account that another phone still has, this look could see nothing.
+fn once_alone() -> Sight {
+    let text = "once the other phone has moved to Linecard; another test call shows it";
+    sight(View::Unknown, "sight_once_alone", text)
+}
+
 fn ringing(mode: LineMode, seen: &Sightings) -> Sight {
     match (mode, seen.call) {
         (LineMode::DialogInfo, _) => told(seen, seen.watched.live),
@@ -154,6 +165,7 @@ fn caller(mode: LineMode, seen: &Sightings) -> Sight {
         (_, CallSeen::Here { message, .. }) => {
             sight(View::Proven { message }, "sight_caller_came", "the INVITE names the caller")
         }
+        (LineMode::Anchor, _) if seen.has_to_move() => once_alone(),
         _ => sight(View::Unknown, "sight_ask_call", "a test call shows whether calls come to this contact"),
     }
 }

@@ -11,6 +11,7 @@ use linecard_web::doctor::{Account, Check, CheckName, Outcome, Step, StepName, S
 
 use super::Registered;
 use super::bindings::{self, Listing};
+use super::plan::CallSeen;
 use super::session::DialogsTold;
 use super::transcript::Entry;
 use super::watched::Watched;
@@ -233,8 +234,15 @@ pub(super) fn recorder() -> Step {
 }
 
 /// What will be seen of the account's calls, and of which mode that is the best.
-pub(super) fn outlook(mode: LineMode, listings: &[Listing], dialogs: &DialogsTold) -> Step {
+pub(super) fn outlook(mode: LineMode, listings: &[Listing], dialogs: &DialogsTold, call: CallSeen) -> Step {
     let name = StepName::Outlook;
+    if let (LineMode::Anchor | LineMode::Shadow, CallSeen::Elsewhere) = (mode, call) {
+        let advice =
+            "let the PBX ring all contacts of the account, or let the other phone register at Linecard alone";
+        let text =
+            "calls ring another phone of the account and do not come here: none would be seen in this mode";
+        return Said::fault("outlook_unforked", text, advice).bad(name);
+    }
     let told = matches!(dialogs, DialogsTold::Calls(_) | DialogsTold::Silent);
     let shared = bindings::is_shared(listings);
     match (mode, told) {

@@ -311,12 +311,13 @@ fn test_calls_are_few_and_one_at_a_time_and_ring_nobody_else() {
 fn a_browser_that_goes_away_ends_the_ringing() {
     let server = Server::start();
     let admin = server.admin();
-    let pbx = Switchboard::start(Habits::default());
+    let pbx = Switchboard::start(Habits { forks: false, ..Habits::default() });
     let account =
         json!({"server": pbx.address().to_string(), "username": "101", "password": "x", "test_call": true});
     let reader = begin(&server, &admin, &account);
     eventually("the call is under way", SOON, || (!pbx.received("INVITE").is_empty()).then_some(()));
     assert!(pbx.received("CANCEL").is_empty());
+    // By itself it would be given up after 6 s.
     drop(reader);
     eventually("it is cancelled", Duration::from_secs(3), || {
         (!pbx.received("CANCEL").is_empty()).then_some(())

@@ -7,7 +7,7 @@ use std::net::{SocketAddr, UdpSocket};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::net::{own_address, udp_socket};
 use super::sip_text::{Message, uri};
@@ -31,6 +31,8 @@ pub(crate) struct Habits {
     pub(crate) desk: Desk,
     /// Whether registered contacts are rung.
     pub(crate) forks: bool,
+    /// How long after the call they are.
+    pub(crate) forks_after_ms: u64,
     /// The answer to a call to the own number; 0 for none in particular, 1 for silence.
     pub(crate) refuses: u16,
     /// From of a fork; empty as the caller's.
@@ -54,6 +56,7 @@ impl Default for Habits {
         Self {
             desk: Desk::None,
             forks: true,
+            forks_after_ms: 0,
             refuses: 0,
             from: "",
             fork: "",
@@ -83,6 +86,8 @@ struct Shared {
 struct Call {
     invite: Message,
     caller: SocketAddr,
+    /// When the contacts are to be rung; none when they are, or will not be.
+    forks_at: Option<Instant>,
     forks: Vec<SocketAddr>,
 }
 
@@ -154,6 +159,11 @@ impl Shared {
         let mut buffer = vec![0; 65_536];
         let mut call: Option<Call> = None;
         while !self.over.load(Ordering::Relaxed) {
+            if let Some(call) =
+                call.as_mut().filter(|call| call.forks_at.is_some_and(|at| at <= Instant::now()))
+            {
+                self.ring_contacts(call);
+            }
             let Ok((length, from)) = self.socket.recv_from(&mut buffer) else { continue };
             let Some(message) = Message::parse(&buffer[..length]) else { continue };
             self.received.lock().expect("no panic").push(message.clone());
@@ -212,15 +222,21 @@ impl Shared {
             self.reply(&invite, self.habits.refuses, "", "", caller);
             return None;
         }
-        let contacts =
-            if self.habits.forks { self.contacts.lock().expect("no panic").clone() } else { Vec::new() };
-        let forks = contacts.iter().filter_map(|contact| self.fork("INVITE", &invite, contact)).collect();
         match self.habits.desk {
             Desk::Rings | Desk::AnswersTooLate => self.reply(&invite, 180, "", "", caller),
             Desk::Answers => self.answer(&invite, caller),
             Desk::None => {}
         }
-        Some(Call { invite, caller, forks })
+        let forks_after = Duration::from_millis(self.habits.forks_after_ms);
+        let forks_at = self.habits.forks.then(|| Instant::now() + forks_after);
+        Some(Call { invite, caller, forks_at, forks: Vec::new() })
+    }
+
+    fn ring_contacts(&self, call: &mut Call) {
+        call.forks_at = None;
+        let contacts = self.contacts.lock().expect("no panic").clone();
+        call.forks =
+            contacts.iter().filter_map(|contact| self.fork("INVITE", &call.invite, contact)).collect();
     }
 
     fn cancelled(&self, call: &Call) {

@@ -238,10 +238,27 @@ fn a_contact_that_is_registered_and_never_forked_is_told_and_costs_the_mode() {
     for name in ["caller", "caller_asserted", "diversion", "reason", "auto_answer", "codecs", "srtp"] {
         assert_eq!(told(&report, name), ("silent".into(), "no_fork".into()), "{name}");
     }
+    let outlook = step(&report, "outlook");
+    assert_eq!(
+        (&report["healthy"], &outlook["key"]),
+        (&json!(false), &json!("outlook_unforked")),
+        "{outlook}"
+    );
+    assert_eq!(sight(&report, "ringing")["key"], "sight_once_alone");
     assert_eq!(
         (&report["plan"]["mode"], &report["plan"]["key"]),
         (&json!("anchor"), &json!("plan_anchor_unforked"))
     );
+    assert_eq!(pbx.received("CANCEL").len(), 1);
+}
+
+#[test]
+fn a_pbx_that_tells_of_a_ring_before_it_rings_anybody_is_not_taken_for_one_that_forks_nobody() {
+    let (report, pbx) =
+        at_switchboard(Habits { desk: Desk::Rings, forks_after_ms: 300, ..Habits::default() });
+    assert_eq!(step(&report, "call")["key"], "call_both", "{report:#}");
+    assert_eq!(told(&report, "fork"), ("seen".into(), "forked".into()));
+    assert_eq!(report["plan"]["mode"], "shadow");
     assert_eq!(pbx.received("CANCEL").len(), 1);
 }
 
