@@ -142,10 +142,13 @@ impl Drop for Turn {
 #[utoipa::path(
     post, path = "/api/v1/lines/check",
     request_body = AskedAccount,
-    responses((
-        status = 200, body = String, content_type = "application/x-ndjson",
-        description = "A JSON object a line: `step`, `message`, at the end `verdict`.",
-    )),
+    responses(
+        (
+            status = 200, body = String, content_type = "application/x-ndjson",
+            description = "A JSON object a line: `step`, `check`, `plan`, `message`, at the end `verdict`.",
+        ),
+        (status = TOO_MANY_REQUESTS, description = "Too many test calls within a minute.", headers(("Retry-After" = u32))),
+    ),
     security(("admin" = [])),
 )]
 pub(crate) async fn check(
@@ -171,10 +174,13 @@ pub(crate) async fn check(
 #[utoipa::path(
     post, path = "/api/v1/lines/{id}/check",
     request_body = Option<AskedLook>,
-    responses((
-        status = 200, body = String, content_type = "application/x-ndjson",
-        description = "A JSON object a line: `step`, `message`, at the end `verdict`.",
-    )),
+    responses(
+        (
+            status = 200, body = String, content_type = "application/x-ndjson",
+            description = "A JSON object a line: `step`, `check`, `plan`, `message`, at the end `verdict`.",
+        ),
+        (status = TOO_MANY_REQUESTS, description = "Too many test calls within a minute.", headers(("Retry-After" = u32))),
+    ),
     security(("admin" = [])),
 )]
 pub(crate) async fn check_line(

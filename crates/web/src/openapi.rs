@@ -184,7 +184,9 @@ fn complete(path: &str, method: &str, operation: &mut Value) {
         refused.push(StatusCode::UNPROCESSABLE_ENTITY);
     }
     if operation.get("requestBody").is_some() {
-        put(operation, "/requestBody", "required", json!(true));
+        let body = operation.pointer("/requestBody/content/application~1json/schema");
+        let is_required = !body.is_some_and(may_be_null);
+        put(operation, "/requestBody", "required", json!(is_required));
         refused.extend([StatusCode::BAD_REQUEST, StatusCode::PAYLOAD_TOO_LARGE]);
         refused.extend([StatusCode::UNSUPPORTED_MEDIA_TYPE, StatusCode::UNPROCESSABLE_ENTITY]);
         if needs_login {
