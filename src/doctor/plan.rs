@@ -145,6 +145,7 @@ fn ringing(mode: LineMode, seen: &Sightings) -> Sight {
         (_, CallSeen::Here { message, .. }) => {
             sight(View::Proven { message }, "sight_came", "a call came to this contact")
         }
+        (LineMode::Anchor, _) if seen.has_to_move() => once_alone(),
         (LineMode::Anchor, _) if seen.phones == Phones::Alone => sight(
             View::Expected,
             "sight_only_contact",
@@ -156,7 +157,7 @@ fn ringing(mode: LineMode, seen: &Sightings) -> Sight {
 
 fn caller(mode: LineMode, seen: &Sightings) -> Sight {
     match (mode, seen.call) {
-        (LineMode::DialogInfo, _) if seen.are_dialogs_told() => sight(
+        (LineMode::DialogInfo, _) if seen.are_dialogs_told() && seen.watched.named.is_none() => sight(
             View::Unknown,
             "sight_remote_party",
             "many PBXes leave the caller out; the first call shows it",
@@ -324,6 +325,11 @@ mod tests {
         assert_eq!(view(&tested, SightName::DialledOnPhone), View::Expected, "nothing was dialled there");
         let watched = planned(Phones::PushedOut, DialogsTold::Calls(1), CallSeen::Nothing);
         assert_eq!(view(&watched, SightName::Ringing), View::Proven { message: 9 });
+        assert_eq!(
+            view(&watched, SightName::Caller),
+            View::Proven { message: 9 },
+            "the other party was named"
+        );
         let idle = planned(Phones::PushedOut, DialogsTold::Calls(0), CallSeen::Nothing);
         assert_eq!(view(&idle, SightName::Ringing), View::Expected, "an idle phone shows no call");
         assert_eq!(view(&idle, SightName::Caller), View::Unknown);
