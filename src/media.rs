@@ -22,8 +22,8 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use linecard_media::ToneStream;
 pub use linecard_media::{
-    Digit, LegQuality, LegStatistics, Losses, PathQuality, Remote, RtcpPath, SessionOrigin, Span, SpanKind,
-    Standing, WindowQuality,
+    Digit, EventFormat, LegQuality, LegStatistics, Losses, PathQuality, Remote, RtcpPath, SessionOrigin,
+    Span, SpanKind, Standing, WindowQuality,
 };
 use mio::{Poll, Waker};
 pub use ports::{Lease, LentPorts, PortError, PortPool};
@@ -403,9 +403,9 @@ impl MediaHandle {
         self.send(Command::Play { leg, tone });
     }
 
-    /// Sends digits to a leg's party as telephone events (RFC 4733) in its payload type for them.
-    pub fn press(&self, leg: LegId, digits: Vec<Digit>, payload_type: u8) {
-        self.send(Command::Press { leg, digits, payload_type });
+    /// Sends digits to a leg's party as telephone events (RFC 4733), as it wants them.
+    pub fn press(&self, leg: LegId, digits: Vec<Digit>, format: EventFormat) {
+        self.send(Command::Press { leg, digits, format });
     }
 
     /// Ends the tone that a leg's party hears.

@@ -125,6 +125,7 @@ pub(crate) fn number_of(codec: AudioCodec) -> u8 {
         AudioCodec::Pcmu => rtp::PCMU,
         AudioCodec::Pcma => rtp::PCMA,
         AudioCodec::G722 => rtp::G722,
+        AudioCodec::Opus => 111,
     }
 }
 
@@ -146,7 +147,8 @@ impl Party {
     pub(crate) fn remote(&self) -> Remote {
         let rtcp = RtcpPath::At(self.rtcp.local_addr().unwrap());
         let spoken = (number_of(self.codec), PayloadKind::Audio(self.codec));
-        let formats = PayloadMap::new([spoken, (101, PayloadKind::TelephoneEvent)]);
+        let formats =
+            PayloadMap::new([spoken, (101, PayloadKind::TelephoneEvent(linecard_media::ClockRate::Hz8000))]);
         Remote { rtcp, formats, ..Remote::new(self.rtp.local_addr().unwrap()) }
     }
 

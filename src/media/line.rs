@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use linecard_media::{Outgoing, RelayLeg, Side, ToneStream, Transcoder};
+use linecard_media::{Crossing, Outgoing, RelayLeg, Side, ToneStream};
 use mio::net::UdpSocket;
 
 use super::ports::Lease;
@@ -37,8 +37,8 @@ pub(super) struct Line {
     pub(super) outgoing: Outgoing,
     /// Where a packet that is numbered anew is written.
     pub(super) numbered: Vec<u8>,
-    /// Busy while the peer does not speak this line's codec.
-    pub(super) transcoder: Option<Transcoder>,
+    /// There while the peer does not speak this line's codec.
+    pub(super) crossing: Option<Box<Crossing>>,
     pub(super) forwarded: u64,
     pub(super) transcoded: u64,
     pub(super) unforwarded: u64,

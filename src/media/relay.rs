@@ -14,8 +14,8 @@ use std::sync::mpsc::{Receiver, TryRecvError};
 use std::time::{Duration, Instant};
 
 use linecard_media::{
-    Digit, LegInput, Outgoing, Passage, PayloadKind, RelayLeg, Remote, RtpPacket, SampleRate, Side, SpanKind,
-    ToneStream, Transcoder, Verdict,
+    Digit, EventFormat, LegInput, Outgoing, Passage, PayloadKind, RelayLeg, Remote, SampleRate, Side,
+    SpanKind, ToneStream, Verdict,
 };
 use mio::net::UdpSocket;
 use mio::{Events, Interest, Poll, Token};
@@ -45,7 +45,7 @@ pub(super) enum Command {
     Unbridge { leg: LegId },
     Play { leg: LegId, tone: ToneStream },
     Hush { leg: LegId },
-    Press { leg: LegId, digits: Vec<Digit>, payload_type: u8 },
+    Press { leg: LegId, digits: Vec<Digit>, format: EventFormat },
     StartRecording { recording: RecordingId, customer: LegId, at: Instant },
     Feed { recording: RecordingId, feeds: Vec<Feed>, at: Instant },
     Mark { recording: RecordingId, kind: SpanKind, edge: Edge, at: Instant },
@@ -228,26 +228,33 @@ impl Relay {
     /// Sends a packet of one line to the party of its peer, in what that party speaks; says whether it is gone.
     fn forward(&mut self, index: usize, peer: usize, kind: PayloadKind, bytes: &[u8]) -> bool {
         let now = Instant::now();
+        let crosses = self.line_mut(index).is_some_and(|line| line.crossing.is_some());
         let Some(to) = self.line_mut(peer) else { return false };
         to.playing = None;
         let &[_, second, ..] = bytes else { return false };
         match to.leg.passage(kind, second & 0x7f) {
-            Passage::Untouched => to.pass_on(bytes, now),
-            Passage::Renumbered { number } => {
-                let mut renumbered = bytes.to_vec();
-                renumbered.iter_mut().skip(1).take(1).for_each(|byte| *byte = (second & 0x80) | number);
-                to.pass_on(&renumbered, now)
-            }
-            Passage::Transcoded { from, to, number } => {
-                let Some(line) = self.line_mut(index) else { return false };
-                let kept = line.transcoder.take().filter(|known| known.does(from, to));
-                let transcoder = line.transcoder.insert(kept.unwrap_or_else(|| Transcoder::new(from, to)));
-                let made = RtpPacket::parse(bytes).ok().and_then(|it| transcoder.transcode(&it, number));
-                line.transcoded += 1;
-                let to = self.line_mut(peer);
-                made.zip(to).is_some_and(|(made, to)| to.pass_on(&made, now))
-            }
+            Passage::Untouched if !crosses => to.pass_on(bytes, now),
+            passage => self.cross(index, peer, kind, passage, bytes),
         }
+    }
+
+    /// Sends a packet that its peer's party does not take as it is.
+    fn cross(
+        &mut self,
+        index: usize,
+        peer: usize,
+        kind: PayloadKind,
+        passage: Passage,
+        bytes: &[u8],
+    ) -> bool {
+        let now = Instant::now();
+        let Some(line) = self.line_mut(index) else { return false };
+        line.transcoded += u64::from(matches!(passage, Passage::Transcoded { .. }));
+        let mut crossing = line.crossing.take().unwrap_or_default();
+        let made = crossing.pass(bytes, kind, passage);
+        line.crossing = (!crossing.is_over()).then_some(crossing);
+        let to = self.line_mut(peer);
+        made.zip(to).is_some_and(|(made, to)| to.pass_on(&made, now))
     }
 
     fn take_rtcp(&mut self, index: usize, from: SocketAddr, bytes: &[u8]) {
@@ -339,9 +346,9 @@ impl Relay {
                     self.tones += 1;
                 }
             }
-            Command::Press { leg, digits, payload_type } => {
+            Command::Press { leg, digits, format } => {
                 if let Some((_, line)) = self.line_of(leg) {
-                    line.outgoing.press(&digits, payload_type);
+                    line.outgoing.press(&digits, format);
                     self.tones += 1;
                 }
             }
@@ -383,7 +390,7 @@ impl Relay {
             playing: None,
             outgoing: Outgoing::default(),
             numbered: Vec::new(),
-            transcoder: None,
+            crossing: None,
             forwarded: 0,
             transcoded: 0,
             unforwarded: 0,

@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use std::time::Instant;
 
 use linecard_calls::{CallId, LegId, Party};
-use linecard_media::{AudioCodec, MasterKey, PayloadKind, PayloadMap, SrtpKeys, SrtpSuite};
+use linecard_media::{AudioCodec, ClockRate, MasterKey, PayloadKind, PayloadMap, SrtpKeys, SrtpSuite};
 use linecard_sip::invite::DialogHandle;
 use linecard_sip::sdp::{
     Audio, Codec, Crypto, CryptoSuite, Direction, Encryption, LocalAudio, LocalSession, NotAcceptable,
@@ -189,7 +189,11 @@ fn rtcp_of(theirs: &Audio, ours: Option<&Audio>) -> RtcpPath {
 
 fn agreed(mut theirs: Audio, ours: Option<&Audio>) -> Audio {
     if let Some(ours) = ours {
-        theirs.codecs.retain(|codec| ours.codecs.iter().any(|own| own.encodes_like(codec)));
+        let both = |theirs: &mut Vec<Codec>, ours: &[Codec]| {
+            theirs.retain(|format| ours.iter().any(|own| own.encodes_like(format)));
+        };
+        both(&mut theirs.codecs, &ours.codecs);
+        both(&mut theirs.telephone_events, &ours.telephone_events);
     }
     theirs
 }
@@ -197,7 +201,10 @@ fn agreed(mut theirs: Audio, ours: Option<&Audio>) -> Audio {
 /// Returns the formats for the relay, in the party's order and numbers.
 fn formats_of(agreed: &Audio) -> PayloadMap {
     let formats = agreed.codecs.iter().filter_map(|codec| Some((codec.payload_type, kind_of(codec)?)));
-    let events = agreed.telephone_event.map(|number| (number, PayloadKind::TelephoneEvent));
+    let events = agreed.telephone_events.iter().filter_map(|event| {
+        let clock = ClockRate::of_hz(event.clock_rate)?;
+        Some((event.payload_type, PayloadKind::TelephoneEvent(clock)))
+    });
     PayloadMap::new(formats.chain(events))
 }
 

@@ -7,7 +7,7 @@ use linecard_calls::{
     TransferTarget, UserId, Viewer,
 };
 use linecard_crm::Destination;
-use linecard_media::Digit;
+use linecard_media::{Digit, EventFormat};
 use linecard_sip::invite::DialogHandle;
 use linecard_sip::message::{Header, HeaderName};
 use linecard_sip::sdp::{Audio, Direction};
@@ -256,11 +256,10 @@ impl Reactor {
     /// Sends digits to a leg's party: in its sound, or by INFO where it has no telephone events.
     fn press(&mut self, leg: LegId, keys: &[Key]) {
         let Some(known) = self.legs.get(leg) else { return };
-        let events = known.audio().and_then(|audio| audio.telephone_event);
-        match (events, known.media) {
-            (Some(payload_type), Some(media)) => {
+        match (EventFormat::of(&known.formats()), known.media) {
+            (Some(format), Some(media)) => {
                 let digits = keys.iter().filter_map(|key| Digit::of(key.get())).collect();
-                self.parts.media.press(media.id, digits, payload_type);
+                self.parts.media.press(media.id, digits, format);
             }
             _ => self.on_dialog(leg, |agent, handle| agent.press(handle, keys, Instant::now())),
         }

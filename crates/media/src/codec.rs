@@ -1,11 +1,13 @@
 //! The audio codecs that are understood here, each as a decoder and an encoder of one direction.
 //!
 //! Understood for recordings, tones and transcoding; payloads that are passed on are never touched. RFC 3551
-//! sections 4.5.2 (G.722: its RTP clock counts 8,000 a second though it has 16,000 samples) and 4.5.14 (G.711).
+//! sections 4.5.2 (G.722: its RTP clock counts 8,000 a second though it has 16,000 samples) and 4.5.14 (G.711), RFC 7587
+//! (Opus, which is taken at 16 kHz here).
 
+use crate::clock::ClockRate;
 use crate::halfband::{Downsampler, Upsampler};
 use crate::rtp::PayloadKind;
-use crate::{g711, g722};
+use crate::{g711, g722, opus};
 
 /// Samples per second of a stream of samples or of a file.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -33,7 +35,7 @@ impl SampleRate {
         [Self::Narrow, Self::Wide].into_iter().find(|rate| rate.hz() == hz)
     }
 
-    /// Returns the samples in a tick of the RTP clock.
+    /// Returns the samples in a tick of a recording's line.
     #[must_use]
     pub fn per_tick(self) -> usize {
         match self {
@@ -58,19 +60,40 @@ pub enum AudioCodec {
     Pcma,
     /// G.722 at 64 kbit/s.
     G722,
+    /// Opus.
+    Opus,
 }
 
 impl AudioCodec {
     /// Every codec.
-    pub const ALL: [Self; 3] = [Self::Pcma, Self::Pcmu, Self::G722];
+    pub const ALL: [Self; 4] = [Self::Pcma, Self::Pcmu, Self::G722, Self::Opus];
 
-    /// Returns the encoding's name in SDP, whose clock rate is 8000 for each.
+    /// Returns the encoding's name in SDP.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
             Self::Pcmu => "PCMU",
             Self::Pcma => "PCMA",
             Self::G722 => "G722",
+            Self::Opus => "opus",
+        }
+    }
+
+    /// Returns the clock of its timestamps.
+    #[must_use]
+    pub fn clock(self) -> ClockRate {
+        match self {
+            Self::Pcmu | Self::Pcma | Self::G722 => ClockRate::Hz8000,
+            Self::Opus => ClockRate::Hz48000,
+        }
+    }
+
+    /// Returns how long a payload sounds, in ticks of a recording's line.
+    #[must_use]
+    pub fn ticks(self, payload: &[u8]) -> usize {
+        match self {
+            Self::Pcmu | Self::Pcma | Self::G722 => payload.len(),
+            Self::Opus => opus::ticks(payload),
         }
     }
 
@@ -79,7 +102,7 @@ impl AudioCodec {
     pub fn rate(self) -> SampleRate {
         match self {
             Self::Pcmu | Self::Pcma => SampleRate::Narrow,
-            Self::G722 => SampleRate::Wide,
+            Self::G722 | Self::Opus => SampleRate::Wide,
         }
     }
 
@@ -88,13 +111,13 @@ impl AudioCodec {
     pub fn of(kind: PayloadKind) -> Option<Self> {
         match kind {
             PayloadKind::Audio(codec) => Some(codec),
-            PayloadKind::ComfortNoise | PayloadKind::TelephoneEvent | PayloadKind::Other => None,
+            PayloadKind::ComfortNoise | PayloadKind::TelephoneEvent(_) | PayloadKind::Other => None,
         }
     }
 }
 
 /// Expands one direction of one codec into its own rate.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub enum Decoder {
     /// G.711 mu-law.
     Pcmu,
@@ -102,6 +125,8 @@ pub enum Decoder {
     Pcma,
     /// G.722, which remembers.
     G722(Box<g722::Decoder>),
+    /// Opus, which remembers.
+    Opus(Box<opus::Decoder>),
 }
 
 impl Decoder {
@@ -112,21 +137,23 @@ impl Decoder {
             AudioCodec::Pcmu => Self::Pcmu,
             AudioCodec::Pcma => Self::Pcma,
             AudioCodec::G722 => Self::G722(Box::default()),
+            AudioCodec::Opus => Self::Opus(Box::default()),
         }
     }
 
-    /// Appends the samples of a payload: as many ticks as it has octets.
+    /// Appends the samples of a payload: of as many ticks as [`AudioCodec::ticks`] says.
     pub fn decode(&mut self, payload: &[u8], out: &mut Vec<i16>) {
         match self {
             Self::Pcmu => out.extend(payload.iter().copied().map(g711::decode_ulaw)),
             Self::Pcma => out.extend(payload.iter().copied().map(g711::decode_alaw)),
             Self::G722(decoder) => decoder.decode(payload, out),
+            Self::Opus(decoder) => decoder.decode(payload, out),
         }
     }
 }
 
 /// Compresses one direction into one codec, from its own rate.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub enum Encoder {
     /// G.711 mu-law.
     Pcmu,
@@ -134,6 +161,8 @@ pub enum Encoder {
     Pcma,
     /// G.722, which remembers.
     G722(Box<g722::Encoder>),
+    /// Opus, which remembers.
+    Opus(Box<opus::Encoder>),
 }
 
 impl Encoder {
@@ -144,15 +173,17 @@ impl Encoder {
             AudioCodec::Pcmu => Self::Pcmu,
             AudioCodec::Pcma => Self::Pcma,
             AudioCodec::G722 => Self::G722(Box::default()),
+            AudioCodec::Opus => Self::Opus(Box::default()),
         }
     }
 
-    /// Appends the payload of samples.
+    /// Appends the payload of samples; nothing while they do not fill a frame.
     pub fn encode(&mut self, samples: &[i16], out: &mut Vec<u8>) {
         match self {
             Self::Pcmu => out.extend(samples.iter().copied().map(g711::encode_ulaw)),
             Self::Pcma => out.extend(samples.iter().copied().map(g711::encode_alaw)),
             Self::G722(encoder) => encoder.encode(samples, out),
+            Self::Opus(encoder) => encoder.encode(samples, out),
         }
     }
 }

@@ -22,7 +22,7 @@ const COMPARED_MS: usize = 20;
 /// How long the repetition is as loud as the sound was, in ms.
 const FULL_MS: usize = 10;
 /// When it has faded out, in ms.
-const FADED_MS: usize = 60;
+pub(crate) const FADED_MS: usize = 60;
 
 /// A repetition under way.
 #[derive(Clone, Copy, Debug)]

@@ -12,6 +12,7 @@ use std::{
 };
 
 use crate::{
+    clock::ClockRate,
     codec::AudioCodec,
     quality::{Course, LegQuality, Way},
     reception::Reception,
@@ -109,6 +110,15 @@ pub enum Passage {
     /// Only the payload type is another: the party has its own number for the same thing.
     Renumbered {
         /// The party's number.
+        number: u8,
+    },
+    /// A telephone event that the party has at another clock.
+    Rescaled {
+        /// The clock that its length is told in.
+        from: ClockRate,
+        /// The party's.
+        to: ClockRate,
+        /// The party's number for it.
         number: u8,
     },
     /// The party does not speak the codec.
@@ -305,10 +315,12 @@ impl RelayLeg {
 
     /// Makes of a packet what is sent to the party, and counts it as sent; `None` if it must not be sent.
     pub fn protect<'a>(&mut self, packet: &'a [u8], now: Instant) -> Option<Cow<'a, [u8]>> {
-        self.reports.note_sent(packet, now);
         if let [_, second, ..] = packet {
             self.sent_codec = AudioCodec::of(self.payloads.kind(second & 0x7f)).or(self.sent_codec);
         }
+        // What is no sound lies where the clock of the sound says.
+        let clock = self.sent_codec.map_or(self.payloads.clock(), AudioCodec::clock);
+        self.reports.note_sent(packet, clock, now);
         match &mut self.srtp {
             None => Some(Cow::Borrowed(packet)),
             Some(srtp) => srtp.protect(packet).map(Cow::Owned),
@@ -375,10 +387,17 @@ impl RelayLeg {
     /// does not know it ignores it (RFC 3551 section 3).
     #[must_use]
     pub fn passage(&self, kind: PayloadKind, payload_type: u8) -> Passage {
-        match (self.payloads.number_of(kind), AudioCodec::of(kind), self.payloads.codecs().next()) {
-            (Some(number), ..) if number != payload_type => Passage::Renumbered { number },
-            (None, Some(from), Some((number, to))) => Passage::Transcoded { from, to, number },
-            (Some(_), ..) | (None, ..) => Passage::Untouched,
+        match (self.payloads.number_of(kind), kind) {
+            (Some(number), _) if number != payload_type => Passage::Renumbered { number },
+            (None, PayloadKind::Audio(from)) => match self.payloads.codecs().next() {
+                Some((number, to)) => Passage::Transcoded { from, to, number },
+                None => Passage::Untouched,
+            },
+            (None, PayloadKind::TelephoneEvent(from)) => match self.payloads.events() {
+                Some((number, to)) => Passage::Rescaled { from, to, number },
+                None => Passage::Untouched,
+            },
+            (Some(_), _) | (None, PayloadKind::ComfortNoise | PayloadKind::Other) => Passage::Untouched,
         }
     }
 
@@ -451,7 +470,7 @@ impl RelayLeg {
             self.reception.take(&packet, kind, now);
         }
         self.note_flow(now);
-        if kind == PayloadKind::TelephoneEvent {
+        if let PayloadKind::TelephoneEvent(_) = kind {
             self.counted.telephone_events += 1;
         }
         Verdict::Forward(kind)

@@ -5,16 +5,19 @@
 //! while both parties speak one codec; else they are transcoded.
 //!
 //! RFC 3550 (RTP, RTCP), RFC 3551 (static payload types), RFC 3611 (bursts), RFC 3389 (comfort noise), RFC 4733 (telephone
-//! events), RFC 3711 (SRTP), ITU-T G.711, G.722 and G.107.
+//! events), RFC 3711 (SRTP), RFC 6716 and 7587 (Opus), ITU-T G.711, G.722 and G.107.
 
+pub mod clock;
 pub mod codec;
 pub(crate) mod conceal;
+pub mod crossing;
 pub mod emodel;
 pub mod error;
 pub mod g711;
 pub mod g722;
 pub mod halfband;
 pub mod leg;
+pub mod opus;
 pub mod outgoing;
 pub mod outline;
 pub mod pattern;
@@ -36,13 +39,15 @@ pub mod transcode;
 pub(crate) mod voice;
 pub mod wav;
 
+pub use clock::ClockRate;
 pub use codec::{AudioCodec, SampleRate};
 pub use conceal::Losses;
+pub use crossing::Crossing;
 pub use error::MediaError;
 pub use leg::{
     DropReason, LegInput, LegOutput, LegStatistics, LegTimer, Passage, RelayLeg, Remote, RtcpPath, Verdict,
 };
-pub use outgoing::{Digit, Outgoing};
+pub use outgoing::{Digit, EventFormat, Outgoing};
 pub use outline::{Outline, outline};
 pub use pattern::LossPattern;
 pub use quality::{HeardFigures, LegQuality, PathQuality, Standing, WindowQuality};
@@ -58,8 +63,8 @@ pub use tone::{ProgressTone, ToneStream, ToneTable};
 pub use transcode::Transcoder;
 pub use wav::{Expected, Inspection, Repair, VerifyFault, WavFile, WavTrack};
 
-/// Ticks per second of the RTP clock of everything here: G.711, G.722 and telephone events.
+/// Ticks per second of a recording's line, whatever the clocks of what is played on it.
 pub const CLOCK_HZ: u32 = 8_000;
 
-/// Ticks per millisecond at [`CLOCK_HZ`].
+/// Ticks of a recording's line per millisecond.
 pub const TICKS_PER_MS: i64 = 8;

@@ -8,12 +8,14 @@ use std::time::{Duration, Instant};
 
 use rtp_rs::{RtpPacketBuilder, RtpReader};
 
+use crate::clock::ClockRate;
+use crate::rtp::PayloadMap;
 use crate::telephone_event::TelephoneEvent;
 
 /// How often a packet of a digit leaves.
 const EVERY: Duration = Duration::from_millis(20);
-/// How far RTP time runs on with each of them; telephone events are clocked at 8 kHz.
-const STEP: u32 = 160;
+/// The same in ms.
+const STEP_MS: u32 = 20;
 /// How many packets tell that a digit goes on: 160 ms of it.
 const REPORTS: u16 = 8;
 /// How many tell that it is over (section 2.5.1.4).
@@ -50,6 +52,26 @@ impl std::fmt::Debug for Digit {
     }
 }
 
+/// How a party wants its digits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct EventFormat {
+    /// Its payload type for telephone events.
+    pub payload_type: u8,
+    /// What their length is told in.
+    pub clock: ClockRate,
+    /// The clock of the sound around them, which their times follow (RFC 4733 section 2.1).
+    pub sound: ClockRate,
+}
+
+impl EventFormat {
+    /// Returns how the party of a leg wants them, if it takes them in its sound.
+    #[must_use]
+    pub fn of(formats: &PayloadMap) -> Option<Self> {
+        let (payload_type, clock) = formats.events()?;
+        Some(Self { payload_type, clock, sound: formats.clock() })
+    }
+}
+
 /// Where the stream to a party stands.
 #[derive(Debug, Clone, Copy)]
 struct Place {
@@ -63,7 +85,7 @@ struct Place {
 #[derive(Debug, Clone, Copy)]
 struct Pressed {
     digit: Digit,
-    payload_type: u8,
+    format: EventFormat,
     /// RTP time of its beginning: all its packets carry it.
     began: u32,
     /// Steps of 20 ms since then.
@@ -79,16 +101,16 @@ pub struct Outgoing {
     shift: Option<(u32, u16)>,
     /// Digits were sent since the last forwarded packet: the next one is numbered on from them.
     renumber: bool,
-    waiting: VecDeque<(Digit, u8)>,
+    waiting: VecDeque<(Digit, EventFormat)>,
     pressed: Option<Pressed>,
 }
 
 impl Outgoing {
-    /// Queues digits to be sent in the payload type that the party has for telephone events; those beyond the queue's end
-    /// are left out. Returns how many were taken.
-    pub fn press(&mut self, digits: &[Digit], payload_type: u8) -> usize {
+    /// Queues digits to be sent as the party wants them; those beyond the queue's end are left out. Returns how many were
+    /// taken.
+    pub fn press(&mut self, digits: &[Digit], format: EventFormat) -> usize {
         let room = QUEUE_MAX.saturating_sub(self.waiting.len()).min(digits.len());
-        self.waiting.extend(digits.iter().take(room).map(|digit| (*digit, payload_type)));
+        self.waiting.extend(digits.iter().take(room).map(|digit| (*digit, format)));
         room
     }
 
@@ -157,12 +179,12 @@ impl Outgoing {
     }
 
     fn begin(&mut self, ssrc: u32, now: Instant) -> Option<Pressed> {
-        let (digit, payload_type) = self.waiting.pop_front()?;
+        let (digit, format) = self.waiting.pop_front()?;
         let last = *self.last.get_or_insert(Place { ssrc, number: 0, time: 0, at: now });
         let passed_ms = now.saturating_duration_since(last.at).as_millis();
-        let passed = u32::try_from(passed_ms).unwrap_or(u32::MAX).wrapping_mul(STEP / 20);
-        let began = last.time.wrapping_add(passed.max(STEP));
-        Some(Pressed { digit, payload_type, began, steps: 0, due: now })
+        let passed_ms = u32::try_from(passed_ms).unwrap_or(u32::MAX).max(STEP_MS);
+        let began = last.time.wrapping_add(passed_ms.wrapping_mul(format.sound.per_ms()));
+        Some(Pressed { digit, format, began, steps: 0, due: now })
     }
 
     fn report(&mut self, pressed: &Pressed, now: Instant) -> Option<Vec<u8>> {
@@ -173,10 +195,11 @@ impl Outgoing {
         }
         self.renumber = true;
         let ended = pressed.steps >= REPORTS;
-        let duration = (pressed.steps + 1).min(REPORTS) * u16::try_from(STEP).unwrap_or(160);
+        let step = u16::try_from(STEP_MS * pressed.format.clock.per_ms()).unwrap_or(u16::MAX);
+        let duration = (pressed.steps + 1).min(REPORTS).saturating_mul(step);
         let event = TelephoneEvent::new(pressed.digit.0, ended, VOLUME, duration);
         let packet = RtpPacketBuilder::new()
-            .payload_type(pressed.payload_type)
+            .payload_type(pressed.format.payload_type)
             .marked(pressed.steps == 0)
             .ssrc(last.ssrc)
             .sequence(last.number.into())
@@ -190,6 +213,9 @@ impl Outgoing {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    const NARROW: EventFormat =
+        EventFormat { payload_type: 101, clock: ClockRate::Hz8000, sound: ClockRate::Hz8000 };
 
     fn digits(keys: &str) -> Vec<Digit> {
         keys.chars().map(|key| Digit::of(key).expect("a key")).collect()
@@ -210,7 +236,7 @@ mod tests {
         let mut quiet = 0;
         for n in 0.. {
             if n == pressed_at {
-                assert_eq!(outgoing.press(&keys, 101), keys.len());
+                assert_eq!(outgoing.press(&keys, NARROW), keys.len());
             }
             if !outgoing.is_pressing() && n > pressed_at {
                 quiet += 1;
@@ -282,7 +308,7 @@ mod tests {
     fn another_source_after_the_digits_keeps_its_own_numbers_from_its_second_change_on() {
         let (mut outgoing, mut scratch, now) = (Outgoing::default(), Vec::new(), Instant::now());
         outgoing.forward(&sound(3, 10, 0), &mut scratch, now);
-        outgoing.press(&digits("1"), 101);
+        outgoing.press(&digits("1"), NARROW);
         let mut at = now;
         while outgoing.is_pressing() {
             outgoing.poll_packet(3, at);
@@ -303,7 +329,7 @@ mod tests {
         assert_eq!(Digit::of('D'), Some(Digit(15)));
         assert_eq!(format!("{:?}", digits("19")), "[Digit, Digit]");
         let mut outgoing = Outgoing::default();
-        assert_eq!(outgoing.press(&digits(&"1".repeat(200)), 101), QUEUE_MAX);
-        assert_eq!(outgoing.press(&digits("1"), 101), 0);
+        assert_eq!(outgoing.press(&digits(&"1".repeat(200)), NARROW), QUEUE_MAX);
+        assert_eq!(outgoing.press(&digits("1"), NARROW), 0);
     }
 }

@@ -6,7 +6,6 @@
 
 use std::time::{Duration, Instant};
 
-use crate::TICKS_PER_MS;
 use crate::codec::AudioCodec;
 use crate::pattern::LossPattern;
 use crate::rtcp::ReceptionBlock;
@@ -20,9 +19,9 @@ pub const WINDOW: Duration = Duration::from_secs(10);
 /// A window with fewer packets than this says nothing: one second of packets of 20 ms.
 pub const WINDOW_PACKETS_MIN: u64 = 50;
 /// A step of the sender's time against ours beyond this is another timeline, not jitter: one second.
-const TRANSIT_STEP_MAX: f64 = 8_000.0;
+const TRANSIT_STEP_MAX_MS: f64 = 1_000.0;
 
-/// How unevenly packets come (RFC 3550 appendix A.8), in ticks.
+/// How unevenly packets come (RFC 3550 appendix A.8), in ms.
 #[derive(Clone, Copy, Debug, Default)]
 struct Jitter {
     now: f64,
@@ -40,7 +39,7 @@ impl Jitter {
     }
 
     fn mean_ms(&self) -> f64 {
-        if self.count == 0 { 0.0 } else { self.sum / f64::from(self.count) / ticks_per_ms() }
+        if self.count == 0 { 0.0 } else { self.sum / f64::from(self.count) }
     }
 
     /// Goes on measuring with an empty record.
@@ -48,10 +47,6 @@ impl Jitter {
         let now = self.now;
         std::mem::replace(self, Self { now, ..Self::default() })
     }
-}
-
-fn ticks_per_ms() -> f64 {
-    f64::from(u32::try_from(TICKS_PER_MS).unwrap_or(8))
 }
 
 /// The current numbering of a source.
@@ -193,7 +188,7 @@ impl Reception {
     #[must_use]
     pub fn whole(&self) -> Heard {
         let pattern = self.ended().pattern;
-        let jitter_max_ms = self.jitter.max / ticks_per_ms();
+        let jitter_max_ms = self.jitter.max;
         Heard { pattern, jitter_ms: self.jitter.mean_ms(), jitter_max_ms }
     }
 
@@ -215,7 +210,8 @@ impl Reception {
     /// Returns what a report says of the source, and counts it as told; `since_report` is the age of the source's last own
     /// report and its time.
     pub fn report(&mut self, sender_report: u32, since_sender_report: u32) -> Option<ReceptionBlock> {
-        let jitter = ticks(self.jitter.now);
+        let clock = self.codec.map(AudioCodec::clock).unwrap_or_default();
+        let jitter = ticks(self.jitter.now * f64::from(clock.per_ms()));
         let run = self.run.as_mut()?;
         let (expected, lost) = (run.expected(), run.lost());
         let (expected_before, lost_before) = std::mem::replace(&mut run.reported, (expected, lost));
@@ -278,7 +274,7 @@ impl Reception {
         let pattern = std::mem::take(&mut self.pattern_window);
         self.pattern.add(&pattern);
         let jitter = self.jitter_window.next_window();
-        Heard { pattern, jitter_ms: jitter.mean_ms(), jitter_max_ms: jitter.max / ticks_per_ms() }
+        Heard { pattern, jitter_ms: jitter.mean_ms(), jitter_max_ms: jitter.max }
     }
 
     /// The same as if the source had fallen silent for good: all is decided, and all is in the whole.
@@ -292,18 +288,19 @@ impl Reception {
     }
 
     fn time(&mut self, packet: &RtpPacket<'_>, kind: PayloadKind, now: Instant) {
-        if AudioCodec::of(kind).is_none() {
+        let Some(codec) = AudioCodec::of(kind) else {
             self.transit = None;
             return;
-        }
+        };
         let (timestamp, payload_type) = (packet.timestamp(), packet.payload_type());
         let before = self.transit.replace(Transit { at: now, timestamp, payload_type });
         let same = |before: &Transit| before.payload_type == payload_type && !packet.marker();
         let Some(before) = before.filter(same) else { return };
-        let arrived = now.saturating_duration_since(before.at).as_secs_f64() * 1_000.0 * ticks_per_ms();
-        let sent = f64::from(timestamp.wrapping_sub(before.timestamp).cast_signed());
+        let arrived = now.saturating_duration_since(before.at).as_secs_f64() * 1_000.0;
+        let ticks = timestamp.wrapping_sub(before.timestamp).cast_signed();
+        let sent = f64::from(ticks) / f64::from(codec.clock().per_ms());
         let difference = arrived - sent;
-        if difference.abs() < TRANSIT_STEP_MAX {
+        if difference.abs() < TRANSIT_STEP_MAX_MS {
             self.jitter.note(difference);
             self.jitter_window.note(difference);
         }
@@ -322,7 +319,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::RtpHeader;
+    use crate::{ClockRate, RtpHeader};
 
     struct Sender {
         reception: Reception,
@@ -432,7 +429,8 @@ mod tests {
         sender.send(Sent { ms: 9_020, ..sound(102, 5_020) });
         // A digit: its packets share one time.
         for number in 103..110 {
-            let event = Sent { kind: PayloadKind::TelephoneEvent, ms: 9_040, ..sound(number, 0) };
+            let event =
+                Sent { kind: PayloadKind::TelephoneEvent(ClockRate::Hz8000), ms: 9_040, ..sound(number, 0) };
             sender.send(Sent { at_ms: 5_040 + 20 * u64::from(number - 103), ..event });
         }
         sender.send(Sent { ms: 9_180, ..sound(110, 5_180) });

@@ -6,7 +6,7 @@
 
 use std::time::{Duration, Instant};
 
-use crate::TICKS_PER_MS;
+use crate::clock::ClockRate;
 use crate::pattern::LossPattern;
 use crate::reception::{Heard, Reception, WINDOW_PACKETS_MIN};
 use crate::rtcp::{self, ReceptionBlock, RtcpItem};
@@ -18,8 +18,8 @@ const INTERVAL_MIN: Duration = Duration::from_secs(5);
 const COMPENSATION: f64 = 1.218_28;
 /// A way to and fro that is longer than this was told wrongly.
 const ROUND_TRIP_MAX_MS: f64 = 10_000.0;
-/// Jitter beyond this was told wrongly: ten seconds, in ticks.
-const JITTER_MAX: u32 = 80_000;
+/// Jitter beyond this was told wrongly.
+const JITTER_MAX_MS: f64 = 10_000.0;
 
 /// What a session begins with.
 #[derive(Clone, Copy, Debug)]
@@ -140,13 +140,13 @@ impl ReportSession {
         }
     }
 
-    /// Takes note of a packet that leaves for the party.
-    pub fn note_sent(&mut self, packet: &[u8], now: Instant) {
+    /// Takes note of a packet that leaves for the party, with times on a clock.
+    pub fn note_sent(&mut self, packet: &[u8], clock: ClockRate, now: Instant) {
         self.note_received(now);
         match &mut self.sent {
-            Some(stream) if stream.is_of(packet) => stream.note(packet, now),
+            Some(stream) if stream.is_of(packet) => stream.note(packet, clock, now),
             // The party counts another source anew, and so do we.
-            _ => self.sent = SentStream::start(packet, now).or(self.sent.take()),
+            _ => self.sent = SentStream::start(packet, clock, now).or(self.sent.take()),
         }
     }
 
@@ -238,6 +238,7 @@ impl ReportSession {
         self.take_round_trip(block, now);
         let Some(stream) = &self.sent else { return };
         let Some((number, gaps)) = stream.standing_at(block.extended_sequence) else { return };
+        let clock = stream.clock();
         // Of 24 bits with a sign (RFC 3550 section 6.4.1).
         let lost = i64::from((block.cumulative_lost << 8).cast_signed() >> 8);
         let told = Told { ssrc: block.ssrc, number, lost, gaps, at: now };
@@ -256,8 +257,7 @@ impl ReportSession {
         let (sent, lost) = (u64::try_from(sent).unwrap_or(0), u64::try_from(lost).unwrap_or(0));
         let pattern = LossPattern::counted(sent - lost, lost);
         self.heard.add(&pattern);
-        let jitter_ms =
-            f64::from(block.jitter.min(JITTER_MAX)) / f64::from(u32::try_from(TICKS_PER_MS).unwrap_or(8));
+        let jitter_ms = (f64::from(block.jitter) / f64::from(clock.per_ms())).min(JITTER_MAX_MS);
         self.jitter.note(jitter_ms);
         if sent >= WINDOW_PACKETS_MIN {
             self.window = Some((before.at, Heard { pattern, jitter_ms, jitter_max_ms: jitter_ms }));

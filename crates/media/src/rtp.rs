@@ -6,6 +6,7 @@
 use rtp_rs::{RtpPacketBuilder, RtpReader, RtpReaderError};
 
 use crate::MediaError;
+use crate::clock::ClockRate;
 use crate::codec::AudioCodec;
 
 /// A packet whose header has been checked: fixed part, CSRC list, extension and padding all lie inside it.
@@ -41,7 +42,7 @@ impl<'a> RtpPacket<'a> {
         self.reader.sequence_number().into()
     }
 
-    /// Returns the RTP timestamp, in samples for the payloads of this crate.
+    /// Returns the RTP timestamp, in ticks of the clock of its payload type.
     #[must_use]
     pub fn timestamp(&self) -> u32 {
         self.reader.timestamp()
@@ -93,7 +94,7 @@ pub struct RtpHeader {
     pub marker: bool,
     /// Sequence number.
     pub sequence: u16,
-    /// Timestamp in samples.
+    /// Timestamp in ticks of the payload type's clock.
     pub timestamp: u32,
     /// Synchronisation source.
     pub ssrc: u32,
@@ -133,8 +134,9 @@ pub enum PayloadKind {
     Audio(AudioCodec),
     /// Comfort noise: the sender is silent until its next audio packet.
     ComfortNoise,
-    /// A telephone event: a key, not audio.
-    TelephoneEvent,
+    /// A telephone event: a key, not audio. It is as long as its clock says, and lies where the clock of the sound says that
+    /// it shares source and times with (RFC 4733 section 2.1).
+    TelephoneEvent(ClockRate),
     /// Something that is relayed but cannot be recorded.
     Other,
 }
@@ -182,7 +184,25 @@ impl PayloadMap {
         self.formats().filter_map(|(number, kind)| AudioCodec::of(kind).map(|codec| (number, codec)))
     }
 
-    fn formats(&self) -> impl Iterator<Item = (u8, PayloadKind)> {
+    /// Returns the telephone events that go with the first codec: those of its clock, else any.
+    #[must_use]
+    pub fn events(&self) -> Option<(u8, ClockRate)> {
+        let clock = self.clock();
+        let mut events = self.formats().filter_map(|(number, kind)| match kind {
+            PayloadKind::TelephoneEvent(clock) => Some((number, clock)),
+            PayloadKind::Audio(_) | PayloadKind::ComfortNoise | PayloadKind::Other => None,
+        });
+        let first = events.clone().next();
+        events.find(|(_, of)| *of == clock).or(first)
+    }
+
+    /// Returns the clock of the first codec.
+    #[must_use]
+    pub fn clock(&self) -> ClockRate {
+        self.codecs().next().map(|(_, codec)| codec.clock()).unwrap_or_default()
+    }
+
+    fn formats(&self) -> impl Iterator<Item = (u8, PayloadKind)> + Clone {
         self.agreed.iter().flatten().copied()
     }
 }
@@ -212,9 +232,11 @@ mod tests {
 
     #[test]
     fn what_was_agreed_wins_over_the_static_types() {
-        let map =
-            PayloadMap::new([(9, PayloadKind::TelephoneEvent), (97, PayloadKind::Audio(AudioCodec::Pcma))]);
-        assert_eq!(map.kind(9), PayloadKind::TelephoneEvent);
+        let map = PayloadMap::new([
+            (9, PayloadKind::TelephoneEvent(ClockRate::Hz8000)),
+            (97, PayloadKind::Audio(AudioCodec::Pcma)),
+        ]);
+        assert_eq!(map.kind(9), PayloadKind::TelephoneEvent(ClockRate::Hz8000));
         assert_eq!(map.kind(97), PayloadKind::Audio(AudioCodec::Pcma));
         assert_eq!(map.kind(0), PayloadKind::Audio(AudioCodec::Pcmu));
         assert_eq!(map.kind(13), PayloadKind::ComfortNoise);

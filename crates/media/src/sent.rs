@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use crate::TICKS_PER_MS;
+use crate::clock::ClockRate;
 use crate::sequence::{Arrival, SequenceWindow};
 
 /// Numbers behind the newest of which it is known how many did not leave: a report is seldom older than a second.
@@ -32,6 +32,8 @@ pub struct SentStream {
     gaps_at: Box<[u16]>,
     gaps: u16,
     last: (Instant, u32),
+    /// What its times count.
+    clock: ClockRate,
     packets: u32,
     octets: u32,
     /// Packets that had left at the last report.
@@ -48,7 +50,7 @@ fn header_of(packet: &[u8]) -> Option<(u32, u16, u32)> {
 impl SentStream {
     /// Begins with its first packet.
     #[must_use]
-    pub fn start(packet: &[u8], now: Instant) -> Option<Self> {
+    pub fn start(packet: &[u8], clock: ClockRate, now: Instant) -> Option<Self> {
         let (ssrc, number, time) = header_of(packet)?;
         let window = SequenceWindow::start(number);
         let mut stream = Self {
@@ -59,6 +61,7 @@ impl SentStream {
             gaps_at: vec![0; KEPT].into(),
             gaps: 0,
             last: (now, time),
+            clock,
             packets: 0,
             octets: 0,
             reported: 0,
@@ -75,7 +78,8 @@ impl SentStream {
     }
 
     /// Takes note of a further packet.
-    pub fn note(&mut self, packet: &[u8], now: Instant) {
+    pub fn note(&mut self, packet: &[u8], clock: ClockRate, now: Instant) {
+        self.clock = clock;
         let Some((_, number, time)) = header_of(packet) else { return };
         let before = self.window.highest();
         match self.window.observe(number) {
@@ -105,6 +109,12 @@ impl SentStream {
         self.first
     }
 
+    /// What its times count.
+    #[must_use]
+    pub fn clock(&self) -> ClockRate {
+        self.clock
+    }
+
     /// When its first packet left.
     #[must_use]
     pub fn began(&self) -> Instant {
@@ -118,7 +128,7 @@ impl SentStream {
         }
         let (at, time) = self.last;
         let passed_ms = u32::try_from(now.saturating_duration_since(at).as_millis()).unwrap_or(u32::MAX);
-        let ticks = passed_ms.wrapping_mul(u32::try_from(TICKS_PER_MS).unwrap_or(8));
+        let ticks = passed_ms.wrapping_mul(self.clock.per_ms());
         Some(SentSoFar { timestamp: time.wrapping_add(ticks), packets: self.packets, octets: self.octets })
     }
 

@@ -1,13 +1,13 @@
 //! One direction of a recording: packets in any order become one unbroken line of samples.
 //!
-//! Places are ticks of the RTP clock, 8,000 a second for every codec here, whatever the rate of the samples. Tick 0
-//! is the instant the recording starts; from there on the RTP timestamp says where a packet's samples belong, and
+//! Places are ticks of the line, 8,000 a second, whatever the rate of the samples and the clocks of the payload types. Tick
+//! 0 is the instant the recording starts; from there on the RTP timestamp says where a packet's samples belong, and
 //! the arrival instant anchors timestamps to the wall. What did not come is silence, or is concealed if it was lost.
 //! It is no jitter buffer for playing: it waits a fixed 300 ms because nobody listens.
 //!
 //! The anchor of a stretch is the least delay among the packets that came before the stretch is first played,
 //! so that one late packet at its start does not shift all that follows. A stretch ends where timestamps
-//! stop matching the wall: a new SSRC, a jump, a paused clock. Clocks that drift apart are brought together
+//! stop matching the wall: a new SSRC, a jump, a paused clock, a codec of another clock (RFC 7160). Clocks that drift apart are brought together
 //! at 40 ms. RFC 3550 sections 5.1 and 6.4, appendix A.1; RFC 3551 section 4.1 (silence suppression).
 
 use std::{
@@ -16,12 +16,13 @@ use std::{
 };
 
 use crate::{
+    clock::ClockRate,
     codec::{AudioCodec, SampleRate},
     conceal::Losses,
     rtp::{PayloadKind, RtpPacket},
     sequence::{Arrival, SequenceWindow},
     span::{Span, SpanKind},
-    voice::Voice,
+    voice::{Behind, Voice},
 };
 
 /// How long a packet may be under way longer than the fastest of its stretch.
@@ -78,15 +79,17 @@ pub struct TimelineStatistics {
 
 #[derive(Debug)]
 struct Held {
+    /// In ticks of the line.
     timestamp: i64,
     kind: PayloadKind,
     payload: Box<[u8]>,
 }
 
 impl Held {
-    /// Ticks of audio in the packet: an octet is one in every codec here.
+    /// Ticks of audio in the packet.
     fn len(&self) -> i64 {
-        AudioCodec::of(self.kind).map_or(0, |_| i64::try_from(self.payload.len()).unwrap_or_default())
+        let ticks = AudioCodec::of(self.kind).map_or(0, |codec| codec.ticks(&self.payload));
+        i64::try_from(ticks).unwrap_or_default()
     }
 }
 
@@ -118,11 +121,20 @@ impl Anchor {
     }
 }
 
+/// Where a packet says that it belongs.
+#[derive(Clone, Copy, Debug)]
+struct RtpPlace {
+    timestamp: u32,
+    /// What the timestamp counts; `None` of what is no sound: it shares the clock of the sound around it.
+    clock: Option<ClockRate>,
+}
+
 /// Packets whose timestamps have one relation to the wall.
 #[derive(Debug)]
 struct Stretch {
     anchor: Anchor,
-    /// Newest timestamp, without wrap.
+    clock: ClockRate,
+    /// Newest timestamp, without wrap, as its clock counts.
     timestamp: i64,
     /// When its first packet came.
     begun: i64,
@@ -132,10 +144,11 @@ struct Stretch {
 }
 
 impl Stretch {
-    fn start(timestamp: u32, arrival: i64) -> Self {
-        let timestamp = i64::from(timestamp);
-        let anchor = Anchor::Provisional { offset: arrival - timestamp };
-        Self { anchor, timestamp, begun: arrival, arrival, held: BTreeMap::new() }
+    fn start(place: &RtpPlace, arrival: i64) -> Self {
+        let (timestamp, clock) = (i64::from(place.timestamp), place.clock.unwrap_or_default());
+        let offset = arrival - clock.convert(timestamp, ClockRate::Hz8000);
+        let anchor = Anchor::Provisional { offset };
+        Self { anchor, clock, timestamp, begun: arrival, arrival, held: BTreeMap::new() }
     }
 
     fn unwrap_timestamp(&self, timestamp: u32) -> i64 {
@@ -143,9 +156,18 @@ impl Stretch {
         self.timestamp + i64::from(timestamp.wrapping_sub(last) as i32)
     }
 
+    /// Returns a timestamp in ticks of the line.
+    fn ticks(&self, timestamp: u32) -> i64 {
+        self.clock.convert(self.unwrap_timestamp(timestamp), ClockRate::Hz8000)
+    }
+
     /// How much later than its anchor says a packet came; `None` if that cannot be.
-    fn delay(&self, timestamp: u32, arrival: i64) -> Option<i64> {
-        let delay = arrival - self.unwrap_timestamp(timestamp) - self.anchor.offset();
+    fn delay(&self, place: &RtpPlace, arrival: i64) -> Option<i64> {
+        // What is no sound has no clock of its own.
+        if place.clock.is_some_and(|clock| clock != self.clock) {
+            return None;
+        }
+        let delay = arrival - self.ticks(place.timestamp) - self.anchor.offset();
         let early = match self.anchor {
             // A stretch that began in a jam: what comes faster shows where it belongs.
             Anchor::Provisional { .. } => STALLED,
@@ -159,8 +181,8 @@ impl Stretch {
     }
 
     /// Notes a packet's delay; returns whether the anchor moved.
-    fn note(&mut self, timestamp: i64, arrival: i64, delay: i64) -> bool {
-        self.timestamp = self.timestamp.max(timestamp);
+    fn note(&mut self, timestamp: u32, arrival: i64, delay: i64) -> bool {
+        self.timestamp = self.timestamp.max(self.unwrap_timestamp(timestamp));
         self.arrival = arrival;
         match &mut self.anchor {
             Anchor::Provisional { offset } => {
@@ -274,7 +296,10 @@ impl Timeline {
         while let Some((stream, stretch)) = self.next_due(limit) {
             self.play_front(stream, stretch, out);
         }
-        self.fill(limit, self.loss_ahead(), out);
+        match self.loss_ahead() {
+            Some((lost, behind)) => self.fill(limit, Some((lost, &behind)), out),
+            None => self.fill(limit, None, out),
+        }
         self.forget();
     }
 
@@ -296,12 +321,14 @@ impl Timeline {
         let Some(stream) = self.streams.get_mut(index) else {
             return Placement::Late;
         };
-        let Some((stretch, started)) = stream.stretch_for(packet.timestamp(), arrival, ahead) else {
+        let place =
+            RtpPlace { timestamp: packet.timestamp(), clock: AudioCodec::of(kind).map(AudioCodec::clock) };
+        let Some((stretch, started)) = stream.stretch_for(&place, arrival, ahead) else {
             return Placement::Late;
         };
-        let timestamp = stretch.unwrap_timestamp(packet.timestamp());
+        let timestamp = stretch.ticks(place.timestamp);
         let delay = arrival - timestamp - stretch.anchor.offset();
-        let drifted = stretch.note(timestamp, arrival, delay);
+        let drifted = stretch.note(place.timestamp, arrival, delay);
         let payload = packet.payload().into();
         stretch.held.insert(sequence, Held { timestamp, kind, payload });
         self.held += 1;
@@ -363,19 +390,25 @@ impl Timeline {
             self.counted.undecodable += 1;
         }
         if let Some(codec) = AudioCodec::of(held.kind).filter(|_| len > 0) {
-            self.fill(from, lost, out);
+            let behind = Behind { ssrc, kind: held.kind, payload: held.payload };
+            self.fill(from, lost.map(|lost| (lost, &behind)), out);
             let skip = usize::try_from(self.cursor - from).unwrap_or_default();
-            self.voice.play(ssrc, codec, &held.payload, skip, out);
+            self.voice.play((ssrc, codec), &behind.payload, skip, out);
             self.cursor = from + len;
             self.tail = Some(self.cursor);
         }
     }
 
-    /// Plays up to `until` what nobody has sent, and what was sent and lost.
-    fn fill(&mut self, until: i64, lost: Option<Reach>, out: &mut Vec<i16>) {
-        let lost = lost.unwrap_or(Reach { from: until, until });
-        self.fill_to(lost.from.min(until), Voice::silence, out);
-        self.fill_to(lost.until.min(until), Voice::lost, out);
+    /// Plays up to `until` what nobody has sent, and what was sent and lost before the packet behind it.
+    fn fill(&mut self, until: i64, lost: Option<(Reach, &Behind)>, out: &mut Vec<i16>) {
+        if let Some((lost, behind)) = lost {
+            self.fill_to(lost.from.min(until), Voice::silence, out);
+            let left = usize::try_from(lost.until - self.cursor).unwrap_or_default();
+            let bridge = |voice: &mut Voice, ticks: usize, out: &mut Vec<i16>| {
+                voice.lost(ticks, left, behind, out);
+            };
+            self.fill_to(lost.until.min(until), bridge, out);
+        }
         self.fill_to(until, Voice::silence, out);
     }
 
@@ -387,13 +420,14 @@ impl Timeline {
     }
 
     /// Finds what of the time to come is known to be lost: the packet behind the gap has come.
-    fn loss_ahead(&self) -> Option<Reach> {
+    fn loss_ahead(&self) -> Option<(Reach, Behind)> {
         let (_, stream, stretch) = self.fronts().min()?;
         let stream = self.streams.get(stream)?;
         let stretch = stream.stretches.get(stretch)?;
         let Anchor::Fixed { offset, .. } = stretch.anchor else { return None };
         let (sequence, held) = stretch.held.first_key_value()?;
-        stream.loss_before(*sequence, held.timestamp + offset, held.len())
+        let lost = stream.loss_before(*sequence, held.timestamp + offset, held.len())?;
+        Some((lost, Behind { ssrc: stream.ssrc, kind: held.kind, payload: held.payload.clone() }))
     }
 
     /// Forgets streams and stretches that were followed by another long enough ago for no straggler to come.
@@ -423,12 +457,12 @@ impl Stretch {
 
 impl Stream {
     /// Finds the stretch a packet belongs to; starts one (and says so) if a newer packet fits none.
-    fn stretch_for(&mut self, timestamp: u32, arrival: i64, ahead: bool) -> Option<(&mut Stretch, bool)> {
+    fn stretch_for(&mut self, place: &RtpPlace, arrival: i64, ahead: bool) -> Option<(&mut Stretch, bool)> {
         let newest = self.stretches.len().checked_sub(1);
         let fitting = if ahead {
-            newest.filter(|at| self.fits(*at, timestamp, arrival))
+            newest.filter(|at| self.fits(*at, place, arrival))
         } else {
-            (0..self.stretches.len()).rev().find(|at| self.fits(*at, timestamp, arrival))
+            (0..self.stretches.len()).rev().find(|at| self.fits(*at, place, arrival))
         };
         if let Some(at) = fitting {
             return self.stretches.get_mut(at).map(|stretch| (stretch, false));
@@ -436,12 +470,12 @@ impl Stream {
         if !ahead || self.stretches.len() >= MAX_OPEN {
             return None;
         }
-        self.stretches.push_back(Stretch::start(timestamp, arrival));
+        self.stretches.push_back(Stretch::start(place, arrival));
         self.stretches.back_mut().map(|stretch| (stretch, true))
     }
 
-    fn fits(&self, at: usize, timestamp: u32, arrival: i64) -> bool {
-        self.stretches.get(at).is_some_and(|stretch| stretch.delay(timestamp, arrival).is_some())
+    fn fits(&self, at: usize, place: &RtpPlace, arrival: i64) -> bool {
+        self.stretches.get(at).is_some_and(|stretch| stretch.delay(place, arrival).is_some())
     }
 
     fn take_front(&mut self, stretch: usize) -> Option<(i64, Held, i64)> {

@@ -38,7 +38,7 @@ impl Bench {
     fn new() -> Self {
         let mut bench = Self { leg: RelayLeg::new(TIMEOUT, origin()), now: Instant::now() };
         bench.remote(Remote {
-            formats: PayloadMap::new([(101, PayloadKind::TelephoneEvent)]),
+            formats: PayloadMap::new([(101, PayloadKind::TelephoneEvent(linecard_media::ClockRate::Hz8000))]),
             ..Remote::new(at("10.0.0.1:4000"))
         });
         bench
@@ -129,7 +129,10 @@ fn telephone_events_are_recognised_and_passed_on() {
     let mut bench = Bench::new();
     let header = RtpHeader { payload_type: 101, marker: true, sequence: 5, timestamp: 0, ssrc: 9 };
     let bytes = header.build(&TelephoneEvent::new(4, false, 10, 160).to_payload()).unwrap();
-    assert_eq!(bench.rtp("10.0.0.1:4000", &bytes), Verdict::Forward(PayloadKind::TelephoneEvent));
+    assert_eq!(
+        bench.rtp("10.0.0.1:4000", &bytes),
+        Verdict::Forward(PayloadKind::TelephoneEvent(linecard_media::ClockRate::Hz8000))
+    );
     assert_eq!(bench.leg.statistics().telephone_events, 1);
 }
 
@@ -237,7 +240,8 @@ fn a_packet_passes_untouched_where_the_party_speaks_its_codec_and_is_transcoded_
         bench.remote(Remote { formats, ..Remote::new(at("10.0.0.1:4000")) });
         bench.leg.passage(kind, payload_type)
     };
-    let (event, noise) = (PayloadKind::TelephoneEvent, PayloadKind::ComfortNoise);
+    let (event, noise) =
+        (PayloadKind::TelephoneEvent(linecard_media::ClockRate::Hz8000), PayloadKind::ComfortNoise);
     let both = [(9, PayloadKind::Audio(G722)), (8, PayloadKind::Audio(Pcma)), (96, event)];
     assert_eq!(passage(&both, PayloadKind::Audio(Pcma), 8), Passage::Untouched);
     assert_eq!(passage(&both, PayloadKind::Audio(G722), 9), Passage::Untouched);

@@ -10,8 +10,8 @@
 use std::net::IpAddr;
 
 use linecard_sip::sdp::{
-    Attribute, Bandwidth, Codec, Connection, Crypto, CryptoSuite, Direction, Encryption, Line, LocalAudio,
-    LocalSession, Media, NotAcceptable, Origin, SdpErrorKind, SessionDescription, audio_of,
+    Attribute, Audio, Bandwidth, Codec, Connection, Crypto, CryptoSuite, Direction, Encryption, Line,
+    LocalAudio, LocalSession, Media, NotAcceptable, Origin, SdpErrorKind, SessionDescription, audio_of,
 };
 use proptest::collection::vec;
 use proptest::prelude::*;
@@ -42,12 +42,17 @@ fn version(description: &SessionDescription) -> u64 {
     description.origin.version.parse().unwrap()
 }
 
+/// The number of the telephone events that go with G.711.
+fn narrow_events(audio: &Audio) -> Option<u8> {
+    audio.events_beside(&[Codec::pcma()]).first().map(|event| event.payload_type)
+}
+
 #[test]
 fn our_offer_is_printed_strictly() {
     let mut session = LocalSession::new(4711);
     let expected = "v=0\r\no=- 4711 1 IN IP4 198.51.100.7\r\ns=-\r\nc=IN IP4 198.51.100.7\r\nt=0 0\r\n\
-        m=audio 30000 RTP/AVP 8 0 9 101\r\na=rtpmap:8 PCMA/8000\r\na=rtpmap:0 PCMU/8000\r\na=rtpmap:9 G722/8000\r\n\
-        a=rtpmap:101 telephone-event/8000\r\na=fmtp:101 0-15\r\na=ptime:20\r\na=sendrecv\r\n";
+        m=audio 30000 RTP/AVP 8 0 9 111 101 110\r\na=rtpmap:8 PCMA/8000\r\na=rtpmap:0 PCMU/8000\r\na=rtpmap:9 G722/8000\r\na=rtpmap:111 opus/48000/2\r\na=fmtp:111 useinbandfec=1\r\n\
+        a=rtpmap:101 telephone-event/8000\r\na=fmtp:101 0-15\r\na=rtpmap:110 telephone-event/48000\r\na=fmtp:110 0-15\r\na=ptime:20\r\na=sendrecv\r\n";
     assert_eq!(text(&session.offer(&local())), expected);
 }
 
@@ -67,7 +72,7 @@ fn an_answer_takes_the_common_codecs_in_the_offerer_s_order_and_numbers() {
     let audio = audio_of(&answer).unwrap();
     let types: Vec<u8> = audio.codecs.iter().map(|codec| codec.payload_type).collect();
     assert_eq!(types, [0, 8]);
-    assert_eq!(audio.telephone_event, Some(96));
+    assert_eq!(narrow_events(&audio), Some(96));
     assert_eq!(audio.telephone_events[0].fmtp.as_deref(), Some("0-16"));
     assert_eq!(audio.remote(), Some("198.51.100.7:30000".parse().unwrap()));
 }
@@ -83,7 +88,7 @@ fn a_dynamic_payload_type_for_g711_is_kept() {
 fn telephone_events_are_not_answered_when_the_other_side_has_none() {
     let offer = offer("m=audio 4000 RTP/AVP 8 96\na=rtpmap:96 telephone-event/8000\n");
     let mut audio = local();
-    audio.telephone_event = None;
+    audio.telephone_events = Vec::new();
     let answer = LocalSession::new(1).answer_to(&offer, &audio).unwrap();
     assert_eq!(answer.media[0].formats, ["8"]);
 }
@@ -230,11 +235,15 @@ fn a_second_party_is_offered_what_the_first_has_and_then_the_rest() {
         offer("m=audio 4000 RTP/AVP 9 13 97 96\na=rtpmap:97 PCMU/8000\na=rtpmap:96 telephone-event/8000\n");
     let passed = LocalAudio::passing_on(&audio_of(&peer).unwrap(), here(), 30_002).unwrap().with_others();
     let ours = LocalSession::new(1).offer(&passed);
-    assert_eq!(ours.media[0].formats, ["9", "13", "97", "8", "96"]);
+    assert_eq!(ours.media[0].formats, ["9", "13", "97", "8", "111", "96", "110"]);
     let taken = offer("m=audio 4000 RTP/AVP 8\na=rtpmap:8 PCMU/8000\n");
     let passed = LocalAudio::passing_on(&audio_of(&taken).unwrap(), here(), 30_002).unwrap().with_others();
     let ours = LocalSession::new(1).offer(&passed);
-    assert_eq!(ours.media[0].formats, ["8", "9"], "a number that means something else is not given twice");
+    assert_eq!(
+        ours.media[0].formats,
+        ["8", "9", "111"],
+        "a number that means something else is not given twice"
+    );
 }
 
 #[test]
@@ -478,4 +487,61 @@ proptest! {
             }
         }
     }
+}
+
+const OPUS_PHONE: &str = "m=audio 4000 RTP/AVP 111 0 96 97\na=rtpmap:111 opus/48000/2\na=fmtp:111 stereo=1;sprop-stereo=1\na=rtpmap:96 telephone-event/48000\na=rtpmap:97 telephone-event/8000\na=fmtp:97 0-16\n";
+
+#[test]
+fn opus_is_answered_with_its_clock_its_channels_and_what_we_can_take() {
+    let answer = LocalSession::new(1).answer_to(&offer(OPUS_PHONE), &local()).unwrap();
+    let body = String::from_utf8(answer.to_bytes()).unwrap();
+    assert!(body.contains("m=audio 30000 RTP/AVP 111 0 96 97\r\n"), "{body}");
+    assert!(body.contains("a=rtpmap:111 opus/48000/2\r\na=fmtp:111 useinbandfec=1\r\n"), "{body}");
+    assert!(!body.contains("stereo"), "what the other end can take is not what we can: {body}");
+    let mono = offer("m=audio 4000 RTP/AVP 111\na=rtpmap:111 opus/48000/1\n");
+    assert!(
+        LocalSession::new(1).answer_to(&mono, &local()).is_err(),
+        "RFC 7587 section 7: always 2 channels"
+    );
+}
+
+#[test]
+fn digits_have_the_clock_of_the_sound_that_is_agreed_on() {
+    let numbers = |body: &str| {
+        let answer = LocalSession::new(1).answer_to(&offer(body), &local()).unwrap();
+        let events = audio_of(&answer).unwrap().telephone_events;
+        events.iter().map(|event| (event.payload_type, event.clock_rate)).collect::<Vec<_>>()
+    };
+    let with = |types: &str| {
+        format!(
+            "m=audio 4000 RTP/AVP {types}\na=rtpmap:111 opus/48000/2\na=rtpmap:96 telephone-event/48000\na=rtpmap:97 telephone-event/8000\n"
+        )
+    };
+    assert_eq!(numbers(&with("111 96 97")), [(96, 48_000)]);
+    assert_eq!(numbers(&with("8 96 97")), [(97, 8_000)]);
+    assert_eq!(numbers(&with("8 111 96 97")), [(96, 48_000), (97, 8_000)]);
+    assert_eq!(numbers(&with("111 97")), [(97, 8_000)], "many phones have no other beside Opus");
+    assert_eq!(numbers(&with("8 96")), [], "none of another clock beside G.711");
+}
+
+#[test]
+fn what_an_opus_phone_can_take_is_told_to_the_other_and_numbers_never_clash() {
+    let peer = audio_of(&offer(OPUS_PHONE)).unwrap();
+    let ours =
+        LocalSession::new(1).offer(&LocalAudio::passing_on(&peer, here(), 30_002).unwrap().with_others());
+    assert_eq!(ours.media[0].formats, ["111", "0", "8", "9", "96", "97"]);
+    assert_eq!(audio_of(&ours).unwrap().codecs[0].fmtp.as_deref(), Some("stereo=1;sprop-stereo=1"));
+    let clashing =
+        offer("m=audio 4000 RTP/AVP 0 111 110\na=rtpmap:111 telephone-event/8000\na=rtpmap:110 PCMA/8000\n");
+    let passed = LocalAudio::passing_on(&audio_of(&clashing).unwrap(), here(), 30_002).unwrap().with_others();
+    assert_eq!(LocalSession::new(1).offer(&passed).media[0].formats, ["0", "110", "9", "96", "111", "97"]);
+    let long = OPUS_PHONE.replace("stereo=1;sprop-stereo=1", &"x=1;".repeat(200));
+    let passed = LocalAudio::passing_on(&audio_of(&offer(&long)).unwrap(), here(), 30_002).unwrap();
+    assert_eq!(passed.codecs[0].fmtp, None, "an offer does not grow by what others write");
+}
+
+#[test]
+fn an_offer_of_everything_leaves_room_in_a_datagram_of_1300_bytes() {
+    let plain = LocalSession::new(u64::MAX).offer(&local());
+    assert!(plain.to_bytes().len() <= 480, "{}", plain.to_bytes().len());
 }

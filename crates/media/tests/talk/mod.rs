@@ -195,7 +195,7 @@ pub fn record_at(
         wire.extend(arrived);
     }
     wire.sort_by_key(|(at, ..)| *at);
-    let map = PayloadMap::new([(EVENT, PayloadKind::TelephoneEvent)]);
+    let map = PayloadMap::new([(EVENT, PayloadKind::TelephoneEvent(linecard_media::ClockRate::Hz8000))]);
     let mut frames = Vec::new();
     let mut tick = 0;
     for (at, side, bytes) in wire.into_iter().filter(|(at, ..)| *at < until) {

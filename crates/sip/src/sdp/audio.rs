@@ -20,8 +20,6 @@ pub struct Audio {
     pub port: u16,
     /// Its codecs in the sender's order, telephone events excepted.
     pub codecs: Vec<Codec>,
-    /// The payload type of telephone events, those at 8000 Hz first.
-    pub telephone_event: Option<u8>,
     /// Every telephone-event format, in order.
     pub telephone_events: Vec<Codec>,
     /// The direction as its sender sees it.
@@ -104,10 +102,25 @@ impl Codec {
         Self::narrow(9, "G722")
     }
 
-    /// Returns every codec that this server understands, in the order in which it would rather speak.
+    /// Makes Opus, whose clock and channels are told as 48000 and 2 whatever it carries (RFC 7587 section 7). What it says of
+    /// itself is what a receiver says: lost packets are rebuilt from the next one.
     #[must_use]
-    pub fn spoken() -> [Self; 3] {
-        [Self::pcma(), Self::pcmu(), Self::g722()]
+    pub fn opus() -> Self {
+        let fmtp = Some("useinbandfec=1".to_owned());
+        Self { payload_type: 111, name: "opus".to_owned(), clock_rate: 48_000, channels: 2, fmtp }
+    }
+
+    /// Returns every codec that this server understands, in the order in which it would rather speak: the one that costs
+    /// most to transcode last.
+    #[must_use]
+    pub fn spoken() -> [Self; 4] {
+        [Self::pcma(), Self::pcmu(), Self::g722(), Self::opus()]
+    }
+
+    /// Makes the telephone events that go with sound of a clock (RFC 4733 section 2.1).
+    pub(super) fn telephone_event(payload_type: u8, clock_rate: u32) -> Self {
+        let (name, fmtp) = ("telephone-event".to_owned(), Some("0-15".to_owned()));
+        Self { payload_type, name, clock_rate, channels: 1, fmtp }
     }
 
     fn narrow(payload_type: u8, name: &str) -> Self {
@@ -132,6 +145,11 @@ impl Codec {
     #[must_use]
     pub fn is_comfort_noise(&self) -> bool {
         self.encodes_like(&Self::narrow(13, "CN"))
+    }
+
+    /// Tells whether this is of the clock of one of these.
+    pub(super) fn goes_with_any(&self, codecs: &[Self]) -> bool {
+        codecs.iter().any(|codec| codec.clock_rate == self.clock_rate)
     }
 
     fn is_telephone_event(&self) -> bool {
@@ -271,6 +289,16 @@ impl Audio {
         (self.rtcp_port != 0).then(|| SocketAddr::new(address, self.rtcp_port))
     }
 
+    /// Returns the telephone events that go with codecs: those of their clocks, else those at 8000 Hz, which are beside any
+    /// codec where nothing else is.
+    #[must_use]
+    pub fn events_beside(&self, codecs: &[Codec]) -> Vec<Codec> {
+        let fitting = |event: &&Codec| event.goes_with_any(codecs);
+        let events: Vec<Codec> = self.telephone_events.iter().filter(fitting).cloned().collect();
+        let narrow = || self.telephone_events.iter().find(|event| event.clock_rate == 8000).cloned();
+        if events.is_empty() { narrow().into_iter().collect() } else { events }
+    }
+
     /// Tells whether its sender holds us: it does not want our media (RFC 3264 section 8.4).
     #[must_use]
     pub fn is_hold(&self) -> bool {
@@ -284,13 +312,11 @@ impl Audio {
         let session_direction = || description.attributes.iter().find_map(|a| Direction::from_name(&a.name));
         let (telephone_events, codecs): (Vec<Codec>, Vec<Codec>) =
             codecs_of(media).into_iter().partition(Codec::is_telephone_event);
-        let narrow = telephone_events.iter().find(|event| event.clock_rate == 8000);
         Self {
             index,
             address: connection.and_then(super::Connection::ip),
             port: media.port,
             codecs,
-            telephone_event: narrow.or(telephone_events.first()).map(|event| event.payload_type),
             telephone_events,
             direction: direction.or_else(session_direction).unwrap_or(Direction::SendReceive),
             ptime_ms: milliseconds(description, media, "ptime"),

@@ -8,8 +8,12 @@ use super::audio::{Audio, Codec, Direction, RTCP_MUX, audios_of};
 use super::crypto::{Crypto, Encryption};
 use super::description::{Attribute, Connection, Line, Media, Origin, SessionDescription};
 
-/// The payload type of telephone events where no peer has named one.
-const TELEPHONE_EVENT_PAYLOAD_TYPE: u8 = 101;
+/// The clocks of the codecs spoken here, with the payload type of their telephone events where no peer has named one.
+const TELEPHONE_EVENTS: [(u32, u8); 2] = [(8_000, 101), (48_000, 110)];
+/// The payload types that have no meaning of their own (RFC 3551 section 6), in the order in which they are given out.
+const DYNAMIC: std::ops::RangeInclusive<u8> = 96..=127;
+/// Longer parameters of a peer's format are not told to others: a description has to fit into one datagram.
+const FMTP_MAX: usize = 160;
 
 /// What we send and take on one audio stream.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -20,8 +24,8 @@ pub struct LocalAudio {
     pub port: u16,
     /// The codecs in our order, telephone events excepted. An answer takes from them in the offerer's order.
     pub codecs: Vec<Codec>,
-    /// The payload type of telephone events that an offer names; `None` leaves them out of answers too.
-    pub telephone_event: Option<u8>,
+    /// The telephone events that an offer names, one for each clock; without any they are left out of answers too.
+    pub telephone_events: Vec<Codec>,
     /// Who sends, as we see it.
     pub direction: Direction,
     /// The packet length we would like to get, in ms.
@@ -40,7 +44,9 @@ impl LocalAudio {
             address,
             port,
             codecs: Codec::spoken().to_vec(),
-            telephone_event: Some(TELEPHONE_EVENT_PAYLOAD_TYPE),
+            telephone_events: TELEPHONE_EVENTS
+                .map(|(clock, number)| Codec::telephone_event(number, clock))
+                .to_vec(),
             direction: Direction::SendReceive,
             ptime_ms: Some(20),
             encryption: Encryption::Off,
@@ -53,18 +59,19 @@ impl LocalAudio {
     #[must_use]
     pub fn passing_on(peer: &Audio, address: IpAddr, port: u16) -> Option<Self> {
         let passes = |codec: &&Codec| codec.is_spoken() || codec.is_comfort_noise();
-        let codecs: Vec<Codec> = peer.codecs.iter().filter(passes).cloned().collect();
-        let telephone_event = peer
-            .telephone_events
-            .iter()
-            .find(|event| event.clock_rate == 8000)
-            .map(|event| event.payload_type);
+        let mut codecs: Vec<Codec> = peer.codecs.iter().filter(passes).cloned().collect();
+        for codec in &mut codecs {
+            codec.fmtp = codec.fmtp.take().filter(|fmtp| fmtp.len() <= FMTP_MAX);
+        }
+        let events = peer.events_beside(&codecs);
+        let telephone_events =
+            events.iter().map(|event| Codec::telephone_event(event.payload_type, event.clock_rate)).collect();
         let over_rtp = peer.protocol.is_plain() || peer.protocol.is_secure();
         (codecs.iter().any(Codec::is_spoken) && over_rtp).then_some(Self {
             address,
             port,
             codecs,
-            telephone_event,
+            telephone_events,
             direction: peer.direction,
             ptime_ms: peer.ptime_ms,
             encryption: Encryption::Off,
@@ -104,12 +111,30 @@ impl LocalAudio {
     #[must_use]
     pub fn with_others(mut self) -> Self {
         for codec in Codec::spoken() {
-            let known = |own: &Codec| own.encodes_like(&codec) || own.payload_type == codec.payload_type;
-            if !self.codecs.iter().any(known) {
-                self.codecs.push(codec);
+            if !self.codecs.iter().any(|own| own.encodes_like(&codec)) {
+                self.codecs.extend(self.numbered(codec));
+            }
+        }
+        for (clock, number) in TELEPHONE_EVENTS {
+            let events = &self.telephone_events;
+            let known = events.is_empty() || events.iter().any(|event| event.clock_rate == clock);
+            let events = Codec::telephone_event(number, clock);
+            if !known && events.goes_with_any(&self.codecs) {
+                self.telephone_events.extend(self.numbered(events));
             }
         }
         self
+    }
+
+    /// Gives a format a number that none of ours has: its own if it can be; `None` when that is a static one and taken.
+    fn numbered(&self, format: Codec) -> Option<Codec> {
+        let taken = |number: u8| {
+            let mut ours = self.codecs.iter().chain(&self.telephone_events);
+            ours.any(|own| own.payload_type == number)
+        };
+        let others = DYNAMIC.filter(|_| DYNAMIC.contains(&format.payload_type));
+        let number = [format.payload_type].into_iter().chain(others).find(|number| !taken(*number))?;
+        Some(Codec { payload_type: number, ..format })
     }
 }
 
@@ -166,14 +191,7 @@ impl LocalSession {
 
     /// Makes an offer; later ones keep every `m=` line of the session in its place, ours where it was.
     pub fn offer(&mut self, audio: &LocalAudio) -> SessionDescription {
-        let events = audio.telephone_event.map(|payload_type| Codec {
-            payload_type,
-            name: "telephone-event".into(),
-            clock_rate: 8000,
-            channels: 1,
-            fmtp: Some("0-15".into()),
-        });
-        let formats = Formats { codecs: &audio.codecs, events: events.as_ref() };
+        let formats = Formats { codecs: &audio.codecs, events: &audio.telephone_events };
         let cryptos = if audio.encryption == Encryption::Off { &[][..] } else { &audio.cryptos };
         let mut stream = stream(self.offered_protocol(audio), audio, formats, cryptos, audio.direction);
         // What was agreed on stays (RFC 5761 section 5.1.1); a first offer leaves RTCP a port of its own.
@@ -311,8 +329,8 @@ fn common(offered: &[Codec], ours: &[Codec]) -> Vec<Codec> {
         .iter()
         .filter_map(|codec| {
             let own = ours.iter().find(|own| own.encodes_like(codec))?;
-            let fmtp = own.fmtp.clone().or_else(|| codec.fmtp.clone());
-            Some(Codec { fmtp, ..codec.clone() })
+            // Parameters say what their sender can take (RFC 7587 section 7.1): the offerer's are not given back to it.
+            Some(Codec { fmtp: own.fmtp.clone(), ..codec.clone() })
         })
         .collect()
 }
@@ -325,12 +343,9 @@ pub(super) fn accepted(
     local: &LocalAudio,
     direction: Direction,
 ) -> Media {
-    let events = offered
-        .telephone_events
-        .iter()
-        .find(|event| local.telephone_event.is_some() && event.clock_rate == 8000);
+    let events = if local.telephone_events.is_empty() { Vec::new() } else { offered.events_beside(codecs) };
     let protocol = offer.media.get(offered.index).map_or("RTP/AVP", |media| media.protocol.as_str());
-    let formats = Formats { codecs, events };
+    let formats = Formats { codecs, events: &events };
     let mut accepted = stream(protocol, local, formats, local.answering(offered).as_slice(), direction);
     share_port(&mut accepted, offered.rtcp_mux);
     accepted
@@ -340,7 +355,7 @@ pub(super) fn accepted(
 #[derive(Clone, Copy)]
 struct Formats<'a> {
     codecs: &'a [Codec],
-    events: Option<&'a Codec>,
+    events: &'a [Codec],
 }
 
 fn stream(
