@@ -1,10 +1,10 @@
-//! A desk phone of G.722 alone: with a customer who has G.711 alone each hears the other, with one who has it too the
-//! talk stays wideband; the recording has both.
+//! A desk phone of G.722 or Opus alone: with a customer who has G.711 alone each hears the other, with one who has it too
+//! the talk stays as it is; the recording has both.
 
 use std::thread::sleep;
 use std::time::Duration;
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::Office;
 use super::server::{NUMBER, OTHER_NUMBER, SOON};
@@ -12,6 +12,7 @@ use crate::peers::http::request;
 use crate::peers::{Account, Answer, Baresip, Customer, PhoneOptions, eventually};
 
 const WIDE: &str = "G722/16000/1";
+const OPUS: &str = "opus/48000/2";
 const AGENT_HZ: u32 = 700;
 const CUSTOMER_HZ: u32 = 440;
 
@@ -43,8 +44,22 @@ fn phone_of(office: &mut Office, codecs: &str) -> Baresip {
 
 #[test]
 fn a_wideband_phone_and_a_narrowband_customer_hear_each_other() {
+    hears_a_narrowband_customer(WIDE);
+}
+
+#[test]
+fn an_opus_phone_and_a_narrowband_customer_hear_each_other() {
+    let quality = hears_a_narrowband_customer(OPUS);
+    let received = &quality["received"];
+    assert_eq!(quality["codec"], "opus", "{quality}");
+    assert!(received["mos"].as_f64().is_some_and(|mos| mos > 4.0), "{quality}");
+    assert!(received["jitter_ms"].as_f64().is_some_and(|ms| ms < 20.0), "by the clock of Opus: {quality}");
+}
+
+/// Lets a customer of PCMA talk with a phone of another codec; returns how the phone was heard.
+fn hears_a_narrowband_customer(codec: &str) -> Value {
     let mut office = Office::open(Answer::Manual);
-    let phone = phone_of(&mut office, WIDE);
+    let phone = phone_of(&mut office, codec);
     let call = Customer::new(office.pbx.address(), b"+78312123456").speaking(CUSTOMER_HZ).call(NUMBER);
     call.wait_talking(SOON);
     call.rtp().wait_received(150, SOON);
@@ -65,16 +80,33 @@ fn a_wideband_phone_and_a_narrowband_customer_hear_each_other() {
     eventually("the figures say that it was transcoded", SOON, || {
         (legs_ended(&office) == [0, 2]).then_some(())
     });
+    let path = format!("/interactions/{}", interaction["id"].as_str().expect("an id"));
+    eventually("the figures of the agent's leg are there", SOON, || {
+        let interaction = office.server.get(&path);
+        let legs = interaction["legs"].as_array().expect("legs").clone();
+        let agents = legs.into_iter().find(|leg| leg["party"] == "agent").expect("the agent's leg");
+        Some(agents["quality"].clone()).filter(|quality| quality["received"].is_object())
+    })
 }
 
 #[test]
 fn two_wideband_phones_stay_wideband() {
+    two_phones_stay_as_they_are(WIDE);
+}
+
+#[test]
+fn two_opus_phones_are_passed_on_untouched() {
+    two_phones_stay_as_they_are(OPUS);
+}
+
+fn two_phones_stay_as_they_are(codec: &str) {
     let mut office = Office::open(Answer::Manual);
-    let phone = phone_of(&mut office, WIDE);
+    let phone = phone_of(&mut office, codec);
     let options =
         PhoneOptions { answer: Answer::Auto, tone_hz: CUSTOMER_HZ, expires_s: 60, ..PhoneOptions::default() };
     let account = Account::new("101").with_number(OTHER_NUMBER);
-    let customer = Baresip::speaking("G722/16000/1,PCMU/8000/1", office.pbx.address(), &account, &options);
+    let customer =
+        Baresip::speaking(&format!("{codec},PCMU/8000/1"), office.pbx.address(), &account, &options);
     office.pbx.wait_registered("101", 1, SOON);
     let token = office.server.log_in("maria");
     let wish = json!({"to": OTHER_NUMBER}).to_string();
