@@ -127,3 +127,20 @@ fn two_phones_stay_as_they_are(codec: &str) {
         (legs_ended(&office) == [2, 0]).then_some(())
     });
 }
+
+#[test]
+fn a_phone_that_would_rather_speak_opus_is_not_transcoded_for_a_customer_of_g711() {
+    let mut office = Office::open(Answer::Manual);
+    let phone = phone_of(&mut office, &format!("{OPUS},PCMA/8000/1"));
+    let call = Customer::new(office.pbx.address(), b"+78312123456").speaking(CUSTOMER_HZ).call(NUMBER);
+    call.wait_talking(SOON);
+    call.rtp().wait_received(100, SOON);
+    assert!(call.rtp().heard(AGENT_HZ) > 0.1, "the customer hears the agent: {}", call.rtp().heard(AGENT_HZ));
+    call.hang_up();
+    phone.wait_closed(SOON);
+    let wav = office.server.closed_recording(&office.server.ended_interaction());
+    assert!(wav.tone_in(0, CUSTOMER_HZ) > 0.1 && wav.tone_in(1, AGENT_HZ) > 0.1, "both are recorded");
+    eventually("the figures say that it was not transcoded", SOON, || {
+        (legs_ended(&office) == [2, 0]).then_some(())
+    });
+}

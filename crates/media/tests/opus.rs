@@ -191,10 +191,10 @@ fn hostile_sound_is_encoded_too() {
         let sample = |at: usize, state: &mut u64| match kind {
             0 => 0,
             1 => chance(state) as i16,
-            2 if at / 20 % 2 == 0 => i16::MAX,
+            2 if (at / 20).is_multiple_of(2) => i16::MAX,
             2 => i16::MIN,
             3 => i16::MIN,
-            4 => i16::from(chance(state) % 40 == 0) * i16::MAX,
+            4 => i16::from(chance(state).is_multiple_of(40)) * i16::MAX,
             _ => (chance(state) % 3) as i16 - 1,
         };
         let sound: Vec<i16> = (0..320).map(|at| sample(at, &mut state)).collect();
