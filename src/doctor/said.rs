@@ -130,7 +130,7 @@ pub(super) fn abilities(answer: Option<&Response>) -> Step {
     if let Some(audio) = audio.filter(|audio| !audio.codecs.iter().any(Codec::is_spoken)) {
         let codecs = codec_names(&audio);
         let advice = "allow G.711 (PCMA or PCMU) or G.722 for this account";
-        let text = format!("neither G.711 nor G.722 among {codecs}");
+        let text = format!("neither G.711, G.722 nor Opus among {codecs}");
         return Said::fault("codecs_without_g711", text, advice).with("codecs", codecs).bad(name);
     }
     let text = format!("OPTIONS is answered with {status}");

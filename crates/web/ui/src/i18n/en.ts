@@ -355,7 +355,7 @@ export const en = {
   'rule.caller_left': 'Caller left: hung up before anybody was connected.',
   'rule.caller_lost': 'Failed: the caller’s side was lost before anybody was connected.',
   'rule.user_in_call': 'Busy: the agent had another call and takes one at a time; no phone rang.',
-  'rule.no_codec': 'Failed: the caller offered no codec that can be passed on (G.711 or G.722).',
+  'rule.no_codec': 'Failed: the caller offered no codec that is spoken here (G.711, G.722 or Opus).',
   'rule.no_encryption': "Failed: the caller's offer does not fit how talks are encrypted here.",
   'rule.no_room': 'Failed: as many talks were relayed as this machine can bear.',
   'rule.no_media': 'Failed: no port for sound was free.',

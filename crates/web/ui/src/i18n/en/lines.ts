@@ -153,7 +153,7 @@ export const lines = {
   'check.contacts_without_us': { one: 'The account has {count} phone, and it is not Linecard.', other: 'The account has {count} phones, and Linecard is not among them.' },
   'check.server_named': '{name}',
   'check.server_unnamed': 'It does not say what it is.',
-  'check.codecs_without_g711': 'Neither G.711 nor G.722 among {codecs}.',
+  'check.codecs_without_g711': 'Neither G.711, G.722 nor Opus among {codecs}.',
   'check.events': '{events}',
   'check.dialogs': {
     one: 'It tells of this account’s calls, also of those that a desk phone dials. Now there is {count}.',

@@ -193,7 +193,7 @@ export const lines: Record<keyof typeof english, Message> = {
   },
   'check.server_named': 'Она называет себя {name}',
   'check.server_unnamed': 'Она не говорит, кто она.',
-  'check.codecs_without_g711': 'Среди {codecs} нет ни G.711, ни G.722.',
+  'check.codecs_without_g711': 'Среди {codecs} нет ни G.711, ни G.722, ни Opus.',
   'check.events': 'Можно подписаться на {events}',
   'check.dialogs': {
     one: 'Сообщает о звонках этого номера, в том числе набранных на телефоне. Сейчас {count} звонок.',
