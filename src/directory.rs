@@ -284,6 +284,7 @@ mod tests {
             dial_format: DialFormat::Plus,
             dial_prefix: None,
             caller_id: None,
+            transfer: linecard_store::lines::LineTransfer::Here,
         };
         let line = Line { id, account, version: 1, created_at: linecard_calls::UtcMillis(1) };
         (Directory { lines: HashMap::from([(id, line)]), ..Directory::default() }, id)

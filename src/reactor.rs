@@ -15,6 +15,7 @@ mod phone_dials;
 mod phones;
 mod recording_sessions;
 mod redirecting;
+mod referrals;
 mod referring;
 mod registrations;
 mod shadow;
@@ -173,6 +174,8 @@ pub(crate) struct Reactor {
     learning: Learning,
     /// Agents' legs that were offered the called one's codec, with that one's leg.
     reoffers: HashMap<LegId, dialling::Reoffer>,
+    /// What PBXes were asked for by REFER, by the customer's leg.
+    referrals: HashMap<LegId, referrals::Referral>,
     /// Ended calls whose legs are still known: a refusal may wait at the gate for its evidence.
     farewells: VecDeque<(Instant, CallId)>,
     answers: mpsc::UnboundedSender<Answer>,
@@ -233,6 +236,7 @@ impl Reactor {
             amendments: Amendments::default(),
             learning: Learning::Idle,
             reoffers: HashMap::new(),
+            referrals: HashMap::new(),
             farewells: VecDeque::new(),
             answers,
             told_at: Instant::now(),
@@ -426,6 +430,7 @@ impl Reactor {
         while self.farewells.front().is_some_and(|(at, _)| *at <= now) {
             let Some((_, call)) = self.farewells.pop_front() else { return };
             self.tally.forget(call);
+            self.forget_referrals(call);
             for media in self.legs.remove_call(call).into_iter().filter_map(|leg| leg.media) {
                 self.parts.media.close_leg(media.id, now);
             }

@@ -28,6 +28,7 @@ impl Reactor {
             }
             Event::KeyPressed { handle, key } => self.key_pressed(handle, key),
             Event::Referred { handle, target, replaces } => self.referred(handle, &target, replaces),
+            Event::ReferralTold { handle, told } => self.referral_told(handle, told),
             Event::PhoneChanged { phone, bindings } => self.phone_changed(&phone, &bindings),
             Event::GuesserLocked { source, username } => self.guesser_locked(source, &username),
             Event::InviteReceived { handle, by: Inviter::Phone(phone), request, offer, flow, .. } => {

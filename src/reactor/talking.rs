@@ -3,8 +3,8 @@
 use std::time::Instant;
 
 use linecard_calls::{
-    AgentState, CallId, CallView, Caller, Input, LegId, LineId, Party, TransferKind, TransferRequest,
-    TransferTarget, UserId, Viewer,
+    AgentState, CallId, CallView, Caller, Input, LegId, LineId, Party, TalkRefusal, TransferKind,
+    TransferRequest, TransferTarget, UserId, Viewer,
 };
 use linecard_crm::Destination;
 use linecard_media::{Digit, EventFormat};
@@ -40,6 +40,9 @@ impl Reactor {
         if view.watched {
             return Err(Refusal::OnDeskPhone);
         }
+        if self.is_referring(call) && !matches!(wish, TalkWish::Press(_)) {
+            return Err(Refusal::Talk(TalkRefusal::TransferUnderWay));
+        }
         let (engine, user) = (&self.parts.engine, viewer.user_id);
         let input = match wish {
             TalkWish::Press(keys) => {
@@ -66,8 +69,14 @@ impl Reactor {
                 })
             }
         };
-        let input = input.map_err(Refusal::Talk)?;
-        self.engine(input);
+        match input.map_err(Refusal::Talk)? {
+            Input::TransferRequested { call, request } => {
+                if let Err(request) = self.refer_customer(call, request) {
+                    self.engine(Input::TransferRequested { call, request: *request });
+                }
+            }
+            input => self.engine(input),
+        }
         Ok(self.parts.engine.call(call).unwrap_or(view))
     }
 

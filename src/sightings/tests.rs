@@ -22,6 +22,7 @@ fn line(extension: &str, prefix: Option<&str>) -> Line {
         dial_format: DialFormat::Plus,
         dial_prefix: prefix.map(str::to_owned),
         caller_id: None,
+        transfer: linecard_store::lines::LineTransfer::Here,
     };
     let mut ids = IdSource::new(ChaCha12Rng::seed_from_u64(1));
     Line { id: ids.make(UtcMillis(1)), account, version: 1, created_at: UtcMillis(1) }

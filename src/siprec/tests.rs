@@ -32,6 +32,7 @@ fn line(seed: u64, server: &str, username: &str, mode: LineMode, user_id: Option
         dial_format: DialFormat::Plus,
         dial_prefix: None,
         caller_id: None,
+        transfer: linecard_store::lines::LineTransfer::Here,
     };
     let id: LineId = id(seed);
     Line { id, account, version: 1, created_at: NOW }

@@ -23,6 +23,7 @@ const LINE: &[&str] = &[
     "dial_format",
     "dial_prefix",
     "caller_id",
+    "transfer",
     "registration",
     "version",
 ];

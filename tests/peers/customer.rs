@@ -416,7 +416,9 @@ impl Shared {
     fn take_request(&self, message: Message, from: SocketAddr) {
         let method = message.method().to_owned();
         if method != "ACK" {
-            let mut reply = b"SIP/2.0 200 OK\r\n".to_vec();
+            // A plain telephone calls nobody because it is asked to.
+            let status = if method == "REFER" { "405 Method Not Allowed" } else { "200 OK" };
+            let mut reply = format!("SIP/2.0 {status}\r\n").into_bytes();
             for name in ["Via", "Record-Route", "From", "To", "Call-ID", "CSeq"] {
                 for value in message.all(name) {
                     reply.extend_from_slice(format!("{name}: {value}\r\n").as_bytes());

@@ -37,6 +37,7 @@ mod the_demonstration_shows_the_main_job;
 mod the_doctor_calls_the_account_itself;
 mod the_doctor_says_what_it_saw;
 mod the_fleet_finds_no_wrong_call;
+mod the_pbx_connects_a_customer_when_it_is_asked;
 mod the_server_keeps_to_its_document;
 mod three_tabs_show_one_state_through_reload_and_cut;
 mod two_devices_ring_together_or_in_order;

@@ -259,6 +259,30 @@ pub enum Input {
         /// To whom and how.
         request: TransferRequest,
     },
+    /// The PBX was asked to connect the customer with somebody else; [`Engine::may_transfer`](crate::Engine::may_transfer)
+    /// was asked before.
+    ReferralSent {
+        /// The call.
+        call: CallId,
+        /// Who hands the customer over.
+        user: UserId,
+        /// To whom.
+        number: String,
+    },
+    /// The PBX did not.
+    ReferralFailed {
+        /// The call.
+        call: CallId,
+        /// Why; 408 for silence.
+        status: u16,
+    },
+    /// The PBX did.
+    HandedToPbx {
+        /// The call.
+        call: CallId,
+        /// To whom.
+        number: String,
+    },
     /// A user connects the customer with the one who was asked first.
     TransferCompleted {
         /// The call.

@@ -253,6 +253,23 @@ pub enum SignalBody {
         /// Why not.
         why: TransferFault,
     },
+    /// The PBX was asked by REFER to connect the customer with somebody else (RFC 3515).
+    ReferralSent {
+        /// The user who hands the customer over.
+        user: UserId,
+        /// To whom: E.164 or digits.
+        number: String,
+    },
+    /// The PBX did not.
+    ReferralFailed {
+        /// Its answer, or what the one whom it called has answered; 408 for silence.
+        status: u16,
+    },
+    /// The PBX did: what follows is neither seen nor recorded here.
+    HandedToPbx {
+        /// To whom: E.164 or digits.
+        number: String,
+    },
     /// Digits were sent to the customer; which ones is nobody's business.
     DigitsSent {
         /// Who did it.

@@ -51,6 +51,19 @@ pub struct LineDraft {
     pub dial_prefix: Option<String>,
     /// The number shown to the called.
     pub caller_id: Option<String>,
+    /// Who connects a customer that is handed over at once.
+    pub transfer: LineTransfer,
+}
+
+/// Who connects a customer that is handed over to a number at once.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum LineTransfer {
+    /// This server, which stays in the talk.
+    #[default]
+    Here,
+    /// The PBX, asked by REFER (RFC 3515): the talk leaves this server.
+    Pbx,
 }
 
 /// The transport of a line.
@@ -95,7 +108,7 @@ const LINES: Table = Table { name: "lines", unique: "id", reference: "user_id" }
 
 const LIST: List = List {
     columns: "id, name, server, username, password, auth_username, outbound_proxy, transport, mode, user_id, \
-              dial_format, dial_prefix, caller_id, version, created_at",
+              dial_format, dial_prefix, caller_id, transfer, version, created_at",
     from: "lines",
     key: "created_at",
     id: "id",
@@ -168,6 +181,7 @@ fn columns_of(draft: &LineDraft) -> Result<Columns, StoreError> {
         ("dial_format", Value::text(text_of(&draft.dial_format)?)),
         ("dial_prefix", Value::from(draft.dial_prefix.clone())),
         ("caller_id", Value::from(draft.caller_id.clone())),
+        ("transfer", Value::text(text_of(&draft.transfer)?)),
     ])
 }
 
@@ -189,6 +203,7 @@ fn line_of(row: &Row) -> Result<Line, StoreError> {
             dial_format: word(row, "lines", "dial_format")?,
             dial_prefix: row.try_get("dial_prefix")?,
             caller_id: row.try_get("caller_id")?,
+            transfer: word(row, "lines", "transfer")?,
         },
     })
 }

@@ -354,6 +354,7 @@ mod tests {
             dial_format: DialFormat::Plus,
             dial_prefix: None,
             caller_id: None,
+            transfer: linecard_store::lines::LineTransfer::Here,
         };
         Line { id: named(n), account, version: 1, created_at: UtcMillis(1) }
     }

@@ -214,6 +214,7 @@ fn draft_of(asked: AskedAccount) -> LineDraft {
         dial_format: DialFormat::Plus,
         dial_prefix: None,
         caller_id: None,
+        transfer: linecard_store::lines::LineTransfer::Here,
     }
 }
 

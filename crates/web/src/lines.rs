@@ -8,7 +8,7 @@ use axum::http::StatusCode;
 use axum::response::Response;
 use linecard_calls::{LineId, LineState, RegistrationView, UserId, UtcMillis, time::rfc3339};
 use linecard_store::audit::AuditAction;
-use linecard_store::lines::{DialFormat, Line, LineDraft, LineMode, LineTransport};
+use linecard_store::lines::{DialFormat, Line, LineDraft, LineMode, LineTransfer, LineTransport};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use utoipa::openapi::Object;
@@ -40,6 +40,7 @@ pub(crate) struct LineShape {
     dial_format: DialFormat,
     dial_prefix: Option<String>,
     caller_id: Option<String>,
+    transfer: LineTransfer,
     registration: RegistrationShape,
     version: i64,
 }
@@ -59,6 +60,7 @@ const SHEET: Sheet = Sheet {
         "dial_format",
         "dial_prefix",
         "caller_id",
+        "transfer",
         "registration.state",
         "registration.since",
         "registration.reason",
@@ -128,6 +130,7 @@ impl LineShape {
             dial_format: account.dial_format,
             dial_prefix: account.dial_prefix,
             caller_id: account.caller_id,
+            transfer: account.transfer,
             registration,
             version: line.version,
         }
@@ -159,6 +162,7 @@ pub(crate) struct NewLine {
     dial_prefix: Option<String>,
     #[schema(schema_with = text_or_null::<128>)]
     caller_id: Option<String>,
+    transfer: Option<LineTransfer>,
 }
 
 #[derive(Deserialize, ToSchema)]
@@ -192,6 +196,7 @@ pub(crate) struct LinePatch {
     #[serde(default, deserialize_with = "present")]
     #[schema(schema_with = text_or_null::<128>)]
     caller_id: Option<Option<String>>,
+    transfer: Option<LineTransfer>,
 }
 
 /// Lists the lines, each with its registration.
@@ -237,6 +242,7 @@ pub(crate) async fn create(
         dial_format: new.dial_format.unwrap_or(DialFormat::Plus),
         dial_prefix: new.dial_prefix,
         caller_id: new.caller_id,
+        transfer: new.transfer.unwrap_or_default(),
     };
     check(&draft)?;
     let line = app.store.add_line(app.make_id(), &draft, app.now()).await?;
@@ -288,6 +294,7 @@ pub(crate) async fn change(
         dial_format: patch.dial_format.unwrap_or(old.dial_format),
         dial_prefix: patch.dial_prefix.unwrap_or(old.dial_prefix),
         caller_id: patch.caller_id.unwrap_or(old.caller_id),
+        transfer: patch.transfer.unwrap_or(old.transfer),
     };
     check(&draft)?;
     let line = app.store.change_line(id, &draft, version).await?;

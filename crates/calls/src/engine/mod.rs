@@ -209,6 +209,15 @@ impl Engine {
             Input::TransferRequested { call, request } => {
                 self.on_call(call, |call, out| call.transfer_requested(request, out));
             }
+            Input::ReferralSent { call, user, number } => self.on_call(call, |call, out| {
+                call.record(Source::User, SignalBody::ReferralSent { user, number }, out);
+            }),
+            Input::ReferralFailed { call, status } => self.on_call(call, |call, out| {
+                call.record(Source::Anchor, SignalBody::ReferralFailed { status }, out);
+            }),
+            Input::HandedToPbx { call, number } => {
+                self.on_call(call, |call, out| call.handed_to_pbx(number, out));
+            }
             Input::TransferCompleted { call, .. } => self.on_call(call, Call::complete_transfer),
             Input::DigitsSent { call, user, count } => self.on_call(call, |call, out| {
                 if call.has_room() {

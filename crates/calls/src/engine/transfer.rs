@@ -244,6 +244,17 @@ impl Call {
 
 /// How a transfer ends in another way.
 impl Call {
+    /// The PBX has connected the customer with somebody else: both legs here are over.
+    pub(super) fn handed_to_pbx(&mut self, number: String, out: &mut Outbox) {
+        if !matches!(self.stage, Stage::Talking(Talking { transfer: None, .. })) {
+            return;
+        }
+        self.record(Source::Anchor, SignalBody::HandedToPbx { number }, out);
+        let reason = HangUpReason::Transferred;
+        self.release_devices(CancelCause::AnsweredElsewhere, EndCause::Local, reason, out);
+        self.hang_up_customer(EndCause::Local, reason, out);
+    }
+
     /// The agent connects the customer with the one who was asked.
     pub(super) fn complete_transfer(&mut self, out: &mut Outbox) {
         if let Some(leg) = self.consulted() {

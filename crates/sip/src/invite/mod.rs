@@ -10,6 +10,7 @@ mod compose;
 mod digits;
 mod identity;
 mod referral;
+mod referring;
 mod reinvite;
 mod reliable;
 mod server;
@@ -122,6 +123,8 @@ pub(crate) enum Purpose {
     Prack,
     /// A NOTIFY about what the peer asked for by REFER.
     Notify,
+    /// A REFER that asks the peer to call somebody else.
+    Refer,
     /// A BYE; the number tells the forks apart.
     Bye(u32),
 }
@@ -160,6 +163,8 @@ pub enum SessionClock {
     AskAgain,
     /// Nobody has answered an OPTIONS: the peer is gone.
     AskedInVain,
+    /// The peer has told nothing of what we asked for by REFER.
+    ReferralOverdue,
 }
 
 /// What a session asks of the user agent around it.
@@ -227,7 +232,7 @@ impl Context<'_> {
 
 impl SessionClock {
     /// All of them.
-    pub(crate) const ALL: [Self; 11] = [
+    pub(crate) const ALL: [Self; 12] = [
         Self::RepeatAnswer,
         Self::AckOverdue,
         Self::RepeatRinging,
@@ -239,6 +244,7 @@ impl SessionClock {
         Self::Settle,
         Self::AskAgain,
         Self::AskedInVain,
+        Self::ReferralOverdue,
     ];
 
     /// Gives its name for logs.
@@ -255,6 +261,7 @@ impl SessionClock {
             Self::Settle => "late forks",
             Self::AskAgain => "OPTIONS to repeat",
             Self::AskedInVain => "OPTIONS without an answer",
+            Self::ReferralOverdue => "REFER without an end",
         }
     }
 }

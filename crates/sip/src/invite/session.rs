@@ -5,6 +5,7 @@ use std::collections::VecDeque;
 use super::client::Calling;
 use super::identity::PeerIdentity;
 use super::referral::Referral;
+use super::referring::Referring;
 use super::reinvite::{Modification, Wanted};
 use super::server::{AckWait, Called};
 use super::session_id::SessionId;
@@ -69,6 +70,7 @@ pub(crate) struct Session {
     pub(super) byes: Vec<Goodbye>,
     pub(super) next_bye: u32,
     pub(super) referral: Option<Referral>,
+    pub(super) referring: Option<Referring>,
     /// Who the peer's end last said that it is.
     pub(super) peer: Option<PeerIdentity>,
     /// Digits that are to be sent by INFO, the first one on its way.
@@ -178,6 +180,7 @@ impl Session {
             byes: Vec::new(),
             next_bye: 0,
             referral: None,
+            referring: None,
             peer: None,
             keys: VecDeque::new(),
         }
@@ -227,6 +230,7 @@ impl Session {
             Purpose::Reinvite | Purpose::Update => self.change_answered(purpose, response, ctx),
             Purpose::Options => self.options_answered(response, ctx),
             Purpose::Notify => self.notify_answered(response, ctx),
+            Purpose::Refer => self.refer_answered(response, ctx),
             Purpose::Info => self.press_answered(response, ctx),
             Purpose::Prack => self.prack_answered(response),
             Purpose::Bye(number) => self.bye_answered(number, response, ctx),
@@ -243,6 +247,7 @@ impl Session {
             Purpose::Notify | Purpose::Prack => {
                 self.take_sent(purpose);
             }
+            Purpose::Refer => self.refer_unanswered(ctx),
             Purpose::Bye(number) => self.bye_done(number, None, ctx),
         }
     }
@@ -280,6 +285,7 @@ impl Session {
             Method::Update => self.updated(to, request, ctx),
             Method::Bye => self.hung_up(to, request, ctx),
             Method::Refer => self.referred(to, request, ctx),
+            Method::Notify => self.notified(to, request, ctx),
             Method::Info => self.informed(to, request, ctx),
             Method::Prack => self.acknowledged_provisional(to, request, ctx),
             _ => self.asked(to, request, ctx),
@@ -309,6 +315,7 @@ impl Session {
             SessionClock::Settle => self.settle(),
             SessionClock::AskAgain => self.probe(ctx),
             SessionClock::AskedInVain => self.asked_in_vain(ctx),
+            SessionClock::ReferralOverdue => self.referral_overdue(ctx),
         }
     }
 

@@ -208,6 +208,7 @@ impl Session {
             SessionClock::Glare,
             SessionClock::AskAgain,
             SessionClock::AskedInVain,
+            SessionClock::ReferralOverdue,
         ] {
             ctx.stop(clock);
         }

@@ -309,6 +309,14 @@ impl UserAgent {
         self.command(handle, now, |session, ctx| session.report_referral(status, ctx))
     }
 
+    /// Asks the peer by REFER to call `target` in place of this end (RFC 3515); `ReferralTold` says how it goes.
+    ///
+    /// # Errors
+    /// `UnknownHandle`, `WrongState`, `Busy` (the last one is not over).
+    pub fn refer(&mut self, handle: DialogHandle, target: &Uri, now: Instant) -> Result<(), CommandRefused> {
+        self.command(handle, now, |session, ctx| session.refer(target, ctx))
+    }
+
     /// Sends digits by INFO, one after the other; a peer that takes none gets no more than one.
     ///
     /// # Errors

@@ -15,6 +15,28 @@ use crate::uri::Uri;
 use super::key::Key;
 use super::subscriptions::SubscriptionHandle;
 
+/// How it goes with a REFER of ours.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ReferralTold {
+    /// The peer will not, or is silent (408), also after it has accepted.
+    Refused {
+        /// Its answer.
+        status: u16,
+    },
+    /// It will.
+    Accepted,
+    /// It calls.
+    Progress {
+        /// What the one whom it calls has answered.
+        status: u16,
+    },
+    /// Its call is answered (2xx), or came to nothing; 408 too when nothing final was told.
+    Over {
+        /// What the one whom it called has answered.
+        status: u16,
+    },
+}
+
 /// Names a line; the application chooses it.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct LineId(Arc<str>);
@@ -97,6 +119,13 @@ pub enum Event {
         target: Uri,
         /// The dialog whose place that call takes, as the value of a Replaces header.
         replaces: Option<String>,
+    },
+    /// The peer told how it goes with what it was asked for by [`UserAgent::refer`](super::UserAgent::refer).
+    ReferralTold {
+        /// The leg.
+        handle: DialogHandle,
+        /// How.
+        told: ReferralTold,
     },
     /// The peer pressed a key and told it by INFO.
     KeyPressed {

@@ -29,7 +29,7 @@ pub use config::{
     CallerId, Input, Line, OutgoingInvite, Output, Presence, ReinviteAnswer, ResolveId, Route,
     UnknownSources, UserAgentConfig,
 };
-pub use event::{Event, FailureMeaning, Inviter, LineId, Suspicion, meaning};
+pub use event::{Event, FailureMeaning, Inviter, LineId, ReferralTold, Suspicion, meaning};
 pub use key::Key;
 pub use names::{Answer, Naptr, Question, Records, Srv};
 pub use phones::{Admits, DoorFigures, RegistrarConfig};

@@ -91,6 +91,7 @@ pub(crate) fn line_draft(user_id: Option<UserId>) -> LineDraft {
         dial_format: DialFormat::Plus,
         dial_prefix: Some("9".to_owned()),
         caller_id: Some("+78312000000".to_owned()),
+        transfer: linecard_store::lines::LineTransfer::Pbx,
     }
 }
 

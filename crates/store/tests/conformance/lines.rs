@@ -45,6 +45,7 @@ async fn every_transport_mode_and_dial_format_reads_back() {
             outbound_proxy: None,
             dial_prefix: None,
             caller_id: None,
+            transfer: linecard_store::lines::LineTransfer::Here,
             password: "new".to_owned(),
             ..line_draft(None)
         };

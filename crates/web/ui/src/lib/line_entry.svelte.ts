@@ -2,7 +2,7 @@
 
 import { t } from '../i18n/index.svelte.ts';
 import { Entry, orNull } from './entry.svelte.ts';
-import type { DialFormat, Line, LineDraft, LineMode, Transport } from './wire.ts';
+import type { DialFormat, Line, LineDraft, LineMode, LineTransfer, Transport } from './wire.ts';
 
 export interface Typed {
   server: string;
@@ -17,12 +17,13 @@ export interface Typed {
   dial_format: DialFormat;
   dial_prefix: string;
   caller_id: string;
+  transfer: LineTransfer;
 }
 
 export type LineField = keyof Typed;
 
 /** Those that stand folded under "more". */
-export const MORE: readonly LineField[] = ['name', 'auth_username', 'outbound_proxy', 'transport', 'mode', 'user_id', 'dial_format', 'dial_prefix', 'caller_id'];
+export const MORE: readonly LineField[] = ['name', 'auth_username', 'outbound_proxy', 'transport', 'mode', 'user_id', 'dial_format', 'dial_prefix', 'caller_id', 'transfer'];
 const HOSTS: readonly LineField[] = ['server', 'outbound_proxy'];
 const HOST = /^[A-Za-z0-9\-._:[\]]{1,255}$/;
 
@@ -39,12 +40,13 @@ const EMPTY: Typed = {
   dial_format: 'plus',
   dial_prefix: '',
   caller_id: '',
+  transfer: 'here',
 };
 
 function typedOf(line: Line): Typed {
-  const { server, username, name, auth_username, outbound_proxy, transport, mode, user_id, dial_format, dial_prefix, caller_id } = line;
+  const { server, username, name, auth_username, outbound_proxy, transport, mode, user_id, dial_format, dial_prefix, caller_id, transfer } = line;
   return {
-    ...{ server, username, name, mode, dial_format, password: '' },
+    ...{ server, username, name, mode, dial_format, transfer, password: '' },
     auth_username: auth_username ?? '',
     outbound_proxy: outbound_proxy ?? '',
     transport: transport ?? '',
@@ -76,9 +78,9 @@ export class LineEntry extends Entry<Typed> {
   }
 
   get draft(): LineDraft {
-    const { server, username, name, auth_username, outbound_proxy, transport, mode, user_id, dial_format, dial_prefix, caller_id } = this.typed;
+    const { server, username, name, auth_username, outbound_proxy, transport, mode, user_id, dial_format, dial_prefix, caller_id, transfer } = this.typed;
     return {
-      ...{ server: server.trim(), username: username.trim(), name: name.trim(), mode, dial_format },
+      ...{ server: server.trim(), username: username.trim(), name: name.trim(), mode, dial_format, transfer },
       transport: transport === '' ? null : transport,
       user_id: orNull(user_id),
       auth_username: orNull(auth_username),

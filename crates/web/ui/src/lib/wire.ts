@@ -347,7 +347,11 @@ export interface LineDraft {
   dial_format: DialFormat;
   dial_prefix: string | null;
   caller_id: string | null;
+  transfer: LineTransfer;
 }
+
+/** Who connects a customer that is handed over to a number at once. */
+export type LineTransfer = 'here' | 'pbx';
 
 export interface Line extends LineDraft {
   id: string;

@@ -48,6 +48,10 @@ export const lines = {
   'line.dial_format.as_typed': 'As typed',
   'line.dial_prefix': 'Prefix before each number',
   'line.caller_id': 'Number shown to the called',
+  'line.transfer': 'Who connects a customer handed over to a number',
+  'line.transfer.hint': 'The PBX takes the talk away from here: what follows is neither seen nor recorded.',
+  'line.transfer.here': 'Linecard, and stays in the talk',
+  'line.transfer.pbx': 'The PBX (REFER)',
 
   'form.empty': 'Write something here.',
   'line.wrong.server': 'Write a name or an address, with :port if it is not 5060, without spaces.',

@@ -65,6 +65,9 @@ export const talkOver = {
 
   'explain.hold_requested': 'An agent put the customer on hold in the interface.',
   'explain.retrieve_requested': 'An agent took the customer back in the interface.',
+  'explain.referral_sent': 'The PBX was asked to connect the customer with {number}.',
+  'explain.referral_failed': 'The PBX did not connect the customer ({status}).',
+  'explain.handed_to_pbx': 'The PBX connected the customer with {number}: what follows is neither seen nor recorded here.',
   'explain.transfer_blind': 'An agent hands the customer over to {to} without asking first.',
   'explain.transfer_attended': 'An agent asks {to} whether to take the customer over.',
   'explain.transfer_recall': 'Nobody took the customer over and the agent had hung up, so the agent was rung again.',

@@ -48,6 +48,10 @@ export const lines: Record<keyof typeof english, Message> = {
   'line.dial_format.as_typed': 'Как набрано',
   'line.dial_prefix': 'Что набрать перед номером',
   'line.caller_id': 'Какой номер показать',
+  'line.transfer': 'Кто соединяет клиента с номером при переводе',
+  'line.transfer.hint': 'АТС забирает разговор себе: что будет дальше, здесь не видно и не записывается.',
+  'line.transfer.here': 'Linecard, разговор остаётся здесь',
+  'line.transfer.pbx': 'АТС (REFER)',
 
   'form.empty': 'Заполните это поле.',
   'line.wrong.server': 'Напишите имя или адрес без пробелов, порт — через двоеточие, если не 5060.',

@@ -65,6 +65,9 @@ export const talkOver: Record<keyof typeof words, Message> = {
 
   'explain.hold_requested': 'Сотрудник поставил клиента на удержание в программе.',
   'explain.retrieve_requested': 'Сотрудник вернулся к клиенту в программе.',
+  'explain.referral_sent': 'АТС попросили соединить клиента с номером {number}.',
+  'explain.referral_failed': 'АТС не соединила клиента ({status}).',
+  'explain.handed_to_pbx': 'АТС соединила клиента с номером {number}: что было дальше, здесь не видно и не записано.',
   'explain.transfer_blind': 'Сотрудник переводит клиента, не спрашивая; кому: {to}.',
   'explain.transfer_attended': 'Сотрудник сначала спрашивает, можно ли перевести клиента; кого: {to}.',
   'explain.transfer_recall': 'Клиента никто не принял, а сотрудник положил трубку, поэтому ему позвонили ещё раз.',

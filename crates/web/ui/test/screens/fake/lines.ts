@@ -30,6 +30,7 @@ export function line(more: Partial<Line> = {}): Line {
     user_id: ANNA.id,
     dial_format: 'plus',
     dial_prefix: null,
+    transfer: 'here',
     caller_id: null,
     registration: registration(),
     version: 1,

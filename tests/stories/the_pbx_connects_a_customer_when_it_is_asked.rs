@@ -1,0 +1,117 @@
+//! A line whose PBX connects the customers that are handed over: it is asked by REFER, the talk leaves the server, and the
+//! interaction says so. A PBX that will not leaves it to the server.
+
+use std::thread::sleep;
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use super::Office;
+use super::server::{CUSTOMERS, NUMBER, SOON};
+use crate::peers::{Account, Answer, Baresip, Customer, PhoneOptions, eventually};
+
+const CUSTOMER_HZ: u32 = 440;
+const OTHER_HZ: u32 = 900;
+
+fn phone(office: &mut Office, account: &Account, answer: Answer, tone_hz: u32) -> Baresip {
+    let options = PhoneOptions { answer, tone_hz, expires_s: 60, ..PhoneOptions::default() };
+    let phone = Baresip::start(office.pbx.address(), account, &options);
+    office.pbx.wait_registered(&account.user, 1, SOON);
+    phone
+}
+
+fn lets_the_pbx_connect(office: &Office) {
+    let changed = office.server.change(&format!("/lines/{}", office.line_id), &json!({"transfer": "pbx"}));
+    assert_eq!(changed["transfer"], "pbx", "{changed}");
+}
+
+/// Hands the customer of the call under way over to an extension that is no user's; returns the view of the call.
+fn hands_over(office: &Office, to: &str) -> Value {
+    let live = office.server.get("/calls");
+    let call = live["items"][0]["call_id"].as_str().expect("a call").to_owned();
+    let wish = json!({"to": to, "kind": "blind"}).to_string();
+    let reply = office.server.request("POST", &format!("/calls/{call}/transfer"), &wish);
+    assert_eq!(reply.status, 202, "{}", reply.text());
+    let again = office.server.request("POST", &format!("/calls/{call}/transfer"), &wish);
+    assert_eq!(again.status, 409, "one at a time: {}", again.text());
+    reply.json()
+}
+
+fn explained(office: &Office, interaction: &Value) -> String {
+    office.server.command(&["explain", interaction["id"].as_str().expect("an id")], "")
+}
+
+#[test]
+fn the_talk_leaves_the_server_and_the_interaction_says_to_whom() {
+    let mut office = Office::open(Answer::Auto);
+    lets_the_pbx_connect(&office);
+    let other = phone(&mut office, &Account::new("203"), Answer::Auto, OTHER_HZ);
+    let account = Account::new("110").with_number(CUSTOMERS[0]);
+    let customer = phone(&mut office, &account, Answer::Auto, CUSTOMER_HZ);
+    customer.dial(NUMBER);
+    office.phone.wait_established(SOON);
+    sleep(Duration::from_millis(1_500));
+    hands_over(&office, "203");
+    other.wait_established(SOON);
+    office.phone.wait_closed(SOON);
+    let interaction = office.server.ended_interaction();
+    assert_eq!(interaction["outcome"], "answered", "{interaction}");
+    assert_eq!(interaction["caller_number"], "110", "the first caller stays: {interaction}");
+    let text = explained(&office, &interaction);
+    assert!(text.contains("The PBX was asked to connect the customer with 203."), "{text}");
+    assert!(text.contains("what follows is neither seen nor recorded here"), "{text}");
+    let wav = office.server.closed_recording(&interaction);
+    assert!(wav.tone_in(0, CUSTOMER_HZ) > 0.1 && wav.tone_in(1, 700) > 0.1, "what was said here is recorded");
+    sleep(Duration::from_millis(1_500));
+    other.hang_up();
+    other.wait_closed(SOON);
+    let heard = other.heard();
+    assert!(heard[0].tone_in(0, CUSTOMER_HZ) > 0.1, "the other hears the customer");
+    assert_eq!(office.server.get("/interactions")["total"], 1, "one interaction");
+}
+
+#[test]
+fn a_phone_that_declines_leaves_the_customer_with_the_agent() {
+    let mut office = Office::open(Answer::Auto);
+    lets_the_pbx_connect(&office);
+    let _other = phone(&mut office, &Account::new("203"), Answer::Busy, OTHER_HZ);
+    let account = Account::new("110").with_number(CUSTOMERS[0]);
+    let customer = phone(&mut office, &account, Answer::Auto, CUSTOMER_HZ);
+    customer.dial(NUMBER);
+    office.phone.wait_established(SOON);
+    sleep(Duration::from_millis(1_000));
+    hands_over(&office, "203");
+    let id = office.server.get("/calls")["items"][0]["interaction_id"].clone();
+    eventually("the refusal is written down", SOON, || {
+        let text = explained(&office, &json!({"id": id}));
+        text.contains("The PBX did not connect the customer (486).").then_some(())
+    });
+    assert_eq!(office.server.get("/calls")["items"][0]["state"], "answered", "the talk goes on");
+    assert_eq!(office.phone.count("CALL_CLOSED"), 0);
+}
+
+#[test]
+fn what_the_pbx_will_not_do_is_done_here() {
+    let mut office = Office::open(Answer::Auto);
+    lets_the_pbx_connect(&office);
+    let other = phone(&mut office, &Account::new("203"), Answer::Auto, OTHER_HZ);
+    // This caller's telephone knows no REFER.
+    let call = Customer::new(office.pbx.address(), "+78312123456").speaking(CUSTOMER_HZ).call(NUMBER);
+    office.phone.wait_established(SOON);
+    call.wait_talking(SOON);
+    hands_over(&office, "203");
+    other.wait_established(SOON);
+    let from = call.rtp().received_count();
+    call.rtp().wait_received(from + 100, SOON);
+    assert!(
+        call.rtp().heard(OTHER_HZ) > 0.03,
+        "the customer hears the other: {}",
+        call.rtp().heard(OTHER_HZ)
+    );
+    call.hang_up();
+    let interaction = office.server.ended_interaction();
+    let text = explained(&office, &interaction);
+    let refused = text.find("The PBX did not connect the customer (405).");
+    let here = text.find("The customer is to be connected to 203 at once.");
+    assert!(refused.is_some() && refused < here, "{text}");
+}
