@@ -156,6 +156,7 @@ async fn employ(store: &Store, agent: usize) -> Result<()> {
         dial_format: DialFormat::Plus,
         dial_prefix: None,
         caller_id: None,
+        transfer: linecard_store::lines::LineTransfer::Here,
     };
     store.add_line(LineId::from_uuid(Uuid::now_v7()), &line, at).await?;
     let session = OpenSession {
