@@ -135,6 +135,36 @@ fn hear_each_other_and_are_recorded(customer: AudioCodec, agent: AudioCodec) {
 }
 
 #[test]
+fn an_agent_who_goes_on_in_opus_stays_in_one_continuous_recording() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut exchange = Exchange::start(folder.path(), &options());
+    let [customer, narrow] = [Party::new(11), Party::new(22)];
+    let (left, right) = (exchange.seat(&customer), exchange.seat(&narrow));
+    let start = exchange.bridge(left.id, right.id, Some("changed"));
+    let to_customer = customer.listen();
+    whistle(&narrow, right.rtp, 50);
+    let [rtp, rtcp] = [&narrow.rtp, &narrow.rtcp].map(|socket| socket.try_clone().unwrap());
+    let wide = Party { rtp, rtcp, ssrc: 33, codec: AudioCodec::Opus };
+    // What a re-INVITE comes down to.
+    exchange.handle.set_remote(right.id, wide.remote());
+    whistle(&wide, right.rtp, 50);
+    let stop = Instant::now();
+    exchange.handle.stop_recording(recording("changed"), stop);
+    let heard = heard_by(&customer, &to_customer.join().unwrap());
+    assert_eq!(heard.len(), 100 * 160, "the customer hears one codec all the time");
+    assert!(share(&heard[1_000..7_000], 8_000) > 0.97 && share(&heard[9_000..15_000], 8_000) > 0.97);
+    let closed = exchange.wait_closed("changed");
+    assert_eq!((closed.state, closed.sample_rate_hz), (RecordingState::Finished, 8_000));
+    assert_eq!(closed.spans, [], "nothing was lost");
+    let wall_ms = u64::try_from((stop - start).as_millis()).unwrap();
+    assert!(closed.duration_ms.abs_diff(wall_ms) <= 1, "{} ms of {wall_ms} ms", closed.duration_ms);
+    let (_, agent) = exchange.heard("changed");
+    let silent = agent[800..15_000].chunks(80).filter(|part| part.iter().all(|it| it.unsigned_abs() < 500));
+    assert!(silent.count() <= 8, "no hole but where one codec follows the other");
+    exchange.media.shutdown();
+}
+
+#[test]
 fn comfort_noise_is_passed_on_and_is_no_sound_and_no_loss() {
     let folder = tempfile::tempdir().unwrap();
     let mut exchange = Exchange::start(folder.path(), &options());

@@ -61,11 +61,7 @@ impl Reactor {
             Event::Confirmed { handle, sdp } => self.confirmed(handle, sdp.as_deref()),
             Event::MetadataReceived { handle, document } => self.metadata_received(handle, document),
             Event::ServerAsked { line, status } => self.recorder_asked(&line, status),
-            Event::ReinviteReceived { handle, offer } => {
-                if !self.session_reoffered(handle, offer.as_deref()) {
-                    self.reinvited(handle, offer.as_deref());
-                }
-            }
+            Event::ReinviteReceived { handle, offer } => self.offered_anew(handle, offer.as_deref()),
             Event::Ended { handle, cause } => {
                 self.phone_dials.remove(&handle);
                 if !self.shadow_over(handle, SightingEnd::Untold, Vec::new())
@@ -86,6 +82,12 @@ impl Reactor {
             Event::ReinviteRejected { handle, status } => self.change_answered(handle, Err(status)),
             // A live dialog needs no answer to its OPTIONS.
             Event::OptionsAnswered { .. } | Event::OptionsUnanswered { .. } => {}
+        }
+    }
+
+    fn offered_anew(&mut self, handle: DialogHandle, offer: Option<&[u8]>) {
+        if !self.session_reoffered(handle, offer) {
+            self.reinvited(handle, offer);
         }
     }
 

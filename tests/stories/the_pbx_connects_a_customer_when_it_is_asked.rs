@@ -25,16 +25,12 @@ fn lets_the_pbx_connect(office: &Office) {
     assert_eq!(changed["transfer"], "pbx", "{changed}");
 }
 
-/// Hands the customer of the call under way over to an extension that is no user's; returns the view of the call.
-fn hands_over(office: &Office, to: &str) -> Value {
+/// Hands the customer of the call under way over to an extension that is no user's; returns the status of the answer.
+fn hands_over(office: &Office, to: &str) -> u16 {
     let live = office.server.get("/calls");
     let call = live["items"][0]["call_id"].as_str().expect("a call").to_owned();
     let wish = json!({"to": to, "kind": "blind"}).to_string();
-    let reply = office.server.request("POST", &format!("/calls/{call}/transfer"), &wish);
-    assert_eq!(reply.status, 202, "{}", reply.text());
-    let again = office.server.request("POST", &format!("/calls/{call}/transfer"), &wish);
-    assert_eq!(again.status, 409, "one at a time: {}", again.text());
-    reply.json()
+    office.server.request("POST", &format!("/calls/{call}/transfer"), &wish).status
 }
 
 fn explained(office: &Office, interaction: &Value) -> String {
@@ -51,7 +47,7 @@ fn the_talk_leaves_the_server_and_the_interaction_says_to_whom() {
     customer.dial(NUMBER);
     office.phone.wait_established(SOON);
     sleep(Duration::from_millis(1_500));
-    hands_over(&office, "203");
+    assert_eq!(hands_over(&office, "203"), 202);
     other.wait_established(SOON);
     office.phone.wait_closed(SOON);
     let interaction = office.server.ended_interaction();
@@ -74,13 +70,16 @@ fn the_talk_leaves_the_server_and_the_interaction_says_to_whom() {
 fn a_phone_that_declines_leaves_the_customer_with_the_agent() {
     let mut office = Office::open(Answer::Auto);
     lets_the_pbx_connect(&office);
-    let _other = phone(&mut office, &Account::new("203"), Answer::Busy, OTHER_HZ);
+    let other = phone(&mut office, &Account::new("203"), Answer::Manual, OTHER_HZ);
     let account = Account::new("110").with_number(CUSTOMERS[0]);
     let customer = phone(&mut office, &account, Answer::Auto, CUSTOMER_HZ);
     customer.dial(NUMBER);
     office.phone.wait_established(SOON);
     sleep(Duration::from_millis(1_000));
-    hands_over(&office, "203");
+    assert_eq!(hands_over(&office, "203"), 202);
+    other.wait_ringing(SOON);
+    assert_eq!(hands_over(&office, "202"), 409, "one at a time");
+    other.hang_up();
     let id = office.server.get("/calls")["items"][0]["interaction_id"].clone();
     eventually("the refusal is written down", SOON, || {
         let text = explained(&office, &json!({"id": id}));
@@ -99,7 +98,7 @@ fn what_the_pbx_will_not_do_is_done_here() {
     let call = Customer::new(office.pbx.address(), "+78312123456").speaking(CUSTOMER_HZ).call(NUMBER);
     office.phone.wait_established(SOON);
     call.wait_talking(SOON);
-    hands_over(&office, "203");
+    assert_eq!(hands_over(&office, "203"), 202);
     other.wait_established(SOON);
     let from = call.rtp().received_count();
     call.rtp().wait_received(from + 100, SOON);
