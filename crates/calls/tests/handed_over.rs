@@ -386,6 +386,36 @@ fn what_cannot_be_is_refused_with_its_reason() {
 }
 
 #[test]
+fn a_customer_whom_the_pbx_has_connected_is_over_here_and_stays_the_first_callers_interaction() {
+    let mut desk = Desk::new();
+    let (call, customer, agent) = desk.talking();
+    let number = || "105".to_owned();
+    desk.give(Input::ReferralSent { call, user: user(1), number: number() });
+    assert_eq!(desk.engine.call(call).unwrap().state, CallState::Answered, "they talk on");
+    desk.give(Input::ReferralFailed { call, status: 486 });
+    desk.give(Input::ReferralSent { call, user: user(1), number: number() });
+    desk.give(Input::HandedToPbx { call, number: number() });
+    for leg in [customer, agent] {
+        assert_eq!(desk.count(&Effect::HangUpLeg { leg, reason: HangUpReason::Transferred }), 1);
+    }
+    let interaction = desk.interaction();
+    assert_eq!(interaction.outcome, Some(Outcome::Answered));
+    assert_eq!(pop_of(&desk, 1).unwrap().state, PopState::Ended);
+    assert_eq!(desk.engine.dial_standing(user(1), "106"), DialStanding::Free);
+}
+
+#[test]
+fn a_customer_who_is_being_handed_over_here_is_not_let_go_for_what_the_pbx_says() {
+    let mut desk = Desk::new();
+    let (call, customer, _) = desk.talking();
+    begin(&mut desk, call, request(TransferKind::Blind, to_number("105")));
+    desk.give(Input::HandedToPbx { call, number: "105".to_owned() });
+    let hung_up =
+        |(effect, _): &(Effect, _)| matches!(effect, Effect::HangUpLeg { leg, .. } if *leg == customer);
+    assert!(!desk.effects.iter().any(hung_up));
+}
+
+#[test]
 fn who_handed_a_customer_to_a_number_is_free_and_the_call_goes_on() {
     let mut desk = Desk::new();
     let (call, customer, agent) = desk.talking();
@@ -482,8 +512,18 @@ impl Life {
 
     fn step(&mut self, rng: &mut ChaCha12Rng) {
         let mut pick = |n: usize| rng.next_u32() as usize % n.max(1);
+        let call = self.call;
+        match pick(40) {
+            39 => self.desk.give(Input::HandedToPbx { call, number: "105".to_owned() }),
+            n => self.act(n % 12, rng),
+        }
+        self.obey();
+    }
+
+    fn act(&mut self, what: usize, rng: &mut ChaCha12Rng) {
+        let mut pick = |n: usize| rng.next_u32() as usize % n.max(1);
         let (call, user1) = (self.call, user(1));
-        match pick(12) {
+        match what {
             0 => self.desk.give(Input::HoldRequested { call, user: user1 }),
             1 => self.desk.give(Input::RetrieveRequested { call, user: user1 }),
             2 | 3 => {
@@ -534,7 +574,6 @@ impl Life {
                 self.desk.wait_ms(ms);
             }
         }
-        self.obey();
     }
 
     /// A phone that rings does something.
