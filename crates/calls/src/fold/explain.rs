@@ -564,7 +564,7 @@ fn rule_text(rule: Rule) -> &'static str {
         Rule::CallerLost => "Failed: the caller's leg was lost before anybody was connected.",
         Rule::UserInCall => "Busy: the user had another call and takes one at a time; no device rang.",
         Rule::NoMedia => "Failed: no RTP port was free.",
-Rule::NoRoom => "Failed: as many talks were relayed as this machine can bear.",
+        Rule::NoRoom => "Failed: as many talks were relayed as this machine can bear.",
         Rule::NoCodec => "Failed: the caller offered no codec that is spoken here (G.711, G.722 or Opus).",
         Rule::NoEncryption => {
             "Failed: the caller's offer does not fit how talks are encrypted here (media.srtp)."
