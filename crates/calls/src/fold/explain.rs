@@ -224,19 +224,17 @@ fn of_turn(body: &SignalBody) -> Option<Said> {
         }
         SignalBody::TransferRequested(request) => of_transfer(request),
         SignalBody::TransferFailed { why } => of_transfer_fault(*why),
-        SignalBody::ReferralSent { user, number } => {
-            let params = [("user", user.to_string()), ("number", number.clone())];
+        SignalBody::ReferralSent { number, .. } => {
             let text = format!("The PBX was asked to connect the customer with {number}.");
-            said("referral_sent", None, &params, text)
+            said("referral_sent", None, &[("number", number.clone())], text)
         }
         SignalBody::ReferralFailed { status } => {
             let text = format!("The PBX did not connect the customer ({status}).");
             said("referral_failed", None, &[("status", status.to_string())], text)
         }
         SignalBody::HandedToPbx { number } => {
-            let text = format!(
-                "The PBX connected the customer with {number}: what follows is neither seen nor recorded here."
-            );
+            let after = "what follows is neither seen nor recorded here";
+            let text = format!("The PBX connected the customer with {number}: {after}.");
             said("handed_to_pbx", None, &[("number", number.clone())], text)
         }
         SignalBody::DigitsSent { user, count } => {
