@@ -112,6 +112,21 @@ impl std::fmt::Debug for OwnKeys {
     }
 }
 
+/// Where the ports of a leg are to be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Place {
+    /// The local address of its sockets.
+    pub local: IpAddr,
+    /// The address that its party is told: another one behind a NAT.
+    pub told: IpAddr,
+}
+
+impl From<IpAddr> for Place {
+    fn from(local: IpAddr) -> Self {
+        Self { local, told: local }
+    }
+}
+
 /// A leg whose ports are bound: what its SDP may promise.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct OpenLeg {
@@ -121,6 +136,8 @@ pub struct OpenLeg {
     pub rtp: SocketAddr,
     /// Local RTCP address, one port above.
     pub rtcp: SocketAddr,
+    /// The RTP address that its party is told.
+    pub told: SocketAddr,
     /// Whether it is to be encrypted.
     pub srtp: Srtp,
     /// What it would protect its packets with.
@@ -356,36 +373,39 @@ impl MediaHandle {
     ///
     /// # Errors
     /// [`PortError`]: the call is to be refused.
-    pub fn open_leg(&self, local: IpAddr) -> Result<OpenLeg, PortError> {
-        Ok(self.open(local, self.pool.lend(local)?, draw(local)?))
+    pub fn open_leg(&self, place: impl Into<Place>) -> Result<OpenLeg, PortError> {
+        let place = place.into();
+        Ok(self.open(place, self.pool.lend(place.local)?, draw(place.local)?))
     }
 
     /// Describes a leg that is not opened: what would be agreed on with it.
     #[must_use]
-    pub fn unbound(&self, address: IpAddr) -> OpenLeg {
+    pub fn unbound(&self, place: Place) -> OpenLeg {
         let keys = OwnKeys { tag80: [0; 30], tag32: [0; 30] };
-        let [rtp, rtcp] = [1, 2].map(|port| SocketAddr::new(address, port));
-        OpenLeg { id: LegId(0), rtp, rtcp, srtp: self.srtp, keys }
+        let [rtp, rtcp] = [1, 2].map(|port| SocketAddr::new(place.local, port));
+        let told = SocketAddr::new(place.told, rtp.port());
+        OpenLeg { id: LegId(0), rtp, rtcp, told, srtp: self.srtp, keys }
     }
 
-    fn open(&self, local: IpAddr, ports: LentPorts, drawn: (OwnKeys, SessionOrigin)) -> OpenLeg {
+    fn open(&self, place: Place, ports: LentPorts, drawn: (OwnKeys, SessionOrigin)) -> OpenLeg {
         let (keys, origin) = drawn;
         let id = LegId(self.next.fetch_add(1, Ordering::Relaxed));
         let port = ports.lease.port();
-        let [rtp, rtcp] = [port, port.saturating_add(1)].map(|port| SocketAddr::new(local, port));
+        let [rtp, rtcp] = [port, port.saturating_add(1)].map(|port| SocketAddr::new(place.local, port));
         self.send(Command::Open { leg: id, ports, origin });
-        OpenLeg { id, rtp, rtcp, srtp: self.srtp, keys }
+        OpenLeg { id, rtp, rtcp, told: SocketAddr::new(place.told, port), srtp: self.srtp, keys }
     }
 
     /// Opens two legs or none: a call that cannot have the second is not to have the first.
     ///
     /// # Errors
     /// [`PortError`]: the call is to be refused.
-    pub fn open_pair(&self, local: IpAddr) -> Result<[OpenLeg; 2], PortError> {
+    pub fn open_pair(&self, [first, second]: [Place; 2]) -> Result<[OpenLeg; 2], PortError> {
         // Both are bound before the relay hears of either.
-        let lend = || Ok::<_, PortError>((self.pool.lend(local)?, draw(local)?));
-        let both = [lend()?, lend()?];
-        Ok(both.map(|(ports, drawn)| self.open(local, ports, drawn)))
+        let lend =
+            |place: Place| Ok::<_, PortError>((place, self.pool.lend(place.local)?, draw(place.local)?));
+        let both = [lend(first)?, lend(second)?];
+        Ok(both.map(|(place, ports, drawn)| self.open(place, ports, drawn)))
     }
 
     /// Says where a leg's party is and what it is willing to do: after each SDP from it.

@@ -13,6 +13,7 @@ mod media_events;
 mod missed;
 mod phone_dials;
 mod phones;
+mod places;
 mod recording_sessions;
 mod redirecting;
 mod referrals;
@@ -62,6 +63,7 @@ use gate::Gate;
 use learning::{LearnedNumber, Learning, OldCall};
 use legs::{Legs, Sound};
 use phones::Phones;
+pub(crate) use places::Places;
 use recording_sessions::RecordingSessions;
 use shadow::Shadows;
 use tally::Tally;
@@ -102,10 +104,8 @@ pub(crate) struct Parts {
 /// What was configured, as far as the reactor needs it.
 #[derive(Debug, Clone)]
 pub(crate) struct Settings {
-    /// The local address of the RTP sockets.
-    pub(crate) media_address: IpAddr,
-    /// The address that peers are told instead, behind a NAT.
-    pub(crate) external_address: Option<IpAddr>,
+    /// Where sound may come to.
+    pub(crate) places: Places,
     /// Addresses beside lines and devices that are listened to.
     pub(crate) trusted: Vec<IpAddr>,
     /// What may be dialled.

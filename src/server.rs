@@ -38,7 +38,7 @@ use crate::http::Http;
 use crate::hub::Hub;
 use crate::ledger::Ledger;
 use crate::media::{Losses, Media, RelayOptions, Srtp};
-use crate::reactor::{Parts, Queues, Reactor, Settings};
+use crate::reactor::{Parts, Places, Queues, Reactor, Settings};
 use crate::recorder::{RecordingStore, Recovered};
 use crate::tls::{CertificateFiles, own_names};
 use crate::wire::{Equipment, Wire};
@@ -156,8 +156,10 @@ pub async fn run(
 async fn reactor_settings(config: &Config, wire: &Wire, alive_file: PathBuf) -> Result<Settings, StartError> {
     Ok(Settings {
         records: config.recording.default == crate::config::RecordingDefault::All,
-        media_address: media_address(wire),
-        external_address: config.sip.external_address()?,
+        places: Places::new(
+            wire.local_addresses().iter().map(|local| local.addr.ip()),
+            config.sip.external_address()?,
+        ),
         trusted: trusted(config).await,
         barring: config.barring()?,
         tones: ToneTable::of(&config.dialplan.region),
@@ -387,11 +389,6 @@ fn recovered_recording(
             spans: translate::spans(&file.spans),
         }),
     }
-}
-
-/// The address of the RTP sockets: that of the first SIP listener.
-fn media_address(wire: &Wire) -> IpAddr {
-    wire.local_addresses().first().map_or(IpAddr::from([127, 0, 0, 1]), |local| local.addr.ip())
 }
 
 fn web_app(

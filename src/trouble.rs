@@ -94,6 +94,13 @@ impl Trouble {
             )
             .with("why", why)
             .blames("server"),
+            TransportFault::NoAddress { remote } => Self::new(
+                "no_own_address",
+                text,
+                "write an address of its kind into sip.listen, such as \"udp://[::]:5060\" for IPv6",
+            )
+            .with("remote", remote)
+            .blames("server"),
             TransportFault::Closed => Self::new(
                 "closed",
                 text,

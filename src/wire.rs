@@ -14,7 +14,7 @@ use std::sync::Arc;
 use linecard_sip::transport::{Connection, Flow, LocalAddress, Transport, TransportFault};
 use linecard_sip::ua::{Answer, Input, Question, ResolveId};
 use linecard_sip::uri::Host;
-use tokio::net::{TcpSocket, UdpSocket};
+use tokio::net::{TcpListener, UdpSocket};
 use tokio::sync::mpsc;
 
 pub(crate) use names::Names;
@@ -196,8 +196,7 @@ impl Wire {
     }
 
     async fn open_datagrams(&mut self, address: SocketAddr) -> io::Result<()> {
-        let socket = socket2::Socket::new(socket2::Domain::for_address(address), socket2::Type::DGRAM, None)?;
-        socket.set_nonblocking(true)?;
+        let socket = socket_for(address, socket2::Type::DGRAM)?;
         // A burst of INVITEs arrives faster than it is answered; the system caps what it cannot give.
         let _ = socket.set_recv_buffer_size(4 * 1024 * 1024);
         socket.bind(&address.into())?;
@@ -210,10 +209,11 @@ impl Wire {
     }
 
     fn open_streams(&mut self, address: SocketAddr, door: Door) -> io::Result<()> {
-        let socket = if address.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
-        socket.set_reuseaddr(true)?;
-        socket.bind(address)?;
-        let listener = socket.listen(256)?;
+        let socket = socket_for(address, socket2::Type::STREAM)?;
+        socket.set_reuse_address(true)?;
+        socket.bind(&address.into())?;
+        socket.listen(256)?;
+        let listener = TcpListener::from_std(socket.into())?;
         let told = told_address(listener.local_addr()?)?;
         let transport = match door {
             Door::Plain => Transport::Tcp,
@@ -279,6 +279,16 @@ impl Wire {
             let _ = arrivals.send(Arrival::TransmitFailed { flow, serial: None, fault }).await;
         });
     }
+}
+
+/// Makes a socket of an address's own family: `[::]` leaves IPv4 to `0.0.0.0`, whatever the system's default is.
+fn socket_for(address: SocketAddr, kind: socket2::Type) -> io::Result<socket2::Socket> {
+    let socket = socket2::Socket::new(socket2::Domain::for_address(address), kind, None)?;
+    if address.is_ipv6() {
+        socket.set_only_v6(true)?;
+    }
+    socket.set_nonblocking(true)?;
+    Ok(socket)
 }
 
 /// Returns the address to tell peers: an unspecified one becomes that of the interface that leads outside.

@@ -366,7 +366,7 @@ fn exhausted_ports_are_an_error_and_come_back_after_a_rest() {
     assert!(matches!(refused, Err(PortError::Exhausted { pairs: 3 })));
     let closing = Instant::now();
     exchange.totals(legs[1].id);
-    assert!(exchange.handle.open_pair(own_address()).is_err(), "not one without the other");
+    assert!(exchange.handle.open_pair([own_address().into(); 2]).is_err(), "not one without the other");
     let again = loop {
         match exchange.handle.open_leg(own_address()) {
             Ok(leg) => break leg,

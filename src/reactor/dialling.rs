@@ -39,7 +39,8 @@ impl Reactor {
         if order.callee.kind != CalleeKind::Special && !self.parts.media.has_room() {
             return Err(Refusal::NoRoom);
         }
-        let media = self.parts.media.open_pair(self.parts.settings.media_address).map_err(|error| {
+        let places = [self.place_of_devices(order.line, &route), self.place_through(order.line)];
+        let media = self.parts.media.open_pair(places).map_err(|error| {
             tracing::error!(%error, "no RTP ports for a call");
             Refusal::NoPorts
         })?;
@@ -133,9 +134,8 @@ impl Reactor {
 
     /// Offers the agent's device what the called one speaks; returns what held before.
     fn reoffer(&mut self, agent: LegId, callee: &Audio) -> Option<LocalSession> {
-        let told = self.parts.settings.external_address;
         let known = self.legs.get_mut(agent)?;
-        let local = known.media.as_ref().and_then(|media| passing_on(media, Some(callee), told))?;
+        let local = known.media.as_ref().and_then(|media| passing_on(media, Some(callee)))?;
         let before = known.session.clone();
         let offer = known.session.offer(&local).to_bytes();
         if self.parts.agent.reinvite(known.handle, &offer, Instant::now()).is_err() {

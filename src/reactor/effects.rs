@@ -221,17 +221,15 @@ impl Reactor {
     /// Sends an INVITE with an offer of its own, or says with which status it counts as refused.
     pub(super) fn place(&mut self, leg: LegId, call: CallId, placing: Placing) -> Result<(), u16> {
         let Placing { target, route, caller, mut headers, like, party } = placing;
-        let reserved = self.legs.take_reserved(call).map(Ok);
-        let opened = reserved.unwrap_or_else(|| self.parts.media.open_leg(self.parts.settings.media_address));
-        let media = opened.map_err(|error| {
+        let place = self.place_towards(&route, &target);
+        let media = self.ports_at(call, place).map_err(|error| {
             tracing::error!(%error, "no RTP ports for a leg");
             503_u16
         })?;
         let now = Instant::now();
         let mut session = LocalSession::new(wall_clock().0.unsigned_abs());
         // First what the other party speaks, so that transcoding is the last resort.
-        let local = passing_on(&media, like.as_ref(), self.parts.settings.external_address);
-        let local = local.map(LocalAudio::with_others);
+        let local = passing_on(&media, like.as_ref()).map(LocalAudio::with_others);
         let offer = local.map(|local| session.offer(&local).to_bytes()).ok_or(488_u16);
         let customer = self.legs.customer_of(call).map(|(_, customer)| customer);
         let handed_over = customer.into_iter().flat_map(|customer| customer.handed_over.clone());
@@ -296,9 +294,8 @@ impl Reactor {
         let (call, party) = (known.call?, known.party);
         let others = self.legs.of_call(call).filter(|(_, other)| other.party != party);
         let other_audio = others.filter_map(|(_, other)| other.audio()).next();
-        let told = self.parts.settings.external_address;
         let known = self.legs.get_mut(leg)?;
-        let local = passing_on(known.media.as_ref()?, other_audio.as_ref(), told)?;
+        let local = passing_on(known.media.as_ref()?, other_audio.as_ref())?;
         let description = match known.description.clone() {
             Some(offer) => known.answer_to(&offer, &local),
             None => Ok(known.session.offer(&local)),

@@ -231,11 +231,11 @@ fn kind_of(codec: &Codec) -> Option<PayloadKind> {
 }
 
 /// Returns what this end would say over `media` when `other` is to be passed on untouched.
-pub(super) fn passing_on(media: &OpenLeg, other: Option<&Audio>, told: Option<IpAddr>) -> Option<LocalAudio> {
-    let address = told.unwrap_or(media.rtp.ip());
+pub(super) fn passing_on(media: &OpenLeg, other: Option<&Audio>) -> Option<LocalAudio> {
+    let (address, port) = (media.told.ip(), media.told.port());
     let local = match other {
-        Some(audio) => LocalAudio::passing_on(audio, address, media.rtp.port())?,
-        None => LocalAudio::new(address, media.rtp.port()),
+        Some(audio) => LocalAudio::passing_on(audio, address, port)?,
+        None => LocalAudio::new(address, port),
     };
     let encryption = match media.srtp {
         Srtp::Off => Encryption::Off,
@@ -323,8 +323,12 @@ impl Legs {
         self.reserved.entry(call).or_default().extend(legs);
     }
 
-    pub(super) fn take_reserved(&mut self, call: CallId) -> Option<OpenLeg> {
-        self.reserved.get_mut(&call)?.pop()
+    /// Takes ports of a call, those at this address first.
+    pub(super) fn take_reserved(&mut self, call: CallId, local: IpAddr) -> Option<OpenLeg> {
+        let reserved = self.reserved.get_mut(&call)?;
+        let place = reserved.iter().rposition(|leg| leg.rtp.ip() == local);
+        let last = reserved.len().checked_sub(1)?;
+        Some(reserved.remove(place.unwrap_or(last)))
     }
 
     /// Takes what a call that is over has not needed.

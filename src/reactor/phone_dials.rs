@@ -91,7 +91,8 @@ impl Reactor {
         if order.callee.kind != CalleeKind::Special && !self.parts.media.has_room() {
             return Err(503);
         }
-        let media = self.parts.media.open_pair(self.parts.settings.media_address).map_err(|error| {
+        let own = self.parts.settings.places.towards(Some(flow.remote.ip()));
+        let media = self.parts.media.open_pair([own, self.place_through(order.line)]).map_err(|error| {
             tracing::error!(%error, "no RTP ports for a call");
             503_u16
         })?;

@@ -2,6 +2,7 @@
 //! recorded and seen like any call that goes on elsewhere.
 
 use std::collections::HashMap;
+use std::net::IpAddr;
 use std::time::Instant;
 
 use linecard_calls::{
@@ -23,7 +24,7 @@ use super::effects::file_id;
 use super::legs::{Sound, passing_on, remote_of};
 use super::{ASK_SILENT_EVERY, Reactor};
 use crate::clock::wall_clock;
-use crate::media::{Feed, OpenLeg, Srtp};
+use crate::media::{Feed, OpenLeg, Place, Srtp};
 use crate::siprec::{Reading, Surroundings};
 use crate::translate;
 
@@ -49,7 +50,7 @@ struct RecordingSession {
     /// Who called, once that was asked.
     direction: Option<(Side, DirectionEvidence)>,
     recording: Option<RecordingId>,
-    peer: std::net::IpAddr,
+    peer: IpAddr,
     sound: Sound,
 }
 
@@ -150,7 +151,7 @@ impl Reactor {
         let offer = offer.ok_or_else(|| Refused::new(488, "no part of the body is application/sdp"))?;
         let offer = SessionDescription::parse(offer)
             .map_err(|error| Refused::new(488, format!("the session description: {error}")))?;
-        let streams = self.open_streams(&offer, &[])?;
+        let streams = self.open_streams(&offer, &[], flow.remote.ip())?;
         let mut told = RecordedSession::default();
         told.take(metadata);
         let leg = self.parts.engine.make_leg(wall_clock());
@@ -173,8 +174,14 @@ impl Reactor {
     }
 
     /// Opens what an offer wants to be received, and keeps what is open; all of it or nothing.
-    fn open_streams(&self, offer: &SessionDescription, open: &[Stream]) -> Result<Vec<Stream>, Refused> {
-        let unbound = self.judging_audio();
+    fn open_streams(
+        &self,
+        offer: &SessionDescription,
+        open: &[Stream],
+        peer: IpAddr,
+    ) -> Result<Vec<Stream>, Refused> {
+        let place = self.parts.settings.places.towards(Some(peer));
+        let unbound = self.judging_audio(place);
         let audios = receivable(offer, &unbound).map_err(|why| Refused::new(488, why.to_string()))?;
         if open.is_empty() && !self.parts.media.has_room() {
             return Err(Refused::new(503, "as many talks are recorded as this machine can bear"));
@@ -185,7 +192,7 @@ impl Reactor {
             let known = open.iter().find(|stream| stream.audio.index == audio.index).map(|known| known.media);
             let media = match known {
                 Some(media) => media,
-                None => match self.parts.media.open_leg(self.parts.settings.media_address) {
+                None => match self.parts.media.open_leg(place) {
                     Ok(media) => {
                         fresh.push(media);
                         media
@@ -204,10 +211,9 @@ impl Reactor {
     }
 
     /// What would be received, whichever ports it will have.
-    fn judging_audio(&self) -> LocalAudio {
-        let address = self.parts.settings.external_address.unwrap_or(self.parts.settings.media_address);
-        let unbound = self.parts.media.unbound(address);
-        passing_on(&unbound, None, None).unwrap_or_else(|| LocalAudio::new(address, 0))
+    fn judging_audio(&self, place: Place) -> LocalAudio {
+        let unbound = self.parts.media.unbound(place);
+        passing_on(&unbound, None).unwrap_or_else(|| LocalAudio::new(place.told, 0))
     }
 
     /// A recording client tells of the recorded call inside its session.
@@ -251,8 +257,9 @@ impl Reactor {
         };
         let offer = SessionDescription::parse(offer)
             .map_err(|error| Refused::new(488, format!("the session description: {error}")))?;
-        let open = self.sessions.0.get(&leg).ok_or_else(gone)?.streams.clone();
-        let streams = self.open_streams(&offer, &open)?;
+        let session = self.sessions.0.get(&leg).ok_or_else(gone)?;
+        let (open, peer) = (session.streams.clone(), session.peer);
+        let streams = self.open_streams(&offer, &open, peer)?;
         let kept = |media: &OpenLeg| streams.iter().any(|stream| stream.media.id == media.id);
         let closed: Vec<OpenLeg> = open.iter().map(|stream| stream.media).filter(|it| !kept(it)).collect();
         let now = Instant::now();
@@ -264,14 +271,13 @@ impl Reactor {
 
     /// Makes the answer to what a session offers, and tells the relay where its streams come from.
     fn answer_session(&mut self, leg: LegId) -> Option<Vec<u8>> {
-        let told = self.parts.settings.external_address;
         let records = self.parts.settings.records;
         let session = self.sessions.0.get_mut(&leg)?;
         let streams: Vec<RecordedStream> = session
             .streams
             .iter()
             .filter_map(|stream| {
-                let mut local = passing_on(&stream.media, Some(&stream.audio), told)?.with_others();
+                let mut local = passing_on(&stream.media, Some(&stream.audio))?.with_others();
                 local.direction = Direction::ReceiveOnly;
                 let awareness = match (records, stream.audio.direction.sends()) {
                     (false, _) => Awareness::Off,

@@ -69,7 +69,7 @@ impl Reactor {
         let leg = self.legs.of_handle(handle).ok_or(481_u16)?;
         let known = self.legs.get(leg).filter(|known| known.party == Party::Agent).ok_or(403_u16)?;
         let view = known.call.and_then(|call| self.parts.engine.call(call)).ok_or(481_u16)?;
-        let address = known.contact.unwrap_or(self.parts.settings.media_address);
+        let address = known.contact.unwrap_or_else(|| self.parts.settings.places.towards(None).local);
         let number = match target {
             Uri::Sip(uri) => uri.user.as_deref().map(unescape).and_then(|user| String::from_utf8(user).ok()),
             Uri::Tel(uri) => Some(uri.number.clone()),
@@ -137,12 +137,11 @@ impl Reactor {
         flow: Flow,
     ) -> Option<Vec<u8>> {
         let other: Option<Audio> = self.other_side(id);
-        let told = self.parts.settings.external_address;
         let leg = self.legs.get_mut(id)?;
         let before = (leg.session.clone(), leg.description.clone());
         leg.session = LocalSession::new(wall_clock().0.unsigned_abs());
         let answer = leg.media.as_ref().and_then(|media| {
-            let mut local = passing_on(media, other.as_ref(), told)?;
+            let mut local = passing_on(media, other.as_ref())?;
             local.direction = leg.said.direction();
             Some(local)
         });

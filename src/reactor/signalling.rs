@@ -146,7 +146,12 @@ impl Reactor {
         let (line_id, user, username) = (line.id, line.account.user_id, line.account.username.clone());
         let leg = self.parts.engine.make_leg(at);
         // With the ports of the first device that will ring: a call has both or is refused.
-        let media = self.parts.media.open_pair(self.parts.settings.media_address);
+        let route = self.route_to(user);
+        let places = [
+            self.parts.settings.places.towards(Some(flow.remote.ip())),
+            self.place_of_devices(line_id, &route),
+        ];
+        let media = self.parts.media.open_pair(places);
         let own = media.as_ref().ok().map(|[own, _]| *own);
         let mut new = Leg::offered(handle, LocalSession::new(at.0.unsigned_abs()), own, flow, now);
         let handed_over = request.headers.user_to_user();
@@ -191,8 +196,7 @@ impl Reactor {
     /// Reads a customer's first offer and says why nothing of it can be passed on, if so; without ports nobody asks.
     pub(super) fn refuses(&self, leg: &mut Leg, offer: &[u8]) -> Option<MediaFault> {
         let media = leg.media?;
-        let told = self.parts.settings.external_address;
-        let local = leg.hear(offer).and_then(|audio| passing_on(&media, Some(&audio), told));
+        let local = leg.hear(offer).and_then(|audio| passing_on(&media, Some(&audio)));
         let judged =
             local.zip(leg.description.as_ref()).map(|(local, offer)| leg.session.judge(offer, &local));
         match judged {
@@ -258,16 +262,15 @@ impl Reactor {
     ) -> Option<(LegId, Vec<u8>, bool)> {
         let id = self.legs.of_handle(handle)?;
         let other = self.other_side(id);
-        let told = self.parts.settings.external_address;
         let leg = self.legs.get_mut(id)?;
         let before = leg.description.clone();
         let Some(offer) = offer else {
-            let mut local = passing_on(leg.media.as_ref()?, other.as_ref(), told)?;
+            let mut local = passing_on(leg.media.as_ref()?, other.as_ref())?;
             local.direction = leg.said.direction();
             return Some((id, leg.session.offer(&local).to_bytes(), false));
         };
         let audio = leg.hear(offer)?;
-        let local = leg.media.as_ref().and_then(|media| passing_on(media, other.as_ref(), told));
+        let local = leg.media.as_ref().and_then(|media| passing_on(media, other.as_ref()));
         let description = leg.description.clone();
         let answered = local.zip(description).and_then(|(mut local, offer)| {
             local.direction = leg.said.direction().answering(audio.direction);

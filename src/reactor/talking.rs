@@ -208,12 +208,10 @@ impl Reactor {
     /// Sends what waits to be said, if that is possible now.
     pub(super) fn say_again(&mut self, id: LegId) {
         let other = self.other_side(id);
-        let told = self.parts.settings.external_address;
         let Some(leg) = self.legs.get_mut(id) else { return };
         let Said::Waiting { next } = leg.said else { return };
         let like = leg.agreed().or(other);
-        let Some(mut local) = leg.media.as_ref().and_then(|media| passing_on(media, like.as_ref(), told))
-        else {
+        let Some(mut local) = leg.media.as_ref().and_then(|media| passing_on(media, like.as_ref())) else {
             return;
         };
         local.direction = next;

@@ -1,7 +1,7 @@
 //! An agent's phone: baresip with the configuration of `sip-config/baresip`, driven over its control port.
 
 use std::fs;
-use std::net::{Ipv4Addr, Shutdown, SocketAddr, TcpStream};
+use std::net::{IpAddr, Ipv4Addr, Shutdown, SocketAddr, TcpStream};
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use xtask::phone::{self, G711, PhoneSettings, RTP_PORTS, Report};
 
 use super::kamailio::Account;
-use super::net::{free_port, free_ports, own_address};
+use super::net::{address_towards, free_port, free_ports};
 use super::program::{Program, eventually};
 use super::root;
 use super::sound::{RATE_HZ, Wav, sine};
@@ -85,14 +85,15 @@ impl Baresip {
 
     /// Starts a phone and does not wait for its registration, which may never come.
     pub(crate) fn launch(codecs: &str, pbx: SocketAddr, account: &Account, options: &PhoneOptions) -> Self {
-        let ip = own_address();
+        let ip = address_towards(pbx);
         let (sip_port, control_port) = (free_port(ip), free_port(ip));
         let mut program = Program::new("baresip", "baresip-core");
         let settings = settings(&program, ip, [sip_port, control_port], pbx, account, options);
         let settings = PhoneSettings { codecs: codecs.into(), ..settings };
         settings.write(&root()).expect("the phone's settings are written");
         let home = program.directory().display().to_string();
-        program.start(&["-4", "-f", &home].map(String::from));
+        let family = if ip.is_ipv4() { "-4" } else { "-6" };
+        program.start(&[family, "-f", &home].map(String::from));
         let control = eventually("baresip opens its control port", Duration::from_secs(15), || {
             program.must_run();
             TcpStream::connect((ip, control_port)).ok()
@@ -202,7 +203,7 @@ impl Drop for Baresip {
 
 fn settings(
     program: &Program,
-    ip: Ipv4Addr,
+    ip: IpAddr,
     [sip_port, control_port]: [u16; 2],
     pbx: SocketAddr,
     account: &Account,
@@ -210,12 +211,13 @@ fn settings(
 ) -> PhoneSettings {
     let says = program.directory().join("says.wav");
     Wav::write(&says, &sine(options.tone_hz, 0, RATE_HZ as usize * 180));
+    let sound_ip = if ip.is_ipv4() { Ipv4Addr::LOCALHOST.into() } else { ip };
     PhoneSettings {
         ip,
-        sound_ip: Ipv4Addr::LOCALHOST,
+        sound_ip,
         sip_port,
         control_port,
-        rtp_min: free_ports(Ipv4Addr::LOCALHOST, RTP_PORTS),
+        rtp_min: free_ports(sound_ip, RTP_PORTS),
         home: program.directory().into(),
         says,
         codecs: G711.into(),

@@ -3,13 +3,13 @@
 //! It follows RFC 3261 as a plain phone does (sections 8.1, 9.1, 12.2, 13.2, 15, 17.1): retransmissions until there
 //! is an answer, route set from Record-Route, ACK for every 2xx, 200 for BYE, OPTIONS, INFO, UPDATE and re-INVITE.
 
-use std::net::{Ipv4Addr, SocketAddr, UdpSocket};
+use std::net::{IpAddr, SocketAddr, UdpSocket};
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use super::net::{own_address, udp_socket};
+use super::net::{address_towards, kind_of, udp_socket};
 use super::program::eventually;
 use super::rtp::RtpEnd;
 use super::sip_text::{Message, socket_address, uri};
@@ -23,7 +23,7 @@ static SERIAL: AtomicU32 = AtomicU32::new(1);
 #[derive(Clone, Debug)]
 pub(crate) struct Customer {
     pbx: SocketAddr,
-    ip: Ipv4Addr,
+    ip: IpAddr,
     name: Vec<u8>,
     number: Vec<u8>,
     headers: Vec<u8>,
@@ -37,7 +37,7 @@ impl Customer {
         let number = number.as_ref().to_vec();
         Self {
             pbx,
-            ip: own_address(),
+            ip: address_towards(pbx),
             name: Vec::new(),
             number,
             headers: Vec::new(),
@@ -444,8 +444,9 @@ impl Shared {
     fn sdp(&self) -> String {
         let sound = self.rtp.address();
         format!(
-            "v=0\r\no=customer 1 1 IN IP4 {ip}\r\ns=-\r\nc=IN IP4 {ip}\r\nt=0 0\r\nm=audio {port} RTP/AVP {payload_type} 101\r\n\
+            "v=0\r\no=customer 1 1 IN {kind} {ip}\r\ns=-\r\nc=IN {kind} {ip}\r\nt=0 0\r\nm=audio {port} RTP/AVP {payload_type} 101\r\n\
              a=rtpmap:{codec}\r\na=rtpmap:101 telephone-event/8000\r\na=fmtp:101 0-15\r\na=ptime:20\r\na=sendrecv\r\n",
+            kind = kind_of(sound.ip()),
             ip = sound.ip(),
             port = sound.port(),
             codec = self.codec,

@@ -1,6 +1,6 @@
 //! The PBX: kamailio with the very configuration of `sip-config/kamailio`.
 
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::os::unix::net::UnixDatagram;
 use std::time::Duration;
 
@@ -55,6 +55,14 @@ impl Kamailio {
     pub(crate) fn start_with(accounts: &[Account], settings: &[(&str, &str)]) -> Self {
         let mut pbx = Self::of(accounts);
         pbx.override_settings(settings);
+        pbx.run();
+        pbx
+    }
+
+    /// Starts a PBX on IPv6.
+    pub(crate) fn start_on_ipv6(accounts: &[Account]) -> Self {
+        let mut pbx = Self::of_at(Ipv6Addr::LOCALHOST, accounts);
+        pbx.override_settings(&[("TRUNK_SOURCES", "\"^::1$\"")]);
         pbx.run();
         pbx
     }
@@ -120,7 +128,8 @@ impl Kamailio {
         Self::of_at(own_address(), accounts)
     }
 
-    fn of_at(ip: Ipv4Addr, accounts: &[Account]) -> Self {
+    fn of_at(ip: impl Into<IpAddr>, accounts: &[Account]) -> Self {
+        let ip = ip.into();
         let program = Program::new("kamailio", "kamailio");
         write_directory(&program, accounts);
         Self {

@@ -3,7 +3,7 @@
 //! Each peer gets an address of its own in 127.64.0.0/10, made from the process id and a counter, so that parallel
 //! test processes never meet. Ports stay below 32768, where the ephemeral range begins.
 
-use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener, UdpSocket};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener, UdpSocket};
 use std::sync::atomic::{AtomicU32, Ordering};
 
 const PORT_MIN: u16 = 10_000;
@@ -30,12 +30,13 @@ fn address_of(peer: u8) -> Ipv4Addr {
 }
 
 /// Finds a port that is free for UDP and for TCP at `ip`.
-pub(crate) fn free_port(ip: Ipv4Addr) -> u16 {
+pub(crate) fn free_port(ip: impl Into<IpAddr>) -> u16 {
     free_ports(ip, 1)
 }
 
 /// Finds the first of `count` neighbouring ports, all free for UDP and TCP at `ip`; the first is even.
-pub(crate) fn free_ports(ip: Ipv4Addr, count: u16) -> u16 {
+pub(crate) fn free_ports(ip: impl Into<IpAddr>, count: u16) -> u16 {
+    let ip = ip.into();
     let room = u32::from((PORT_MAX - PORT_MIN - count) / 2);
     for _ in 0..500 {
         let turn = PORTS.fetch_add(1, Ordering::Relaxed).wrapping_mul(2_654_435_761) ^ std::process::id();
@@ -47,12 +48,23 @@ pub(crate) fn free_ports(ip: Ipv4Addr, count: u16) -> u16 {
     panic!("no {count} free ports at {ip}");
 }
 
-fn is_free(ip: Ipv4Addr, port: u16) -> bool {
+fn is_free(ip: IpAddr, port: u16) -> bool {
     UdpSocket::bind((ip, port)).is_ok() && TcpListener::bind((ip, port)).is_ok()
 }
 
+/// Gives the address from which a peer speaks to `other`: of its own where there are many, `::1` where it is IPv6.
+pub(crate) fn address_towards(other: SocketAddr) -> IpAddr {
+    if other.is_ipv4() { own_address().into() } else { Ipv6Addr::LOCALHOST.into() }
+}
+
+/// Gives how a session description names the kind of an address (RFC 8866 section 5.7).
+pub(crate) fn kind_of(ip: IpAddr) -> &'static str {
+    if ip.is_ipv4() { "IP4" } else { "IP6" }
+}
+
 /// Binds a UDP socket at `ip` on a free even port.
-pub(crate) fn udp_socket(ip: Ipv4Addr) -> UdpSocket {
+pub(crate) fn udp_socket(ip: impl Into<IpAddr>) -> UdpSocket {
+    let ip = ip.into();
     (0..50).find_map(|_| UdpSocket::bind((ip, free_ports(ip, 2))).ok()).expect("a free UDP port")
 }
 

@@ -1,6 +1,6 @@
 //! One end of a conversation's sound: sends a tone in 20 ms frames of PCMA, keeps every packet that arrives.
 
-use std::net::{Ipv4Addr, SocketAddr, UdpSocket};
+use std::net::{IpAddr, SocketAddr, UdpSocket};
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
@@ -44,7 +44,7 @@ pub(crate) struct RtpEnd {
 
 impl RtpEnd {
     /// Opens an end at `ip` that listens from now on.
-    pub(crate) fn open(ip: Ipv4Addr) -> Self {
+    pub(crate) fn open(ip: impl Into<IpAddr>) -> Self {
         let socket = udp_socket(ip);
         socket.set_read_timeout(Some(Duration::from_millis(50))).expect("a timeout can be set");
         let shared = Arc::new(Shared {

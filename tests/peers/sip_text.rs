@@ -3,7 +3,7 @@
 //! Deliberately not a parser to rely on: it trusts its peers and knows neither folding nor compact forms beyond the
 //! two that occur. What Linecard parses with is another crate; a test must not share its mistakes.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 
 /// A received message, taken apart.
 #[derive(Clone, Debug)]
@@ -66,9 +66,9 @@ impl Message {
     /// Where the sender of this SDP wants its sound.
     pub(crate) fn sound_address(&self) -> Option<SocketAddr> {
         let line = |prefix: &str| self.body.lines().find_map(|line| line.strip_prefix(prefix));
-        let ip = line("c=IN IP4 ")?.trim();
+        let ip: IpAddr = line("c=IN IP4 ").or_else(|| line("c=IN IP6 "))?.trim().parse().ok()?;
         let port = line("m=audio ")?.split(' ').next()?;
-        format!("{ip}:{port}").parse().ok()
+        Some(SocketAddr::new(ip, port.parse().ok()?))
     }
 }
 

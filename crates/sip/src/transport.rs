@@ -3,7 +3,7 @@
 //! Nothing here opens a socket: a [`Flow`] only says where bytes came from and where bytes must go.
 
 use std::fmt;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 
 /// A transport protocol that carries SIP.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -131,6 +131,12 @@ pub enum TransportFault {
     Unconnected {
         /// The system's reason.
         why: String,
+    },
+    /// No address of ours is of the peer's family.
+    #[error("this server listens on no address by which {remote} can be reached")]
+    NoAddress {
+        /// The peer's address.
+        remote: IpAddr,
     },
     /// A connection that was open is over.
     #[error("the PBX has closed the connection")]

@@ -4,7 +4,7 @@
 
 use std::fs;
 use std::io::{self, Read, Write};
-use std::net::{Ipv4Addr, SocketAddr, TcpStream};
+use std::net::{IpAddr, SocketAddr, TcpStream};
 use std::path::{Path, PathBuf};
 
 use serde_json::{Value, json};
@@ -19,9 +19,9 @@ pub const G711: &str = "PCMA/8000/1,PCMU/8000/1";
 #[derive(Clone, Debug)]
 pub struct PhoneSettings {
     /// Where it listens for calls and commands.
-    pub ip: Ipv4Addr,
+    pub ip: IpAddr,
     /// The address that its SDP names.
-    pub sound_ip: Ipv4Addr,
+    pub sound_ip: IpAddr,
     /// Its SIP port; baresip takes the next one too, for TLS.
     pub sip_port: u16,
     /// Its control port.
@@ -67,13 +67,12 @@ impl PhoneSettings {
         Ok(())
     }
 
-    fn words(&self) -> [(&'static str, String); 16] {
+    fn words(&self) -> [(&'static str, String); 15] {
         let answer = if self.answers_itself { "auto" } else { "manual" };
         [
-            ("IP", self.ip.to_string()),
+            ("LISTEN", SocketAddr::new(self.ip, self.sip_port).to_string()),
             ("SOUND_IP", self.sound_ip.to_string()),
-            ("SIP_PORT", self.sip_port.to_string()),
-            ("CONTROL_PORT", self.control_port.to_string()),
+            ("CONTROL", SocketAddr::new(self.ip, self.control_port).to_string()),
             ("RTP_MIN", self.rtp_min.to_string()),
             ("RTP_MAX", (self.rtp_min + RTP_PORTS - 1).to_string()),
             ("HOME", self.home.display().to_string()),

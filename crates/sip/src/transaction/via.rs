@@ -8,10 +8,9 @@ use crate::uri::Host;
 
 /// Makes our Via for a request along `flow`; `rport` asks the peer to answer to the port it sees (RFC 3581).
 pub(super) fn own(flow: Flow, sent_by: Option<&Host>, branch: &str) -> Via {
-    let host = sent_by.cloned().unwrap_or_else(|| match flow.local.ip() {
-        IpAddr::V4(ip) => Host::V4(ip),
-        IpAddr::V6(ip) => Host::V6(ip),
-    });
+    let local = flow.local.ip();
+    let alike = |host: &&Host| host.ip().is_none_or(|ip| ip.is_ipv4() == local.is_ipv4());
+    let host = sent_by.filter(alike).cloned().unwrap_or_else(|| Host::from(local));
     let mut via = Via::new(flow.transport.as_via(), host, Some(flow.local.port()));
     via.set_branch(branch);
     via.set_rport(None);

@@ -1,5 +1,6 @@
 //! The application's commands on calls.
 
+use std::net::IpAddr;
 use std::time::Instant;
 
 use super::config::{OutgoingInvite, ReinviteAnswer, Route};
@@ -85,6 +86,13 @@ impl UserAgent {
         self.keep(session, actions, now);
         self.settle(now);
         Ok(handle)
+    }
+
+    /// Gives the address that a call's INVITE would go to first, as far as it is known without asking anybody.
+    pub fn address_towards(&self, route: &Route, target: &Uri) -> Option<IpAddr> {
+        let Way { line, hop, flow, .. } = self.way_of(route, target.as_sip()?).ok()?;
+        let of_line = || self.lines.get(line.as_ref()?)?.flow;
+        flow.or_else(of_line).map(|flow| flow.remote.ip()).or_else(|| hop.host.ip())
     }
 
     /// Finds where a call's INVITE goes first.

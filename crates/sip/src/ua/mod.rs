@@ -136,8 +136,8 @@ pub struct UserAgent {
     /// Phones that register here, if they may.
     door: Option<Door>,
     outputs: VecDeque<Output>,
-    /// Requests that could not even be handed to the transaction layer.
-    unsent: VecDeque<ClientUse>,
+    /// Requests that could not even be handed to the transaction layer, and why, where more is known.
+    unsent: VecDeque<(ClientUse, Option<TransportFault>)>,
     next_handle: u64,
     shutdown: Shutdown,
     /// Asks for the passwords of those who send recordings; made when the first one comes.
@@ -285,8 +285,10 @@ impl UserAgent {
     /// Carries out everything that follows from the last input.
     fn settle(&mut self, now: Instant) {
         loop {
-            if let Some(purpose) = self.unsent.pop_front() {
+            if let Some((purpose, fault)) = self.unsent.pop_front() {
+                let outer = std::mem::replace(&mut self.fault, fault);
                 self.silent(purpose, Silence::TransportFailed, now);
+                self.fault = outer;
                 continue;
             }
             match self.transactions.poll_output() {

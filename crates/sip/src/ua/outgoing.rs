@@ -12,7 +12,7 @@ use super::{ClientUse, Clock, DialogHandle, Output, UserAgent};
 use crate::invite::{Action, Path, Purpose};
 use crate::message::{Header, HeaderName, Headers, Request};
 use crate::transaction::ClientTransactionId;
-use crate::transport::{Flow, Transport};
+use crate::transport::{Flow, Transport, TransportFault};
 use crate::uri::{Host, SipUri};
 
 /// A request that waits for an address.
@@ -81,7 +81,7 @@ impl UserAgent {
         let invite = ClientUse::Session(handle, Purpose::Invite);
         let waits = |waiting: &Waiting| matches!(&waiting.job.kind, JobKind::Transaction(purpose) if *purpose == invite);
         if self.resolver.drop_waiting(waits) {
-            self.unsent.push_back(invite);
+            self.unsent.push_back((invite, None));
             return;
         }
         let transaction = self.sessions.get(&handle).and_then(|session| session.invite_transaction);
@@ -248,7 +248,7 @@ impl UserAgent {
         match open.or_else(|| self.fresh_way(transport, addr, host)) {
             Some(flow) => self.transmit(job, flow, now),
             None => {
-                self.undeliverable(job.kind);
+                self.undeliverable_for(job.kind, Some(TransportFault::NoAddress { remote: addr.ip() }));
                 None
             }
         }
@@ -311,8 +311,12 @@ impl UserAgent {
 
     /// A request cannot be sent at all.
     pub(super) fn undeliverable(&mut self, kind: JobKind) {
+        self.undeliverable_for(kind, None);
+    }
+
+    fn undeliverable_for(&mut self, kind: JobKind, fault: Option<TransportFault>) {
         if let JobKind::Transaction(purpose) = kind {
-            self.unsent.push_back(purpose);
+            self.unsent.push_back((purpose, fault));
         }
     }
 
@@ -357,7 +361,10 @@ impl UserAgent {
                 self.config.local_addresses.iter().find(same).map(|local| local.addr)
             })
             .or_else(first);
-        let ip = self.config.external_address.or(local.map(|local| local.ip()));
+        let local_ip = local.map(|local| local.ip());
+        // A NAT has an address of each family of its own, or none.
+        let alike = |external: &IpAddr| local_ip.is_none_or(|local| local.is_ipv4() == external.is_ipv4());
+        let ip = self.config.external_address.filter(alike).or(local_ip);
         let mut uri = SipUri::new(ip.map_or_else(|| Host::Name("invalid".to_owned()), Host::from));
         uri.port = local.map(|local| local.port());
         if transport.reliable() {

@@ -123,8 +123,8 @@ impl Handset {
         std::fs::create_dir_all(&directory)?;
         let (sip_port, rtp_min) = (free_ports(4)?, free_ports(RTP_PORTS)?);
         let settings = PhoneSettings {
-            ip: Ipv4Addr::LOCALHOST,
-            sound_ip: Ipv4Addr::LOCALHOST,
+            ip: Ipv4Addr::LOCALHOST.into(),
+            sound_ip: Ipv4Addr::LOCALHOST.into(),
             sip_port,
             control_port: sip_port + 2,
             rtp_min,
