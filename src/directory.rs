@@ -7,6 +7,7 @@ use linecard_calls::{DeviceId, LineId, Route, RoutedDevice, UserId};
 use linecard_sip::digest::Secret;
 use linecard_sip::message::{Header, HeaderName, NameAddr};
 use linecard_sip::registrar;
+use linecard_sip::transport::Transport;
 use linecard_sip::ua;
 use linecard_sip::uri::{Host, SipUri, Uri, escape_user};
 use linecard_store::lines::{Line, LineMode, LineTransport};
@@ -216,11 +217,8 @@ pub(crate) fn sip_line(line: &Line, expires_s: u32) -> ua::Line {
         password: account.password.clone(),
         auth_username: account.auth_username.clone(),
         outbound_proxy: account.outbound_proxy.clone(),
-        transport: account.transport.map(|transport| match transport {
-            LineTransport::Udp => linecard_sip::transport::Transport::Udp,
-            LineTransport::Tcp => linecard_sip::transport::Transport::Tcp,
-            LineTransport::Tls => linecard_sip::transport::Transport::Tls,
-        }),
+        transport: account.transport.map(transport_of),
+        websocket_path: account.websocket_path.clone(),
         expires_s,
         contact_user: Some(contact_user(line.id, &account.password)),
         presence: match account.mode {
@@ -229,6 +227,17 @@ pub(crate) fn sip_line(line: &Line, expires_s: u32) -> ua::Line {
             LineMode::DialogInfo => ua::Presence::Watches,
             LineMode::Siprec => ua::Presence::Records,
         },
+    }
+}
+
+/// Returns a line's transport as SIP names it.
+pub(crate) fn transport_of(transport: LineTransport) -> Transport {
+    match transport {
+        LineTransport::Udp => Transport::Udp,
+        LineTransport::Tcp => Transport::Tcp,
+        LineTransport::Tls => Transport::Tls,
+        LineTransport::Ws => Transport::Ws,
+        LineTransport::Wss => Transport::Wss,
     }
 }
 
@@ -279,6 +288,7 @@ mod tests {
             auth_username: None,
             outbound_proxy: None,
             transport: None,
+            websocket_path: None,
             mode: LineMode::Anchor,
             user_id: None,
             dial_format: DialFormat::Plus,

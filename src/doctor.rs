@@ -44,6 +44,7 @@ use session::Session;
 pub(crate) use test_calls::TestCalls;
 use watched::Watched;
 
+use crate::directory::transport_of;
 use crate::trouble::Trouble;
 use crate::wire::Equipment;
 
@@ -118,6 +119,12 @@ fn transports(wanted: Option<LineTransport>, reached: &Reached) -> Vec<Transport
         (Transport::Tcp, LineTransport::Tcp, reached.tcp_open),
         (Transport::Tls, LineTransport::Tls, reached.tls_open),
     ];
+    // Nobody looks for a WebSocket by itself: only its address says where it is.
+    let by_websocket = wanted.map(transport_of).filter(|wanted| wanted.is_websocket());
+    if let Some(websocket) = by_websocket {
+        let leads = if websocket.is_secure() { reached.tls_open } else { reached.tcp_open };
+        return Vec::from_iter(leads.then_some(websocket));
+    }
     let tried = tried.into_iter().filter(|(_, name, leads)| *leads && wanted.is_none_or(|it| it == *name));
     tried.map(|(transport, ..)| transport).collect()
 }

@@ -312,7 +312,7 @@ impl Reactor {
         loop {
             match self.parts.agent.poll_output() {
                 ua::Output::Transmit { flow, payload } => {
-                    let server = flow.server.and_then(|server| self.parts.agent.server_name(server));
+                    let server = flow.server.and_then(|server| self.parts.agent.server(server));
                     self.parts.wire.transmit(flow, payload, server);
                 }
                 ua::Output::CloseStream { flow } => self.parts.wire.close_stream(flow),

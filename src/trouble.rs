@@ -106,6 +106,25 @@ impl Trouble {
                 text,
                 "the line registers again by itself; if this stays, look into the PBX's log for why it hangs up",
             ),
+            TransportFault::NotWebSocket { status } => Self::new(
+                "no_websocket",
+                text,
+                "check port and path of the WebSocket's address (Asterisk: /ws), and switch WebSocket on at the PBX",
+            )
+            .with("status", status)
+            .blames("server"),
+            TransportFault::NotSip => Self::new(
+                "websocket_no_sip",
+                text,
+                "check port and path of the WebSocket's address: something else than the PBX's SIP is there",
+            )
+            .blames("server"),
+            of_tls => Self::of_tls_fault(of_tls, text),
+        }
+    }
+
+    fn of_tls_fault(fault: &TransportFault, text: String) -> Self {
+        match fault {
             TransportFault::NotTls => {
                 let advice = "check the port (5061 is usual for TLS), and switch TLS on at the PBX";
                 Self::new("no_tls", text, advice).blames("transport")
@@ -138,9 +157,10 @@ impl Trouble {
                 let advice = "show a certificate (sip.tls_client_cert) whose authority the PBX trusts";
                 Self::new("tls_client_refused", text, advice)
             }
-            TransportFault::Handshake { why } => {
+            other => {
+                let why = if let TransportFault::Handshake { why } = other { why } else { &text };
                 let advice = "look into the PBX's log; Linecard speaks TLS 1.2 and 1.3";
-                Self::new("tls_failed", text, advice).with("why", why)
+                Self::new("tls_failed", text.clone(), advice).with("why", why)
             }
         }
     }

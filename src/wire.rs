@@ -1,10 +1,11 @@
-//! SIP on the wire: UDP sockets, TCP and TLS listeners and connections, and the resolver.
+//! SIP on the wire: UDP sockets, TCP and TLS listeners and connections, WebSockets to PBXes, and the resolver.
 //!
 //! Moves bytes between the network and the reactor's queue; what they mean is the user agent's.
 
 mod names;
 mod secure;
 mod streams;
+mod websocket;
 
 use std::collections::{HashMap, HashSet};
 use std::io;
@@ -12,8 +13,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket as StdUdpSocket
 use std::sync::Arc;
 
 use linecard_sip::transport::{Connection, Flow, LocalAddress, Transport, TransportFault};
-use linecard_sip::ua::{Answer, Input, Question, ResolveId};
-use linecard_sip::uri::Host;
+use linecard_sip::ua::{Answer, Input, Question, ResolveId, Server};
 use tokio::net::{TcpListener, UdpSocket};
 use tokio::sync::mpsc;
 
@@ -145,11 +145,14 @@ impl Wire {
         &self.local_addresses
     }
 
-    /// Sends one message, under TLS to `server` alone; a failure comes back as `Arrival::TransmitFailed`.
-    pub(crate) fn transmit(&mut self, flow: Flow, payload: Vec<u8>, server: Option<&Host>) {
+    /// Sends one message, under TLS and along a WebSocket to `server` alone; a failure comes back as
+    /// `Arrival::TransmitFailed`.
+    pub(crate) fn transmit(&mut self, flow: Flow, payload: Vec<u8>, server: Option<&Server>) {
         match flow.transport {
             Transport::Udp => self.transmit_datagram(flow, &payload),
-            Transport::Tcp | Transport::Tls => self.transmit_stream(flow, payload, server),
+            Transport::Tcp | Transport::Tls | Transport::Ws | Transport::Wss => {
+                self.transmit_stream(flow, payload, server);
+            }
         }
     }
 
@@ -243,7 +246,7 @@ impl Wire {
         }
     }
 
-    fn transmit_stream(&mut self, flow: Flow, payload: Vec<u8>, server: Option<&Host>) {
+    fn transmit_stream(&mut self, flow: Flow, payload: Vec<u8>, server: Option<&Server>) {
         let Some(link) = self.streams.get(&flow.connection()) else {
             return self.connect(flow, payload, server);
         };
@@ -260,17 +263,17 @@ impl Wire {
         }
     }
 
-    fn connect(&mut self, flow: Flow, payload: Vec<u8>, server: Option<&Host>) {
-        let secured = match (flow.transport, server) {
-            (Transport::Tls, None) => return self.fail(flow, TransportFault::Closed),
-            (Transport::Tls, Some(server)) => Some((Arc::clone(&self.trust), server.clone())),
-            (Transport::Udp | Transport::Tcp, _) => None,
+    fn connect(&mut self, flow: Flow, payload: Vec<u8>, server: Option<&Server>) {
+        let named = match server {
+            None if flow.transport.names_server() => return self.fail(flow, TransportFault::Closed),
+            Some(server) => Some((Arc::clone(&self.trust), server.clone())),
+            None => None,
         };
         let (link, carriage) = Link::new(flow, &self.arrivals);
         let _ = link.sender.try_send(payload);
         self.streams.insert(flow.connection(), link);
         let from = Some(flow.local.ip()).filter(|ip| self.chosen.contains(ip));
-        tokio::spawn(carriage.open(from, secured));
+        tokio::spawn(carriage.open(from, named));
     }
 
     fn fail(&self, flow: Flow, fault: TransportFault) {

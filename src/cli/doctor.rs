@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use linecard_store::lines::{LineMode, LineTransport};
 use linecard_web::doctor::{Account, Finding, Language, TestCall};
+use linecard_web::websocket_address::Written;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::mpsc;
 
@@ -21,7 +22,8 @@ const LOOK_WITHIN: Duration = Duration::from_secs(120);
 /// The account to look at.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Asked {
-    /// The PBX: a host name or address, with :port if it is not 5060.
+    /// The PBX: a host name or address, with :port if it is not 5060, or a WebSocket's address such as
+    /// wss://pbx.example:8089/ws.
     #[arg(long, value_name = "HOST[:PORT]")]
     server: String,
     /// The account's user name.
@@ -66,6 +68,8 @@ enum AskedTransport {
     Udp,
     Tcp,
     Tls,
+    Ws,
+    Wss,
 }
 
 /// Finds out what a PBX lets Linecard do; what is found goes to standard output, step by step.
@@ -82,27 +86,9 @@ pub(crate) async fn examine(config: &Config, asked: Asked) -> Result<Ended, CliE
     std::io::stdin().lock().read_line(&mut password).map_err(|error| {
         CliError::Usage(format!("--password-stdin: standard input cannot be read: {error}"))
     })?;
-    let account = Account {
-        server: asked.server,
-        username: asked.username,
-        password: password.trim_end_matches(['\r', '\n']).to_owned(),
-        auth_username: asked.auth_username,
-        outbound_proxy: asked.outbound_proxy,
-        transport: asked.transport.map(|transport| match transport {
-            AskedTransport::Udp => LineTransport::Udp,
-            AskedTransport::Tcp => LineTransport::Tcp,
-            AskedTransport::Tls => LineTransport::Tls,
-        }),
-        mode: LineMode::Anchor,
-        line: None,
-        test_call: match (asked.test_call, asked.language) {
-            (false, _) => TestCall::No,
-            (true, AskedLanguage::En) => TestCall::Yes(Language::En),
-            (true, AskedLanguage::Ru) => TestCall::Yes(Language::Ru),
-        },
-    };
+    let style = Style { as_json: asked.json, exchange: asked.exchange };
     let patient = Patient {
-        account,
+        account: account_of(asked, password.trim_end_matches(['\r', '\n']))?,
         own_contact: None,
         external_address: config.sip.external_address()?,
         equipment: Equipment::to_ask_with(config)?,
@@ -111,7 +97,6 @@ pub(crate) async fn examine(config: &Config, asked: Asked) -> Result<Ended, CliE
     // Heard from now on, whatever else there is to do when it comes.
     let interrupted = signal(SignalKind::interrupt()).map_err(anyhow::Error::from)?;
     let (findings, told) = mpsc::channel(FINDINGS_MAX);
-    let style = Style { as_json: asked.json, exchange: asked.exchange };
     let (examined, report) = tokio::join!(
         doctor::examine(&patient, findings, LOOK_WITHIN),
         report(&patient.account, (told, interrupted), style)
@@ -119,6 +104,43 @@ pub(crate) async fn examine(config: &Config, asked: Asked) -> Result<Ended, CliE
     examined?;
     let report = report?;
     Ok(if report.healthy { Ended::Well } else { Ended::NotWell })
+}
+
+/// The account that is asked about, a WebSocket's address taken apart.
+fn account_of(asked: Asked, password: &str) -> Result<Account, CliError> {
+    let mut written = Written {
+        server: asked.server,
+        outbound_proxy: asked.outbound_proxy,
+        transport: asked.transport.map(|transport| match transport {
+            AskedTransport::Udp => LineTransport::Udp,
+            AskedTransport::Tcp => LineTransport::Tcp,
+            AskedTransport::Tls => LineTransport::Tls,
+            AskedTransport::Ws => LineTransport::Ws,
+            AskedTransport::Wss => LineTransport::Wss,
+        }),
+        websocket_path: None,
+    };
+    let test_call = match (asked.test_call, asked.language) {
+        (false, _) => TestCall::No,
+        (true, AskedLanguage::En) => TestCall::Yes(Language::En),
+        (true, AskedLanguage::Ru) => TestCall::Yes(Language::Ru),
+    };
+    let transport = written.transport;
+    written
+        .take_apart(transport)
+        .map_err(|wrong| CliError::Usage(format!("--{}: {}", wrong.field.replace('_', "-"), wrong.advice)))?;
+    Ok(Account {
+        server: written.server,
+        username: asked.username,
+        password: password.to_owned(),
+        auth_username: asked.auth_username,
+        outbound_proxy: written.outbound_proxy,
+        transport: written.transport,
+        websocket_path: written.websocket_path,
+        mode: LineMode::Anchor,
+        line: None,
+        test_call,
+    })
 }
 
 /// How a report is printed.

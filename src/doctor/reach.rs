@@ -17,6 +17,7 @@ use super::Patient;
 use super::announced::TlsSeen;
 use super::chart::Chart;
 use super::said::Said;
+use crate::directory::transport_of;
 use crate::tls::Fingerprint;
 use crate::trouble::Trouble;
 use crate::wire::{Names, Trust};
@@ -74,7 +75,7 @@ pub(super) async fn resolve(patient: &Patient, chart: &mut Chart) -> Option<Serv
         return None;
     };
     let field = if proxy.is_some() { "outbound_proxy" } else { "server" };
-    let usual = if account.transport == Some(LineTransport::Tls) { Transport::Tls } else { Transport::Udp };
+    let usual = account.transport.map_or(Transport::Udp, transport_of);
     let port_wanted = next_port.unwrap_or(usual.default_port());
     if let Some(ip) = next.ip() {
         let said = Said::new("address_given", format!("{ip} is an address already")).with("address", ip);
@@ -114,6 +115,8 @@ async fn service(names: &Names, domain: &str, wanted: Option<LineTransport>) -> 
         Some(LineTransport::Udp) => &["_sip._udp"],
         Some(LineTransport::Tcp) => &["_sip._tcp"],
         Some(LineTransport::Tls) => &["_sips._tcp"],
+        // A WebSocket is where its address says.
+        Some(LineTransport::Ws | LineTransport::Wss) => &[],
     };
     for service in services {
         let answer = names.ask(&Question::Srv(format!("{service}.{domain}"))).await;
@@ -135,7 +138,7 @@ fn place(server: &str) -> Option<(Host, Option<u16>)> {
 pub(super) async fn knock(server: &Server, patient: &Patient, chart: &mut Chart) -> Reached {
     let address = server.address;
     let wanted = patient.account.transport;
-    if wanted == Some(LineTransport::Tls) {
+    if wanted.is_some_and(|wanted| transport_of(wanted).is_secure()) {
         let knocked = timeout(REACH_WITHIN, patient.equipment.trust.knock(address, &server.next)).await;
         let knocked = knocked.unwrap_or(Err(TransportFault::NotTls));
         let tls_open = knocked.is_ok();
@@ -185,7 +188,7 @@ fn port_step(address: SocketAddr, wanted: Option<LineTransport>, tcp: Connected,
     let name = StepName::Port;
     let said = |key, text: String| Said::new(key, text).with("address", address);
     let fault = |key, text: String, advice| Said::fault(key, text, advice).with("address", address);
-    let udp_wanted = wanted != Some(LineTransport::Tcp);
+    let udp_wanted = !matches!(wanted, Some(LineTransport::Tcp | LineTransport::Ws));
     let tcp_wanted = wanted != Some(LineTransport::Udp);
     match (tcp, udp_refused) {
         (Connected::NoWay, _) => {
@@ -196,6 +199,11 @@ fn port_step(address: SocketAddr, wanted: Option<LineTransport>, tcp: Connected,
         (Connected::Open, false) => said("port_open", format!("{address} takes connections")).good(name),
         (Connected::Open, true) if tcp_wanted => {
             said("port_tcp_only", format!("{address} takes connections, but no datagrams")).noted(name)
+        }
+        (Connected::Refused | Connected::Silent, _) if wanted == Some(LineTransport::Ws) => {
+            let advice = "check the port of the WebSocket's address, and switch WebSocket on at the PBX";
+            let text = format!("{address} takes no connection");
+            fault("port_no_websocket", text, advice).blames("server").bad(name)
         }
         (Connected::Refused | Connected::Silent, false) if !udp_wanted => {
             let advice = "choose UDP, or let the PBX listen for TCP on this port";

@@ -132,6 +132,7 @@ impl Session {
             auth_username: account.auth_username.clone(),
             outbound_proxy: account.outbound_proxy.clone(),
             transport: Some(transport),
+            websocket_path: account.websocket_path.clone(),
             expires_s: EXPIRES_S,
             contact_user: Some(contact_user),
             presence: Presence::Beside,
@@ -275,7 +276,7 @@ impl Session {
             return;
         }
         self.transcript.sent(&payload);
-        let server = flow.server.and_then(|server| self.agent.server_name(server));
+        let server = flow.server.and_then(|server| self.agent.server(server));
         self.wire.transmit(flow, payload, server);
     }
 

@@ -17,6 +17,7 @@ fn line(extension: &str, prefix: Option<&str>) -> Line {
         auth_username: None,
         outbound_proxy: None,
         transport: None,
+        websocket_path: None,
         mode: LineMode::DialogInfo,
         user_id: None,
         dial_format: DialFormat::Plus,

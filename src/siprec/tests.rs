@@ -27,6 +27,7 @@ fn line(seed: u64, server: &str, username: &str, mode: LineMode, user_id: Option
         auth_username: None,
         outbound_proxy: None,
         transport: None,
+        websocket_path: None,
         mode,
         user_id,
         dial_format: DialFormat::Plus,

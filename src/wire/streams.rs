@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use linecard_sip::transport::{Flow, Transport, TransportFault};
-use linecard_sip::uri::Host;
+use linecard_sip::ua::Server;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadHalf};
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::sync::{Semaphore, mpsc};
@@ -116,24 +116,31 @@ async fn welcome(
 
 impl Carriage {
     /// Opens a stream, under TLS to the server that is named and to no other, and carries it.
-    pub(super) async fn open(self, from: Option<IpAddr>, secured: Option<(Arc<Trust>, Host)>) {
+    pub(super) async fn open(self, from: Option<IpAddr>, named: Option<(Arc<Trust>, Server)>) {
         let stream = match timeout(CONNECT_WITHIN, connect(from, self.flow.remote)).await {
             Ok(Ok(stream)) => stream,
             Ok(Err(error)) => return self.fail(unconnected(&error)).await,
             Err(_) => return self.fail(unconnected(&io::ErrorKind::TimedOut.into())).await,
         };
         let _ = stream.set_nodelay(true);
-        let Some((trust, server)) = secured else {
+        let Some((trust, server)) = named else {
             return self.begin(stream, None, None).await;
         };
-        match timeout(CONNECT_WITHIN, trust.connect(stream, &server)).await {
+        let transport = self.flow.transport;
+        if !transport.is_secure() {
+            return self.upgrade(stream, &server, None).await;
+        }
+        match timeout(CONNECT_WITHIN, trust.connect(stream, &server.host)).await {
+            Ok(Ok((stream, glimpse))) if transport.is_websocket() => {
+                self.upgrade(stream, &server, Some(glimpse)).await;
+            }
             Ok(Ok((stream, glimpse))) => self.begin(stream, None, Some(glimpse)).await,
             Ok(Err(fault)) => self.fail(fault).await,
             Err(_) => self.fail(TransportFault::NotTls).await,
         }
     }
 
-    async fn fail(self, fault: TransportFault) {
+    pub(super) async fn fail(self, fault: TransportFault) {
         let Self { flow, serial, arrivals, .. } = self;
         let _ = arrivals.send(Arrival::TransmitFailed { flow, serial: Some(serial), fault }).await;
     }

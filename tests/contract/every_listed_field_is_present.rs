@@ -18,6 +18,7 @@ const LINE: &[&str] = &[
     "auth_username",
     "outbound_proxy",
     "transport",
+    "websocket_path",
     "mode",
     "user_id",
     "dial_format",

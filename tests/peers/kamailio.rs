@@ -97,7 +97,19 @@ impl Kamailio {
         identity: &Identity,
         clients: Option<&Authority>,
     ) -> Self {
+        Self::start_secure_with(ip, accounts, identity, clients, &[])
+    }
+
+    /// Starts one with settings overridden.
+    pub(crate) fn start_secure_with(
+        ip: Ipv4Addr,
+        accounts: &[Account],
+        identity: &Identity,
+        clients: Option<&Authority>,
+        overridden: &[(&str, &str)],
+    ) -> Self {
         let mut pbx = Self::of_at(ip, accounts);
+        pbx.override_settings(overridden);
         pbx.tls = Some(SocketAddr::from((ip, free_port(ip))));
         pbx.shows(identity);
         let home = pbx.program.directory().display().to_string();

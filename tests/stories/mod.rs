@@ -10,6 +10,7 @@ mod a_database_server_that_goes_away_refuses_no_call;
 mod a_dead_call_ends_within_a_minute;
 mod a_full_disk_flags_the_recording_and_leaves_the_talk_alone;
 mod a_killed_server_ends_its_calls_and_keeps_the_evidence;
+mod a_line_comes_by_websocket;
 mod a_line_finds_its_pbx_by_name;
 mod a_line_rings_along_beside_a_desk_phone;
 mod a_line_speaks_tls_and_nothing_else;

@@ -151,6 +151,7 @@ async fn employ(store: &Store, agent: usize) -> Result<()> {
         auth_username: None,
         outbound_proxy: None,
         transport: Some(LineTransport::Udp),
+        websocket_path: None,
         mode: LineMode::Anchor,
         user_id: Some(user),
         dial_format: DialFormat::Plus,

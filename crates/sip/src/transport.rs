@@ -14,6 +14,10 @@ pub enum Transport {
     Tcp,
     /// A TLS byte stream.
     Tls,
+    /// A WebSocket: one message each (RFC 7118).
+    Ws,
+    /// A WebSocket under TLS.
+    Wss,
 }
 
 impl Transport {
@@ -28,42 +32,63 @@ impl Transport {
             Transport::Udp => "UDP",
             Transport::Tcp => "TCP",
             Transport::Tls => "TLS",
+            Transport::Ws => "WS",
+            Transport::Wss => "WSS",
         }
     }
 
-    /// Gives the transport as a URI parameter spells it (`udp`).
+    /// Gives the transport as a URI parameter spells it (`udp`); a WebSocket under TLS has no word of its own
+    /// (RFC 7118 section 5.2.3).
     pub fn as_param(self) -> &'static str {
         match self {
             Transport::Udp => "udp",
             Transport::Tcp => "tcp",
             Transport::Tls => "tls",
+            Transport::Ws | Transport::Wss => "ws",
         }
     }
 
     /// Reads a transport's name in either spelling; `None` for one that is not carried here.
     pub fn from_name(name: &str) -> Option<Self> {
-        [Transport::Udp, Transport::Tcp, Transport::Tls]
+        [Transport::Udp, Transport::Tcp, Transport::Tls, Transport::Ws, Transport::Wss]
             .into_iter()
             .find(|transport| transport.as_via().eq_ignore_ascii_case(name))
     }
 
-    /// Gives the port that an address without one means (RFC 3261 section 18.2.2).
+    /// Tells whether nobody on the way can read along.
+    pub fn is_secure(self) -> bool {
+        matches!(self, Transport::Tls | Transport::Wss)
+    }
+
+    /// Tells whether it is a WebSocket: opened from here alone, and the only way to and from the peer.
+    pub fn is_websocket(self) -> bool {
+        matches!(self, Transport::Ws | Transport::Wss)
+    }
+
+    /// Tells whether a connection is opened to a named server, and not to an address alone.
+    pub fn names_server(self) -> bool {
+        self.is_secure() || self.is_websocket()
+    }
+
+    /// Gives the port that an address without one means (RFC 3261 section 18.2.2, RFC 6455 section 3).
     pub fn default_port(self) -> u16 {
         match self {
             Transport::Udp | Transport::Tcp => 5060,
             Transport::Tls => 5061,
+            Transport::Ws => 80,
+            Transport::Wss => 443,
         }
     }
 }
 
 impl fmt::Display for Transport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.as_param())
+        f.write_str(if *self == Transport::Wss { "wss" } else { self.as_param() })
     }
 }
 
-/// Names the server that a TLS connection opened from here has to prove to be: the user agent knows its host
-/// ([`UserAgent::server_name`](crate::ua::UserAgent::server_name)).
+/// Names the server that a TLS connection or WebSocket opened from here leads to: the user agent knows it
+/// ([`UserAgent::server`](crate::ua::UserAgent::server)).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ServerId(pub(crate) u32);
 
@@ -76,7 +101,7 @@ pub struct Connection {
     pub transport: Transport,
     /// The other end.
     pub remote: SocketAddr,
-    /// Whom the other end has to be, for TLS opened from here.
+    /// Whom the other end has to be, for TLS and WebSockets opened from here.
     pub server: Option<ServerId>,
 }
 
@@ -92,7 +117,7 @@ pub struct Flow {
     pub local: SocketAddr,
     /// The other end.
     pub remote: SocketAddr,
-    /// Whom the other end has to be. Without it no TLS connection is opened; one that a peer opened has none.
+    /// Whom the other end has to be. Without it no TLS connection or WebSocket is opened; one that a peer opened has none.
     pub server: Option<ServerId>,
 }
 
@@ -170,6 +195,15 @@ pub enum TransportFault {
         /// Whether one was shown.
         shown: bool,
     },
+    /// The other end takes no WebSocket there (RFC 6455 section 4.2.2).
+    #[error("no WebSocket is taken there: the answer is {status}")]
+    NotWebSocket {
+        /// The status of its HTTP answer.
+        status: u16,
+    },
+    /// The other end takes a WebSocket, and no SIP along it (RFC 7118 section 4.1).
+    #[error("the WebSocket there carries no SIP")]
+    NotSip,
     /// The two ends do not agree on TLS for another reason.
     #[error("TLS fails: {why}")]
     Handshake {

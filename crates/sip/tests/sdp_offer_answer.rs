@@ -545,3 +545,13 @@ fn an_offer_of_everything_leaves_room_in_a_datagram_of_1300_bytes() {
     let plain = LocalSession::new(u64::MAX).offer(&local());
     assert!(plain.to_bytes().len() <= 480, "{}", plain.to_bytes().len());
 }
+
+#[test]
+fn a_pbx_that_takes_us_for_a_browser_is_told_what_to_change() {
+    let offer = "v=0\r\no=- 1 1 IN IP4 192.0.2.5\r\ns=-\r\nc=IN IP4 192.0.2.5\r\nt=0 0\r\n\
+                 m=audio 40000 UDP/TLS/RTP/SAVPF 8\r\na=setup:actpass\r\na=ice-ufrag:x\r\n";
+    let offer = SessionDescription::parse(offer.as_bytes()).unwrap();
+    let refused = LocalSession::new(1).answer_to(&offer, &LocalAudio::new(here(), 30_000)).unwrap_err();
+    let said = refused.to_string();
+    assert!(said.contains("UDP/TLS/RTP/SAVPF") && said.contains("webrtc=no"), "{said}");
+}

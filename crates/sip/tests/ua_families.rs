@@ -33,6 +33,7 @@ fn registers(ua: &mut UserAgent, server: &str) -> Result<Request, Vec<Event>> {
         auth_username: None,
         outbound_proxy: None,
         transport: Some(Transport::Udp),
+        websocket_path: None,
         expires_s: 3_600,
         contact_user: Some("contact".to_owned()),
         presence: Presence::Registers,

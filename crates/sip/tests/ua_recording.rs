@@ -45,6 +45,7 @@ fn line(name: &str, server: &str, username: &str, password: &str, presence: Pres
         auth_username: None,
         outbound_proxy: None,
         transport: Some(Transport::Udp),
+        websocket_path: None,
         expires_s: 120,
         contact_user: (presence == Presence::Registers).then(|| "unguessable".to_owned()),
         presence,

@@ -41,6 +41,8 @@ pub struct LineDraft {
     pub outbound_proxy: Option<String>,
     /// The transport; `None` tries them in turn.
     pub transport: Option<LineTransport>,
+    /// What is asked for at a WebSocket's server, such as `/ws`; none for other transports.
+    pub websocket_path: Option<String>,
     /// How calls are captured.
     pub mode: LineMode,
     /// Whose line it is.
@@ -76,6 +78,10 @@ pub enum LineTransport {
     Tcp,
     /// Streams under TLS.
     Tls,
+    /// A WebSocket (RFC 7118).
+    Ws,
+    /// A WebSocket under TLS.
+    Wss,
 }
 
 /// How a line captures calls.
@@ -107,8 +113,8 @@ impl std::fmt::Debug for LineDraft {
 const LINES: Table = Table { name: "lines", unique: "id", reference: "user_id" };
 
 const LIST: List = List {
-    columns: "id, name, server, username, password, auth_username, outbound_proxy, transport, mode, user_id, \
-              dial_format, dial_prefix, caller_id, transfer, version, created_at",
+    columns: "id, name, server, username, password, auth_username, outbound_proxy, transport, websocket_path, mode, \
+              user_id, dial_format, dial_prefix, caller_id, transfer, version, created_at",
     from: "lines",
     key: "created_at",
     id: "id",
@@ -176,6 +182,7 @@ fn columns_of(draft: &LineDraft) -> Result<Columns, StoreError> {
         ("auth_username", Value::from(draft.auth_username.clone())),
         ("outbound_proxy", Value::from(draft.outbound_proxy.clone())),
         ("transport", Value::from(draft.transport.as_ref().map(text_of).transpose()?)),
+        ("websocket_path", Value::from(draft.websocket_path.clone())),
         ("mode", Value::text(text_of(&draft.mode)?)),
         ("user_id", Value::from(draft.user_id.map(|user| user.to_string()))),
         ("dial_format", Value::text(text_of(&draft.dial_format)?)),
@@ -198,6 +205,7 @@ fn line_of(row: &Row) -> Result<Line, StoreError> {
             auth_username: row.try_get("auth_username")?,
             outbound_proxy: row.try_get("outbound_proxy")?,
             transport: word_opt(row, "lines", "transport")?,
+            websocket_path: row.try_get("websocket_path")?,
             mode: word(row, "lines", "mode")?,
             user_id: id_opt(row, "lines", "user_id")?,
             dial_format: word(row, "lines", "dial_format")?,

@@ -349,6 +349,7 @@ mod tests {
             auth_username: None,
             outbound_proxy: None,
             transport: None,
+            websocket_path: None,
             mode: LineMode::Anchor,
             user_id: owner.map(named),
             dial_format: DialFormat::Plus,

@@ -29,6 +29,8 @@ pub struct Account {
     pub outbound_proxy: Option<String>,
     /// The transport; `None` tries them in turn.
     pub transport: Option<LineTransport>,
+    /// What is asked for at a WebSocket's server.
+    pub websocket_path: Option<String>,
     /// How the account's calls are, or would be, captured: for one that only is watched nothing is registered.
     pub mode: LineMode,
     /// The line that has this account: then the look only asks and registers nothing beside it.

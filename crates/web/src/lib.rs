@@ -48,6 +48,7 @@ mod talks;
 mod ui;
 mod users;
 mod version;
+pub mod websocket_address;
 mod ws;
 mod zone;
 

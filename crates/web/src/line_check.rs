@@ -26,6 +26,7 @@ use crate::json::{Body, BodyOrNone};
 use crate::lines;
 use crate::openapi::{text, text_or_empty, text_or_null};
 use crate::recent::Recent;
+use crate::websocket_address::take_apart;
 use crate::{ApiError, App};
 
 /// Keeps a proxy from collecting the lines until all are there.
@@ -37,7 +38,7 @@ const TEST_CALLS_PER_MINUTE: usize = 4;
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct AskedAccount {
-    #[schema(min_length = 1, max_length = 255, pattern = r"^[A-Za-z0-9._:\[\]-]+$")]
+    #[schema(schema_with = lines::server)]
     server: String,
     #[schema(schema_with = text::<128>)]
     username: String,
@@ -45,7 +46,7 @@ pub(crate) struct AskedAccount {
     password: String,
     #[schema(schema_with = text_or_null::<128>)]
     auth_username: Option<String>,
-    #[schema(min_length = 1, max_length = 255, pattern = r"^[A-Za-z0-9._:\[\]-]+$")]
+    #[schema(schema_with = lines::server_or_null)]
     outbound_proxy: Option<String>,
     #[schema(schema_with = lines::transports)]
     transport: Option<LineTransport>,
@@ -156,8 +157,10 @@ pub(crate) async fn check(
     admin: Admin,
     Body(asked): Body<AskedAccount>,
 ) -> Result<Response, ApiError> {
+    let transport = asked.transport;
     let test_call = test_call(asked.test_call, asked.language);
-    let draft = draft_of(asked);
+    let mut draft = draft_of(asked);
+    take_apart(&mut draft, transport)?;
     lines::check(&draft)?;
     let same = |line: &linecard_store::lines::Line| {
         line.account.username == draft.username && line.account.server.eq_ignore_ascii_case(&draft.server)
@@ -209,6 +212,7 @@ fn draft_of(asked: AskedAccount) -> LineDraft {
         auth_username: asked.auth_username,
         outbound_proxy: asked.outbound_proxy,
         transport: asked.transport,
+        websocket_path: None,
         mode: asked.mode.unwrap_or(LineMode::Anchor),
         user_id: None,
         dial_format: DialFormat::Plus,
@@ -226,6 +230,7 @@ fn account_of(draft: LineDraft, line: Option<LineId>) -> Account {
         auth_username: draft.auth_username,
         outbound_proxy: draft.outbound_proxy,
         transport: draft.transport,
+        websocket_path: draft.websocket_path,
         mode: draft.mode,
         line,
         test_call: TestCall::No,

@@ -11,7 +11,8 @@ use linecard_store::audit::AuditAction;
 use linecard_store::lines::{DialFormat, Line, LineDraft, LineMode, LineTransfer, LineTransport};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
-use utoipa::openapi::Object;
+use utoipa::openapi::schema::{SchemaType, Type};
+use utoipa::openapi::{Object, ObjectBuilder};
 
 use crate::auth::Admin;
 use crate::extract::Path;
@@ -22,6 +23,7 @@ use crate::port::Command;
 use crate::sheet::Sheet;
 use crate::users::check_text;
 use crate::version::IfMatch;
+use crate::websocket_address::take_apart;
 use crate::{ApiError, App};
 
 /// A line as REST shows it.
@@ -35,6 +37,7 @@ pub(crate) struct LineShape {
     auth_username: Option<String>,
     outbound_proxy: Option<String>,
     transport: Option<LineTransport>,
+    websocket_path: Option<String>,
     mode: LineMode,
     user_id: Option<UserId>,
     dial_format: DialFormat,
@@ -55,6 +58,7 @@ const SHEET: Sheet = Sheet {
         "auth_username",
         "outbound_proxy",
         "transport",
+        "websocket_path",
         "mode",
         "user_id",
         "dial_format",
@@ -125,6 +129,7 @@ impl LineShape {
             auth_username: account.auth_username,
             outbound_proxy: account.outbound_proxy,
             transport: account.transport,
+            websocket_path: account.websocket_path,
             mode: account.mode,
             user_id: account.user_id,
             dial_format: account.dial_format,
@@ -142,7 +147,7 @@ impl LineShape {
 pub(crate) struct NewLine {
     #[schema(schema_with = text_or_null::<200>)]
     name: Option<String>,
-    #[schema(min_length = 1, max_length = 255, pattern = r"^[A-Za-z0-9._:\[\]-]+$")]
+    #[schema(schema_with = server)]
     server: String,
     #[schema(schema_with = text::<128>)]
     username: String,
@@ -150,7 +155,7 @@ pub(crate) struct NewLine {
     password: Option<String>,
     #[schema(schema_with = text_or_null::<128>)]
     auth_username: Option<String>,
-    #[schema(min_length = 1, max_length = 255, pattern = r"^[A-Za-z0-9._:\[\]-]+$")]
+    #[schema(schema_with = server_or_null)]
     outbound_proxy: Option<String>,
     #[schema(schema_with = transports)]
     transport: Option<LineTransport>,
@@ -170,7 +175,7 @@ pub(crate) struct NewLine {
 pub(crate) struct LinePatch {
     #[schema(schema_with = text_or_null::<200>)]
     name: Option<String>,
-    #[schema(min_length = 1, max_length = 255, pattern = r"^[A-Za-z0-9._:\[\]-]+$")]
+    #[schema(schema_with = server_or_null)]
     server: Option<String>,
     #[schema(schema_with = text_or_null::<128>)]
     username: Option<String>,
@@ -180,7 +185,7 @@ pub(crate) struct LinePatch {
     #[schema(schema_with = text_or_null::<128>)]
     auth_username: Option<Option<String>>,
     #[serde(default, deserialize_with = "present")]
-    #[schema(min_length = 1, max_length = 255, pattern = r"^[A-Za-z0-9._:\[\]-]+$")]
+    #[schema(schema_with = server_or_null)]
     outbound_proxy: Option<Option<String>>,
     #[serde(default, deserialize_with = "present")]
     #[schema(schema_with = transports)]
@@ -229,14 +234,15 @@ pub(crate) async fn create(
     admin: Admin,
     Body(new): Body<NewLine>,
 ) -> Result<(StatusCode, Json<LineShape>), ApiError> {
-    let draft = LineDraft {
-        name: new.name.unwrap_or_else(|| format!("{}@{}", new.username, new.server)),
+    let mut draft = LineDraft {
+        name: String::new(),
         server: new.server,
         username: new.username,
         password: new.password.unwrap_or_default(),
         auth_username: new.auth_username,
         outbound_proxy: new.outbound_proxy,
         transport: new.transport,
+        websocket_path: None,
         mode: new.mode.unwrap_or(LineMode::Anchor),
         user_id: new.user_id,
         dial_format: new.dial_format.unwrap_or(DialFormat::Plus),
@@ -244,6 +250,8 @@ pub(crate) async fn create(
         caller_id: new.caller_id,
         transfer: new.transfer.unwrap_or_default(),
     };
+    take_apart(&mut draft, new.transport)?;
+    draft.name = new.name.unwrap_or_else(|| format!("{}@{}", draft.username, draft.server));
     check(&draft)?;
     let line = app.store.add_line(app.make_id(), &draft, app.now()).await?;
     changed(&app, &admin, line.id).await?;
@@ -281,7 +289,7 @@ pub(crate) async fn change(
     Body(patch): Body<LinePatch>,
 ) -> Result<Json<LineShape>, ApiError> {
     let old = app.store.line(id).await?.ok_or_else(|| ApiError::not_found("line"))?.account;
-    let draft = LineDraft {
+    let mut draft = LineDraft {
         name: patch.name.unwrap_or(old.name),
         server: patch.server.unwrap_or(old.server),
         username: patch.username.unwrap_or(old.username),
@@ -289,6 +297,7 @@ pub(crate) async fn change(
         auth_username: patch.auth_username.unwrap_or(old.auth_username),
         outbound_proxy: patch.outbound_proxy.unwrap_or(old.outbound_proxy),
         transport: patch.transport.unwrap_or(old.transport),
+        websocket_path: old.websocket_path,
         mode: patch.mode.unwrap_or(old.mode),
         user_id: patch.user_id.unwrap_or(old.user_id),
         dial_format: patch.dial_format.unwrap_or(old.dial_format),
@@ -296,6 +305,7 @@ pub(crate) async fn change(
         caller_id: patch.caller_id.unwrap_or(old.caller_id),
         transfer: patch.transfer.unwrap_or(old.transfer),
     };
+    take_apart(&mut draft, patch.transport.flatten())?;
     check(&draft)?;
     let line = app.store.change_line(id, &draft, version).await?;
     changed(&app, &admin, id).await?;
@@ -350,7 +360,30 @@ async fn registrations(app: &App) -> Result<Vec<RegistrationView>, ApiError> {
 
 /// The transports that this version speaks.
 pub(crate) fn transports() -> Object {
-    words_or_null(&["udp", "tcp"])
+    words_or_null(&["udp", "tcp", "tls", "ws", "wss"])
+}
+
+/// A host with its port, or the address of a WebSocket.
+pub(crate) fn server() -> Object {
+    address(SchemaType::new(Type::String))
+}
+
+/// The same, or null.
+pub(crate) fn server_or_null() -> Object {
+    address(SchemaType::from_iter([Type::String, Type::Null]))
+}
+
+fn address(kind: SchemaType) -> Object {
+    let host = r"[A-Za-z0-9._:\[\]-]+";
+    let description = "host, host:port, or the address of a WebSocket such as wss://pbx.example:8089/ws, which becomes host, \
+                       transport and websocket_path";
+    ObjectBuilder::new()
+        .schema_type(kind)
+        .min_length(Some(1))
+        .max_length(Some(255))
+        .pattern(Some(format!("^({host}|wss?://{host}(/[A-Za-z0-9._~/-]{{0,100}})?)$")))
+        .description(Some(description))
+        .build()
 }
 
 /// The modes in which this version captures.
@@ -385,7 +418,8 @@ pub(crate) fn check(draft: &LineDraft) -> Result<(), ApiError> {
 }
 
 fn check_host(field: &str, text: &str) -> Result<(), ApiError> {
-    let advice = "write a host name or address, with :port if it is not 5060";
+    let advice = "write a host name or address, with :port if it is not 5060, or a WebSocket's address such as \
+                  wss://pbx.example:8089/ws";
     let sane = |b: u8| b.is_ascii_alphanumeric() || b"-._:[]".contains(&b);
     if text.is_empty() || text.len() > 255 || !text.bytes().all(sane) {
         return Err(ApiError::field(field, advice));

@@ -95,6 +95,7 @@ impl Phone {
             auth_username: None,
             outbound_proxy: None,
             transport: None,
+            websocket_path: None,
             expires_s: 600,
             contact_user: None,
             presence: Presence::Registers,

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use super::Terms;
 use super::binding::Lease;
 use crate::message::{HeaderName, NameAddr, Request, Response, StatusCode, readable};
-use crate::transport::{Flow, Transport};
+use crate::transport::Flow;
 use crate::uri::{SipUri, Uri};
 
 /// More contacts than these in one request are refused.
@@ -115,7 +115,7 @@ fn too_brief(request: &Request, terms: &Terms) -> Response {
 /// Gives the URI that requests are for: a SIP one, without headers; a secure one under TLS alone.
 fn reachable(contact: &NameAddr, flow: Flow) -> Option<SipUri> {
     let Uri::Sip(uri) = &contact.uri else { return None };
-    let fits = !uri.secure || flow.transport == Transport::Tls;
+    let fits = !uri.secure || flow.transport.is_secure();
     let uri = SipUri { headers: None, password: None, ..uri.clone() };
     (fits && uri.to_string().len() <= MAX_TEXT_BYTES).then_some(uri)
 }

@@ -148,7 +148,7 @@ pub enum NotAcceptable {
     #[error("no encrypted stream with a known suite is offered, and encryption is required here")]
     Unencrypted,
     /// Only streams that are not plain RTP, and no key among them that is known here.
-    #[error("only encrypted or unknown transports are offered: {}", offered.join(", "))]
+    #[error("only encrypted or unknown transports are offered: {}{}", offered.join(", "), advice_on(offered))]
     Transport {
         /// The offered protocols.
         offered: Vec<String>,
@@ -159,6 +159,16 @@ pub enum NotAcceptable {
         /// The offered encodings' names.
         offered: Vec<String>,
     },
+}
+
+/// What to change at a PBX that treats whoever comes by WebSocket as a browser.
+fn advice_on(offered: &[String]) -> &'static str {
+    let keyed_by_dtls = |protocol: &String| protocol.starts_with("UDP/TLS/");
+    if !offered.iter().any(keyed_by_dtls) {
+        return "";
+    }
+    "; ICE and DTLS are not spoken here: let the PBX send this account plain RTP or RTP with keys in its descriptions \
+     (Asterisk: webrtc=no, media_encryption=no or sdes)"
 }
 
 /// Our side of one session: keeps its identifier, its version and its `m=` lines from one exchange to the

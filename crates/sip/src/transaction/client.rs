@@ -272,7 +272,12 @@ impl TransactionLayer {
 
     pub(super) fn write_via(&self, request: &mut Request, flow: Flow, branch: &str) {
         request.headers.remove(&HeaderName::Via);
-        let own = via::own(flow, self.config.sent_by.as_ref(), branch);
+        let sent_by = if flow.transport.is_websocket() {
+            Some(&self.config.nowhere)
+        } else {
+            self.config.sent_by.as_ref()
+        };
+        let own = via::own(flow, sent_by, branch);
         request.headers.push_front(HeaderName::Via, own.to_bytes());
     }
 

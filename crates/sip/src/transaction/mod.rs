@@ -38,6 +38,8 @@ pub struct TransactionConfig {
     pub timers: Timers,
     /// The host written into our Via instead of the flow's local address (an external address behind a NAT).
     pub sent_by: Option<Host>,
+    /// The host written into our Via along a WebSocket: nobody can open one to us (RFC 7118 section 5).
+    pub nowhere: Host,
     /// Addresses listened on. A TCP one among them lets requests too large for UDP change to TCP.
     pub local_addresses: Vec<LocalAddress>,
     /// The size in bytes over which a request leaves UDP (RFC 3261 section 18.1.1).
@@ -54,6 +56,7 @@ impl Default for TransactionConfig {
         Self {
             timers: Timers::default(),
             sent_by: None,
+            nowhere: Host::Name("linecard.invalid".to_owned()),
             local_addresses: Vec::new(),
             datagram_limit: 1300,
             max_server_transactions: 20_000,

@@ -11,7 +11,8 @@ pub(super) fn own(flow: Flow, sent_by: Option<&Host>, branch: &str) -> Via {
     let local = flow.local.ip();
     let alike = |host: &&Host| host.ip().is_none_or(|ip| ip.is_ipv4() == local.is_ipv4());
     let host = sent_by.filter(alike).cloned().unwrap_or_else(|| Host::from(local));
-    let mut via = Via::new(flow.transport.as_via(), host, Some(flow.local.port()));
+    let port = (!flow.transport.is_websocket()).then_some(flow.local.port());
+    let mut via = Via::new(flow.transport.as_via(), host, port);
     via.set_branch(branch);
     via.set_rport(None);
     via
@@ -50,7 +51,8 @@ pub(super) fn way_back(via: &Via, flow: Flow) -> Flow {
 /// Gives the path to try when the connection a request came by is gone: a new one to the port the peer listens on.
 pub(super) fn new_connection(via: &Via, flow: Flow) -> Option<Flow> {
     let remote = SocketAddr::new(flow.remote.ip(), sent_by_port(via, flow));
-    (flow.transport.reliable() && remote != flow.remote).then_some(Flow { remote, ..flow })
+    let may_open = flow.transport.reliable() && !flow.transport.is_websocket();
+    (may_open && remote != flow.remote).then_some(Flow { remote, ..flow })
 }
 
 fn sent_by_port(via: &Via, flow: Flow) -> u16 {

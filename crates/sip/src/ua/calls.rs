@@ -107,7 +107,7 @@ impl UserAgent {
             }
             Route::Line(id) => {
                 let state = self.lines.get(id).ok_or(CommandRefused::UnknownLine)?;
-                if target.secure && state.transport != Transport::Tls {
+                if target.secure && !state.transport.is_secure() {
                     return Err(CommandRefused::Unreachable);
                 }
                 let (line, hop) = (Some(id.clone()), state.hop.clone());
@@ -366,7 +366,7 @@ impl UserAgent {
             record.line.as_deref().map(super::LineId::new).filter(|line| self.lines.contains_key(line));
         // Nobody is proved by an address: the line knows whom its connection has to lead to.
         let server = line.as_ref().and_then(|line| self.lines.get(line)?.flow?.server);
-        let flow = if flow.transport == Transport::Tls { Flow { server, ..flow } } else { flow };
+        let flow = if flow.transport.names_server() { Flow { server, ..flow } } else { flow };
         let contact = self.contact_for(line.as_ref(), flow, false);
         // A phone behind a NAT is reached where its messages came from.
         let target = dialog.remote_target.as_sip().and_then(|target| target.host.ip());

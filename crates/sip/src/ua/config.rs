@@ -79,6 +79,8 @@ pub struct Line {
     /// Without it what the server's name offers is tried in turn, else UDP, TCP and TLS, until one answers. Requests too
     /// large for UDP go by TCP when a TCP address is listened on.
     pub transport: Option<Transport>,
+    /// What is asked for at the server of a WebSocket, such as `/ws`.
+    pub websocket_path: Option<String>,
     /// The expiry to ask for, in seconds.
     pub expires_s: u32,
     /// The user part of the Contact, if the same one is to be used again after a restart; it must not be guessable.

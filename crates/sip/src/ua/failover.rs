@@ -29,6 +29,7 @@ pub(super) struct Attempt {
     rest: Vec<Target>,
     request: Request,
     host: Host,
+    path: Option<String>,
 }
 
 /// Places that did not answer when they were last tried.
@@ -72,10 +73,10 @@ impl UserAgent {
         let mut targets = targets.into_iter();
         let Some(target) = targets.next() else { return self.undeliverable(job.kind) };
         let rest: Vec<Target> = targets.collect();
-        let again = (!rest.is_empty()).then(|| job.request.clone());
+        let again = (!rest.is_empty()).then(|| (job.request.clone(), job.path.clone()));
         let sent = self.send_to(job, target, host, now);
-        if let (Some(id), Some(request)) = (sent, again) {
-            self.attempts.insert(id, Attempt { target, rest, request, host: host.clone() });
+        if let (Some(id), Some((request, path))) = (sent, again) {
+            self.attempts.insert(id, Attempt { target, rest, request, host: host.clone(), path });
         }
     }
 
@@ -88,17 +89,19 @@ impl UserAgent {
 
     /// Sends a request that got no answer, or 503, to the next place; tells whether there was one.
     pub(super) fn try_next(&mut self, id: ClientTransactionId, now: Instant) -> bool {
-        let Some(Attempt { target, rest, request, host }) = self.attempts.remove(&id) else { return false };
+        let Some(Attempt { target, rest, request, host, path }) = self.attempts.remove(&id) else {
+            return false;
+        };
         self.absent.failed(target, now);
         let Some(purpose) = self.clients.remove(&id).filter(|_| !rest.is_empty()) else { return false };
         let kind = JobKind::Transaction(purpose);
-        let job = Job { request, kind, preferred: target.transport, fallback: None };
+        let job = Job { request, kind, preferred: target.transport, fallback: None, path: path.clone() };
         let mut places = rest.into_iter();
         let Some(next) = places.next() else { return false };
         let rest: Vec<Target> = places.collect();
         let request = job.request.clone();
         if let Some(id) = self.send_to(job, next, &host, now) {
-            self.attempts.insert(id, Attempt { target: next, rest, request, host });
+            self.attempts.insert(id, Attempt { target: next, rest, request, host, path });
         }
         true
     }

@@ -18,7 +18,7 @@ use crate::registration;
 use crate::siprec;
 use crate::subscription;
 use crate::transaction::{ClientTransactionId, ServerTransactionId};
-use crate::transport::{Flow, Transport};
+use crate::transport::Flow;
 use crate::uri::Uri;
 
 /// When legs are too many, callers are asked to come back after this many seconds.
@@ -52,7 +52,20 @@ impl UserAgent {
         }
     }
 
+    /// A WebSocket has whole messages; a keep-alive is a message of line ends (RFC 7118 sections 5 and 6).
+    fn websocket_data(&mut self, flow: Flow, payload: &[u8], now: Instant) {
+        self.streams.entry(flow.connection()).or_default();
+        match payload {
+            b"\r\n\r\n" => self.outputs.push_back(Output::Transmit { flow, payload: b"\r\n".to_vec() }),
+            b"\r\n" => self.ponged(flow, now),
+            message => self.datagram(flow, message, now),
+        }
+    }
+
     pub(super) fn stream_data(&mut self, flow: Flow, payload: &[u8], now: Instant) {
+        if flow.transport.is_websocket() {
+            return self.websocket_data(flow, payload, now);
+        }
         let name = flow.connection();
         self.streams.entry(name).or_default().framer.push(payload);
         while let Some(frame) = self.streams.get_mut(&name).and_then(|stream| stream.framer.next()) {
@@ -330,12 +343,10 @@ impl UserAgent {
         }
         let by = by.ok_or_else(|| refusal(StatusCode::NOT_FOUND))?;
         let under_tls = match &by {
-            Inviter::Line(line) => {
-                self.lines.get(line).is_some_and(|state| state.transport == Transport::Tls)
-            }
+            Inviter::Line(line) => self.lines.get(line).is_some_and(|state| state.transport.is_secure()),
             Inviter::Phone(_) => false,
         };
-        if under_tls && flow.transport != Transport::Tls {
+        if under_tls && !flow.transport.is_secure() {
             return Err(refusal(StatusCode::FORBIDDEN));
         }
         if self.sessions.len() >= self.config.max_legs || self.shutdown != Shutdown::No {

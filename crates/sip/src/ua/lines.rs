@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use super::config::{Line, Presence};
 use super::event::{Event, LineId};
-use super::{ClientUse, Clock, CommandRefused, UserAgent, child, token};
+use super::{ClientUse, Clock, CommandRefused, UserAgent, child, nowhere, token};
 use crate::digest::{Challenge, Credentials};
 use crate::invite::header_is_printable;
 use crate::message::{HeaderName, Response};
@@ -219,6 +219,8 @@ impl UserAgent {
 
     fn learning(&self, transport: Transport) -> AddressLearning {
         match self.config.external_address {
+            // Along a WebSocket no address is told at all (RFC 7118 section 5).
+            _ if transport.is_websocket() => AddressLearning::Keep,
             // Nobody can open a stream to us: calls come along the connection that registers.
             _ if transport.reliable() && !self.listens_for(transport) => AddressLearning::FollowConnection,
             Some(_) => AddressLearning::Keep,
@@ -227,7 +229,15 @@ impl UserAgent {
     }
 
     fn line_contact_by(&self, transport: Transport, hop: &SipUri, user: &str) -> SipUri {
-        let mut contact = self.own_uri(transport, hop.host.ip());
+        let mut contact = if transport.is_websocket() {
+            // The same one after a restart, so that the binding takes the place of the old one.
+            with_transport(
+                SipUri::new(nowhere(&user.chars().filter(char::is_ascii_alphanumeric).collect::<String>())),
+                transport,
+            )
+        } else {
+            self.own_uri(transport, hop.host.ip())
+        };
         contact.user = Some(user.to_owned());
         contact
     }
@@ -277,14 +287,7 @@ impl UserAgent {
             }),
             start_spread: spread,
             probe_interval: None,
-            address_learning: match self.config.external_address {
-                // Nobody can open a stream to us: calls come along the connection that registers.
-                _ if transport.reliable() && !self.listens_for(transport) => {
-                    AddressLearning::FollowConnection
-                }
-                Some(_) => AddressLearning::Keep,
-                None => AddressLearning::FollowVia,
-            },
+            address_learning: self.learning(transport),
             neighbours: match line.presence {
                 Presence::Beside => Neighbours::Guarded,
                 Presence::Registers | Presence::Watches | Presence::Records => Neighbours::Ignored,

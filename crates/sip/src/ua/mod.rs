@@ -33,6 +33,7 @@ pub use event::{Event, FailureMeaning, Inviter, LineId, ReferralTold, Suspicion,
 pub use key::Key;
 pub use names::{Answer, Naptr, Question, Records, Srv};
 pub use phones::{Admits, DoorFigures, RegistrarConfig};
+pub use servers::Server;
 pub use subscriptions::SubscriptionHandle;
 
 pub use crate::invite::{CommandRefused, DialogHandle, EndCause, PeerIdentity, SessionId};
@@ -153,6 +154,7 @@ impl UserAgent {
             timers: config.timers,
             sent_by: config.external_address.map(Host::from),
             local_addresses: config.local_addresses.clone(),
+            nowhere: nowhere(&token(&mut rng)),
             ..TransactionConfig::default()
         };
         let layer_rng = child(&mut rng);
@@ -230,9 +232,9 @@ impl UserAgent {
         self.sources.configure(addresses);
     }
 
-    /// Gives the host that a TLS connection to this server has to prove to lead to (RFC 5922 section 7.1).
-    pub fn server_name(&self, server: ServerId) -> Option<&Host> {
-        self.servers.name(server)
+    /// Gives what a connection to this server has to lead to.
+    pub fn server(&self, server: ServerId) -> Option<&Server> {
+        self.servers.get(server)
     }
 
     /// Counts legs that still live, those whose BYE is not answered yet and those that wait for late forks included.
@@ -421,6 +423,12 @@ impl Clock {
 /// Draws a word of 128 bits that nobody can guess.
 fn token(rng: &mut ChaCha12Rng) -> String {
     format!("{:016x}{:016x}", rng.next_u64(), rng.next_u64())
+}
+
+/// A host that cannot be reached and is nobody else's: that of who is spoken to along a WebSocket alone
+/// (RFC 7118 section 5, RFC 2606).
+fn nowhere(word: &str) -> Host {
+    Host::Name(format!("{word}.invalid"))
 }
 
 fn child(rng: &mut ChaCha12Rng) -> ChaCha12Rng {

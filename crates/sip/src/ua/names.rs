@@ -76,12 +76,13 @@ impl Question {
     }
 }
 
-/// Gives the name of the SRV records for a transport (RFC 3263 section 4.2).
-pub(super) fn service_of(transport: Transport, domain: &str) -> String {
+/// Gives the name of the SRV records for a transport (RFC 3263 section 4.2); a WebSocket is where its address says.
+pub(super) fn service_of(transport: Transport, domain: &str) -> Option<String> {
     match transport {
-        Transport::Udp => format!("_sip._udp.{domain}"),
-        Transport::Tcp => format!("_sip._tcp.{domain}"),
-        Transport::Tls => format!("_sips._tcp.{domain}"),
+        Transport::Udp => Some(format!("_sip._udp.{domain}")),
+        Transport::Tcp => Some(format!("_sip._tcp.{domain}")),
+        Transport::Tls => Some(format!("_sips._tcp.{domain}")),
+        Transport::Ws | Transport::Wss => None,
     }
 }
 

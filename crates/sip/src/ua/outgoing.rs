@@ -24,6 +24,8 @@ pub(super) struct Job {
     pub(super) preferred: Transport,
     /// The way to take when the name has no address.
     pub(super) fallback: Option<Flow>,
+    /// What is asked for at the server of a WebSocket.
+    pub(super) path: Option<String>,
 }
 
 /// A request, and the URI that it goes to.
@@ -112,7 +114,8 @@ impl UserAgent {
         let routed = request.headers.contains(&HeaderName::Route);
         let invites = matches!(kind, JobKind::Transaction(ClientUse::Session(_, Purpose::Invite)));
         let own_way = invites.then(|| line.map(|line| line.hop.clone())).flatten();
-        let job = Job { request, kind, preferred, fallback: known };
+        let path = line.and_then(|line| line.line.websocket_path.clone());
+        let job = Job { request, kind, preferred, fallback: known, path };
         match (known, own_way.as_ref().or(hop)) {
             (Some(flow), None) => {
                 self.transmit(job, flow, now);
@@ -145,11 +148,12 @@ impl UserAgent {
         let Some(state) = self.lines.get(line) else { return };
         let preferred = state.transport;
         let fallback = state.flow.filter(|flow| flow.transport.reliable());
+        let path = state.line.websocket_path.clone();
         let route = request.headers.routes().ok().and_then(|routes| routes.into_iter().next());
         let hop = route.map_or_else(|| request.uri.clone(), |route| route.uri);
         let kind = JobKind::Transaction(purpose);
         match hop.as_sip() {
-            Some(hop) => self.dispatch(Job { request, kind, preferred, fallback }, Some(hop), now),
+            Some(hop) => self.dispatch(Job { request, kind, preferred, fallback, path }, Some(hop), now),
             None => self.undeliverable(kind),
         }
     }
@@ -161,14 +165,18 @@ impl UserAgent {
             return self.undeliverable(job.kind);
         };
         let transport = Resolver::<Waiting>::transport(&target, job.preferred);
-        if job.preferred == Transport::Tls && transport != Transport::Tls {
-            // What goes under TLS never leaves in clear: by the connection there is, or not at all.
-            return match job.fallback {
-                Some(flow) if flow.transport == Transport::Tls => {
+        let along = job.fallback.filter(|flow| flow.transport == job.preferred);
+        if job.preferred.names_server() && (transport != job.preferred || transport.is_websocket()) {
+            // What goes under TLS never leaves in clear, and a WebSocket is the only way to who is behind it: by the
+            // connection there is, or not at all.
+            match along {
+                Some(flow) => {
                     self.transmit(job, flow, now);
+                    return;
                 }
-                _ => self.undeliverable(job.kind),
-            };
+                None if transport != job.preferred => return self.undeliverable(job.kind),
+                None => {}
+            }
         }
         if let Some(host) = self.route(Waiting { job, target }, now) {
             self.emit(Event::Unresolved { host });
@@ -245,7 +253,7 @@ impl UserAgent {
                 && flow.remote.ip() == addr.ip()
                 && self.streams.contains_key(&flow.connection())
         });
-        match open.or_else(|| self.fresh_way(transport, addr, host)) {
+        match open.or_else(|| self.fresh_way(transport, addr, host, job.path.as_deref())) {
             Some(flow) => self.transmit(job, flow, now),
             None => {
                 self.undeliverable_for(job.kind, Some(TransportFault::NoAddress { remote: addr.ip() }));
@@ -255,12 +263,19 @@ impl UserAgent {
     }
 
     /// Names the path to an address; under TLS the host whose address it is has to be there (RFC 5922 section 7.1).
-    fn fresh_way(&mut self, transport: Transport, remote: SocketAddr, host: &Host) -> Option<Flow> {
+    fn fresh_way(
+        &mut self,
+        transport: Transport,
+        remote: SocketAddr,
+        host: &Host,
+        path: Option<&str>,
+    ) -> Option<Flow> {
         let flow = Flow::new(transport, self.local_for(transport, remote.ip())?, remote);
-        match transport {
-            Transport::Udp | Transport::Tcp => Some(flow),
-            Transport::Tls => Some(Flow { server: Some(self.servers.id(host)?), ..flow }),
+        if !transport.names_server() {
+            return Some(flow);
         }
+        let path = path.filter(|_| transport.is_websocket());
+        Some(Flow { server: Some(self.servers.id(host, path)?), ..flow })
     }
 
     pub(super) fn transmit(&mut self, job: Job, flow: Flow, now: Instant) -> Option<ClientTransactionId> {

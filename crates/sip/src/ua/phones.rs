@@ -400,7 +400,11 @@ impl UserAgent {
         headers.push(HeaderName::Contact, NameAddr::new(Uri::Sip(own)).to_bytes());
         headers.push(HeaderName::UserAgent, self.config.user_agent_name.as_str());
         let kind = JobKind::Transaction(ClientUse::Qualify(id));
-        self.transmit(Job { request, kind, preferred: flow.transport, fallback: None }, flow, now);
+        self.transmit(
+            Job { request, kind, preferred: flow.transport, fallback: None, path: None },
+            flow,
+            now,
+        );
         self.ask_later(id, now);
     }
 
@@ -456,6 +460,6 @@ fn reachable_again(lease: Lease) -> Option<Lease> {
             let remote = std::net::SocketAddr::new(lease.flow.remote.ip(), port);
             listens.then_some(Lease { flow: Flow { remote, ..lease.flow }, ..lease })
         }
-        Transport::Tls => None,
+        Transport::Tls | Transport::Ws | Transport::Wss => None,
     }
 }

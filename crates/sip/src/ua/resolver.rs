@@ -19,7 +19,7 @@ const MAX_REMEMBERED: usize = 4_096;
 /// How many places of one name are tried at most.
 const MAX_TARGETS: usize = 32;
 
-/// All transports, in the order in which they are tried.
+/// The transports that are found by themselves, in the order in which they are tried.
 const IN_TURN: [Transport; 3] = [Transport::Udp, Transport::Tcp, Transport::Tls];
 
 /// A place to send to.
@@ -68,10 +68,14 @@ impl<J> Resolver<J> {
 
     /// Gives the transport that `uri` is reached by; `preferred` is used when it names none.
     pub(super) fn transport(uri: &SipUri, preferred: Transport) -> Transport {
-        if uri.secure {
-            return Transport::Tls;
+        let named = uri.transport_param().and_then(Transport::from_name);
+        match (named, uri.secure) {
+            (Some(Transport::Ws | Transport::Wss), true) => Transport::Wss,
+            (_, true) => Transport::Tls,
+            // The parameter has one word for both.
+            (Some(Transport::Ws), false) if preferred == Transport::Wss => Transport::Wss,
+            (named, false) => named.unwrap_or(preferred),
         }
-        uri.transport_param().and_then(Transport::from_name).unwrap_or(preferred)
     }
 
     /// Finds the places of a host by one transport, or by all in turn.
@@ -137,7 +141,12 @@ impl Notes<'_> {
             return at(&self.addresses(name), port, wish);
         }
         let services = match wish {
-            Some(transport) => vec![(transport, service_of(transport, name))],
+            Some(transport) => {
+                let Some(service) = service_of(transport, name) else {
+                    return at(&self.addresses(name), None, wish);
+                };
+                vec![(transport, service)]
+            }
             None => self.services(name),
         };
         let mut offered = false;
@@ -165,7 +174,8 @@ impl Notes<'_> {
             None => return Vec::new(),
         };
         if named.is_empty() {
-            return IN_TURN.map(|transport| (transport, service_of(transport, name))).to_vec();
+            let services = IN_TURN.into_iter();
+            return services.filter_map(|it| Some((it, service_of(it, name)?))).collect();
         }
         named
     }
@@ -190,7 +200,7 @@ impl Notes<'_> {
 
 /// Addresses by one transport, or first all by UDP, then all by TCP, then all by TLS.
 fn at(addresses: &[IpAddr], port: Option<u16>, wish: Option<Transport>) -> Vec<Target> {
-    let transports = IN_TURN.into_iter().filter(|transport| wish.is_none_or(|wish| wish == *transport));
+    let transports = wish.map_or(IN_TURN.to_vec(), |wish| vec![wish]).into_iter();
     let targets = transports.flat_map(|transport| {
         addresses.iter().map(move |ip| Target {
             transport,

@@ -129,7 +129,7 @@ impl Bench {
         };
         let input = match flow.transport {
             Transport::Udp => Input::Datagram { flow, payload: &payload },
-            Transport::Tcp | Transport::Tls => Input::StreamData { flow, payload: &payload },
+            _ => Input::StreamData { flow, payload: &payload },
         };
         self.ua.handle_input(input, self.now);
         self.pump();

@@ -86,6 +86,7 @@ pub(crate) fn line_draft(user_id: Option<UserId>) -> LineDraft {
         auth_username: Some("auth105".to_owned()),
         outbound_proxy: Some("proxy.example".to_owned()),
         transport: Some(LineTransport::Tcp),
+        websocket_path: None,
         mode: LineMode::Anchor,
         user_id,
         dial_format: DialFormat::Plus,

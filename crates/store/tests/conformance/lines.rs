@@ -39,6 +39,7 @@ async fn every_transport_mode_and_dial_format_reads_back() {
     for (transport, mode, dial_format) in choices {
         let draft = LineDraft {
             transport,
+            websocket_path: None,
             mode,
             dial_format,
             auth_username: None,

@@ -26,6 +26,8 @@ export type LineField = keyof Typed;
 export const MORE: readonly LineField[] = ['name', 'auth_username', 'outbound_proxy', 'transport', 'mode', 'user_id', 'dial_format', 'dial_prefix', 'caller_id', 'transfer'];
 const HOSTS: readonly LineField[] = ['server', 'outbound_proxy'];
 const HOST = /^[A-Za-z0-9\-._:[\]]{1,255}$/;
+/** A WebSocket stands in the field of its host as it is entered: `wss://pbx.example:8089/ws`. */
+const WEBSOCKET = /^wss?:\/\/[A-Za-z0-9\-._:[\]]{1,255}(\/[!-~]*)?$/i;
 
 const EMPTY: Typed = {
   server: '',
@@ -44,11 +46,13 @@ const EMPTY: Typed = {
 };
 
 function typedOf(line: Line): Typed {
-  const { server, username, name, auth_username, outbound_proxy, transport, mode, user_id, dial_format, dial_prefix, caller_id, transfer } = line;
+  const { server, username, name, auth_username, outbound_proxy, transport, websocket_path, mode, user_id, dial_format, dial_prefix, caller_id, transfer } = line;
+  const entered = (host: string): string => (websocket_path === null ? host : `${transport}://${host}${websocket_path}`);
   return {
-    ...{ server, username, name, mode, dial_format, transfer, password: '' },
+    ...{ username, name, mode, dial_format, transfer, password: '' },
+    server: outbound_proxy === null ? entered(server) : server,
     auth_username: auth_username ?? '',
-    outbound_proxy: outbound_proxy ?? '',
+    outbound_proxy: outbound_proxy === null ? '' : entered(outbound_proxy),
     transport: transport ?? '',
     user_id: user_id ?? '',
     dial_prefix: dial_prefix ?? '',
@@ -74,7 +78,7 @@ export class LineEntry extends Entry<Typed> {
     const text = this.typed[field].trim();
     const needed = field === 'server' || field === 'username' || (field === 'password' && this.line === null && this.typed.mode !== 'siprec');
     if (needed && text === '') return t('form.empty');
-    return HOSTS.includes(field) && text !== '' && !HOST.test(text) ? t('line.wrong.server') : null;
+    return HOSTS.includes(field) && text !== '' && !HOST.test(text) && !WEBSOCKET.test(text) ? t('line.wrong.server') : null;
   }
 
   get draft(): LineDraft {

@@ -308,7 +308,7 @@ export interface MissedItem {
   interaction_id: string;
 }
 
-export type Transport = 'udp' | 'tcp' | 'tls';
+export type Transport = 'udp' | 'tcp' | 'tls' | 'ws' | 'wss';
 export type DialFormat = 'plus' | 'e164' | 'national' | 'as_typed';
 export type LineStanding = 'registered' | 'trying' | 'failed';
 
@@ -355,6 +355,8 @@ export type LineTransfer = 'here' | 'pbx';
 
 export interface Line extends LineDraft {
   id: string;
+  /** What is asked for at a WebSocket's server; null for other transports. */
+  websocket_path: string | null;
   registration: Registration;
   version: number;
 }

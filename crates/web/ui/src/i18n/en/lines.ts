@@ -54,7 +54,7 @@ export const lines = {
   'line.transfer.pbx': 'The PBX (REFER)',
 
   'form.empty': 'Write something here.',
-  'line.wrong.server': 'Write a name or an address, with :port if it is not 5060, without spaces.',
+  'line.wrong.server': 'Write a name or an address, with :port if it is not 5060, without spaces; or a WebSocket such as wss://pbx.example:8089/ws.',
   'form.wrong': 'This cannot be used. Check what you wrote.',
   'line.taken': 'The line “{name}” has this account already.',
 
@@ -134,6 +134,9 @@ export const lines = {
   'check.tls_client_refused': 'The PBX does not accept Linecard’s certificate.',
   'check.tls_failed': 'TLS fails: {why}.',
   'check.no_own_address': 'This server listens on no address by which {remote} can be reached.',
+  'check.no_websocket': 'No WebSocket is taken there: the answer is {status}.',
+  'check.websocket_no_sip': 'The WebSocket there carries no SIP.',
+  'check.port_no_websocket': '{address} takes no connection.',
   'check.unavailable': 'The PBX answers {status}: it cannot serve now.',
   'check.unavailable_wait': 'The PBX answers {status} and asks to wait {wait_s} s.',
   'check.contact_missing': 'The PBX said yes, but does not list our contact.',
@@ -193,6 +196,9 @@ export const lines = {
   'fix.tls_client_refused': 'Show a certificate (sip.tls_client_cert) whose authority the PBX trusts.',
   'fix.tls_failed': 'Look into the PBX’s log. Linecard speaks TLS 1.2 and 1.3.',
   'fix.no_own_address': 'Write an address of its kind into sip.listen, such as "udp://[::]:5060" for IPv6.',
+  'fix.no_websocket': 'Check port and path of the WebSocket’s address (Asterisk: /ws), and switch WebSocket on at the PBX.',
+  'fix.websocket_no_sip': 'Check port and path of the WebSocket’s address: something else than the PBX’s SIP is there.',
+  'fix.port_no_websocket': 'Check the port of the WebSocket’s address, and switch WebSocket on at the PBX.',
   'fix.unavailable': 'Look into the PBX’s log: it may be starting or overloaded.',
   'fix.unavailable_wait': 'Look into the PBX’s log: it may be starting or overloaded.',
   'fix.contact_missing': 'Look how many phones the account may have, and how the PBX treats NAT (sip.external_address).',

@@ -54,7 +54,7 @@ export const lines: Record<keyof typeof english, Message> = {
   'line.transfer.pbx': 'АТС (REFER)',
 
   'form.empty': 'Заполните это поле.',
-  'line.wrong.server': 'Напишите имя или адрес без пробелов, порт — через двоеточие, если не 5060.',
+  'line.wrong.server': 'Напишите имя или адрес без пробелов, порт — через двоеточие, если не 5060; или WebSocket, например wss://pbx.example:8089/ws.',
   'form.wrong': 'Так не получится. Проверьте, что написано.',
   'line.taken': 'Эта учётная запись уже занята линией «{name}».',
 
@@ -149,6 +149,9 @@ export const lines: Record<keyof typeof english, Message> = {
   'check.tls_client_refused': 'АТС не принимает сертификат Linecard.',
   'check.tls_failed': 'TLS не устанавливается: {why}.',
   'check.no_own_address': 'У этого сервера нет адреса, с которого можно достичь {remote}.',
+  'check.no_websocket': 'WebSocket там не принимают: ответ {status}.',
+  'check.websocket_no_sip': 'По тому WebSocket не говорят на SIP.',
+  'check.port_no_websocket': '{address} не принимает соединений.',
   'check.unavailable': 'АТС ответила {status}: сейчас она не работает.',
   'check.unavailable_wait': 'АТС ответила {status} и просит подождать {wait_s} с.',
   'check.contact_missing': 'АТС согласилась, но в списке телефонов нас нет.',
@@ -235,6 +238,9 @@ export const lines: Record<keyof typeof english, Message> = {
   'fix.tls_client_refused': 'Укажите в sip.tls_client_cert сертификат, которому доверяет АТС.',
   'fix.tls_failed': 'Загляните в журнал АТС. Linecard понимает TLS 1.2 и 1.3.',
   'fix.no_own_address': 'Впишите в sip.listen адрес того же вида, например "udp://[::]:5060" для IPv6.',
+  'fix.no_websocket': 'Проверьте порт и путь в адресе WebSocket (Asterisk: /ws) и включите WebSocket на АТС.',
+  'fix.websocket_no_sip': 'Проверьте порт и путь в адресе WebSocket: там не SIP вашей АТС.',
+  'fix.port_no_websocket': 'Проверьте порт в адресе WebSocket и включите WebSocket на АТС.',
   'fix.unavailable': 'Загляните в журнал АТС: возможно, она запускается или перегружена.',
   'fix.unavailable_wait': 'Загляните в журнал АТС: возможно, она запускается или перегружена.',
   'fix.contact_missing': 'Проверьте, сколько телефонов разрешено учётной записи и как АТС работает с NAT (sip.external_address).',

@@ -26,6 +26,7 @@ export function line(more: Partial<Line> = {}): Line {
     auth_username: null,
     outbound_proxy: null,
     transport: null,
+    websocket_path: null,
     mode: 'anchor',
     user_id: ANNA.id,
     dial_format: 'plus',
