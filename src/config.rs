@@ -105,6 +105,8 @@ pub struct MediaConfig {
     pub load_max_percent: u8,
     /// Whether talks are encrypted, by keys in the session descriptions (SDES).
     pub srtp: Srtp,
+    /// The STUN server that is asked how a NAT maps the RTP ports, `host:port`; empty for none.
+    pub stun: String,
 }
 
 /// `[recording]`.
@@ -224,7 +226,14 @@ impl Default for DatabaseConfig {
 
 impl Default for MediaConfig {
     fn default() -> Self {
-        Self { port_min: 16384, port_max: 32766, rtp_timeout_s: 30, load_max_percent: 85, srtp: Srtp::Off }
+        Self {
+            port_min: 16384,
+            port_max: 32766,
+            rtp_timeout_s: 30,
+            load_max_percent: 85,
+            srtp: Srtp::Off,
+            stun: String::new(),
+        }
     }
 }
 
@@ -360,7 +369,8 @@ impl Config {
     }
 
     fn check_ports(&self) -> Result<(), ConfigError> {
-        let MediaConfig { port_min, port_max, rtp_timeout_s, load_max_percent, srtp: _ } = self.media;
+        let MediaConfig { port_min, port_max, rtp_timeout_s, load_max_percent, srtp: _, ref stun } =
+            self.media;
         if port_min < 1024 || port_min % 2 != 0 {
             return Err(ConfigError::new(
                 "media.port_min",
@@ -379,6 +389,13 @@ impl Config {
         }
         if rtp_timeout_s == 0 {
             return Err(ConfigError::new("media.rtp_timeout_s", "write a number of seconds such as 30"));
+        }
+        let parts = stun.rsplit_once(':').map(|(host, port)| (host, port.parse::<u16>().unwrap_or_default()));
+        let sane =
+            |host: &str| !host.is_empty() && host.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'/');
+        if !stun.is_empty() && !parts.is_some_and(|(host, port)| sane(host) && port != 0) {
+            let advice = "write a host with a port, such as \"stun.example:3478\", or leave it empty";
+            return Err(ConfigError::new("media.stun", format!("{stun:?} is no STUN server; {advice}")));
         }
         Ok(())
     }
@@ -523,6 +540,8 @@ mod tests {
             ("[media]\nrtp_timeout_s = 0", "media.rtp_timeout_s"),
             ("[media]\nload_max_percent = 0", "media.load_max_percent"),
             ("[media]\nload_max_percent = 101", "media.load_max_percent"),
+            ("[media]\nstun = \"stun.example\"", "media.stun"),
+            ("[media]\nstun = \"stun:stun.example:3478/x\"", "media.stun"),
             ("[recording]\ndefault = \"some\"", "recording.default"),
             ("[dialplan]\nregion = \"Mars\"", "dialplan.region"),
             ("[dialplan]\nallow = [\"375\"]", "dialplan.allow"),

@@ -9,6 +9,7 @@ mod line;
 mod ports;
 mod recent;
 mod relay;
+mod stun_servers;
 mod workload;
 
 use std::io;
@@ -21,12 +22,15 @@ use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use linecard_media::ToneStream;
+pub use linecard_media::stun::Mapped;
+use linecard_media::stun::Mapping;
 pub use linecard_media::{
     Digit, EventFormat, LegQuality, LegStatistics, Losses, PathQuality, Remote, RtcpPath, SessionOrigin,
     Span, SpanKind, Standing, WindowQuality,
 };
 use mio::{Poll, Waker};
 pub use ports::{Lease, LentPorts, PortError, PortPool};
+pub use stun_servers::StunServers;
 use thiserror::Error;
 use tokio::sync::mpsc::UnboundedSender;
 
@@ -53,6 +57,8 @@ pub struct RelayOptions {
     pub port_rest: Duration,
     /// Whether talks are encrypted.
     pub srtp: Srtp,
+    /// Whom to ask how ports are seen from outside.
+    pub stun: StunServers,
     /// Decides the order of ports.
     pub seed: u64,
 }
@@ -69,6 +75,7 @@ impl Default for RelayOptions {
             losses: Losses::Concealed,
             port_rest: Duration::from_secs(2),
             srtp: Srtp::Off,
+            stun: StunServers::default(),
             seed: 0,
         }
     }
@@ -119,11 +126,23 @@ pub struct Place {
     pub local: IpAddr,
     /// The address that its party is told: another one behind a NAT.
     pub told: IpAddr,
+    /// What stands between it and its party.
+    pub between: Between,
+}
+
+/// What stands between a leg's ports and its party.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Between {
+    /// Nothing that changes addresses, as far as is known.
+    #[default]
+    Nothing,
+    /// A NAT: how it maps the ports is to be asked, where there is somebody to ask.
+    Nat,
 }
 
 impl From<IpAddr> for Place {
     fn from(local: IpAddr) -> Self {
-        Self { local, told: local }
+        Self { local, told: local, between: Between::Nothing }
     }
 }
 
@@ -138,10 +157,36 @@ pub struct OpenLeg {
     pub rtcp: SocketAddr,
     /// The RTP address that its party is told.
     pub told: SocketAddr,
+    /// The RTCP address that its party is told, where it is not the next port.
+    pub told_rtcp: Option<SocketAddr>,
+    /// Whether what is told may still change.
+    pub telling: Telling,
     /// Whether it is to be encrypted.
     pub srtp: Srtp,
     /// What it would protect its packets with.
     pub keys: OwnKeys,
+}
+
+/// Whether it is known how a leg's ports are seen.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Telling {
+    /// It is.
+    Known,
+    /// A STUN server is asked: `MediaEvent::Mapped` follows within half a second.
+    Asked,
+}
+
+impl OpenLeg {
+    /// Tells its party what a STUN server has seen; without an answer what was to be told before.
+    pub fn seen(&mut self, mapped: Option<Mapped>) {
+        self.telling = Telling::Known;
+        if let Some(Mapped { rtp, rtcp }) = mapped {
+            let next =
+                |rtcp: &SocketAddr| rtcp.ip() == rtp.ip() && rtp.port().checked_add(1) == Some(rtcp.port());
+            self.told = rtp;
+            self.told_rtcp = rtcp.filter(|rtcp| !next(rtcp));
+        }
+    }
 }
 
 /// What a leg has counted and what became of its packets.
@@ -213,6 +258,13 @@ pub enum MediaEvent {
         leg: LegId,
         /// How well it was heard so far.
         quality: LegQuality,
+    },
+    /// It is known how a leg's ports are seen from outside, or (none) that the STUN server is silent.
+    Mapped {
+        /// Which leg.
+        leg: LegId,
+        /// How they are seen.
+        mapped: Option<Mapped>,
     },
     /// A leg was closed; its ports are free again.
     LegClosed {
@@ -304,6 +356,7 @@ impl Media {
         let handle = MediaHandle {
             pool,
             room,
+            stun: options.stun.clone(),
             srtp: options.srtp,
             commands,
             waker,
@@ -356,6 +409,7 @@ fn ntp_now() -> u64 {
 pub struct MediaHandle {
     pool: PortPool,
     room: Room,
+    stun: StunServers,
     srtp: Srtp,
     commands: Sender<Command>,
     waker: Arc<Waker>,
@@ -384,7 +438,8 @@ impl MediaHandle {
         let keys = OwnKeys { tag80: [0; 30], tag32: [0; 30] };
         let [rtp, rtcp] = [1, 2].map(|port| SocketAddr::new(place.local, port));
         let told = SocketAddr::new(place.told, rtp.port());
-        OpenLeg { id: LegId(0), rtp, rtcp, told, srtp: self.srtp, keys }
+        let telling = Telling::Known;
+        OpenLeg { id: LegId(0), rtp, rtcp, told, told_rtcp: None, telling, srtp: self.srtp, keys }
     }
 
     fn open(&self, place: Place, ports: LentPorts, drawn: (OwnKeys, SessionOrigin)) -> OpenLeg {
@@ -392,8 +447,28 @@ impl MediaHandle {
         let id = LegId(self.next.fetch_add(1, Ordering::Relaxed));
         let port = ports.lease.port();
         let [rtp, rtcp] = [port, port.saturating_add(1)].map(|port| SocketAddr::new(place.local, port));
-        self.send(Command::Open { leg: id, ports, origin });
-        OpenLeg { id, rtp, rtcp, told: SocketAddr::new(place.told, port), srtp: self.srtp, keys }
+        let mapping = self.mapping(place);
+        let telling = if mapping.is_some() { Telling::Asked } else { Telling::Known };
+        self.send(Command::Open { leg: id, ports, origin, mapping });
+        let told = SocketAddr::new(place.told, port);
+        OpenLeg { id, rtp, rtcp, told, told_rtcp: None, telling, srtp: self.srtp, keys }
+    }
+
+    /// Begins to ask how ports are seen, where a NAT is between and a server of their family is known.
+    fn mapping(&self, place: Place) -> Option<Mapping> {
+        if place.between == Between::Nothing {
+            return None;
+        }
+        let server = self.stun.towards(place.local)?;
+        let mut ids = [[0; 12]; 2];
+        ids.iter_mut().try_for_each(|id| getrandom::fill(id)).ok()?;
+        Some(Mapping::new(server, ids, Instant::now()))
+    }
+
+    /// Tells whether there is somebody to ask how ports at this address are seen.
+    #[must_use]
+    pub fn can_map(&self, local: IpAddr) -> bool {
+        self.stun.towards(local).is_some()
     }
 
     /// Opens two legs or none: a call that cannot have the second is not to have the first.

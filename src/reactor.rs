@@ -9,6 +9,7 @@ mod effects;
 mod gate;
 mod learning;
 mod legs;
+mod mappings;
 mod media_events;
 mod missed;
 mod phone_dials;
@@ -182,6 +183,10 @@ pub(crate) struct Reactor {
     /// The moment that the engine was last told: what it wants done is dated with it, so that a recording is as long as
     /// the talk in the ledger, however late the order is carried out.
     told_at: Instant,
+    /// What waits until it is known how ports are seen from outside.
+    held: Vec<mappings::Held>,
+    /// Since when the STUN server has not answered.
+    stun_silent_since: Option<Instant>,
     /// When the user agent and the engine want to be woken.
     agent_at: Option<Instant>,
     engine_at: Option<Instant>,
@@ -240,6 +245,8 @@ impl Reactor {
             farewells: VecDeque::new(),
             answers,
             told_at: Instant::now(),
+            held: Vec::new(),
+            stun_silent_since: None,
             agent_at: None,
             engine_at: None,
             course: Course::Running,

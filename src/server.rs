@@ -37,7 +37,7 @@ use crate::doctor::{Consulting, TestCalls};
 use crate::http::Http;
 use crate::hub::Hub;
 use crate::ledger::Ledger;
-use crate::media::{Losses, Media, RelayOptions, Srtp};
+use crate::media::{Losses, Media, RelayOptions, Srtp, StunServers};
 use crate::reactor::{Parts, Places, Queues, Reactor, Settings};
 use crate::recorder::{RecordingStore, Recovered};
 use crate::tls::{CertificateFiles, own_names};
@@ -109,7 +109,8 @@ pub async fn run(
     let recordings = open_recordings(&config)?;
     let recovered = recordings.recover().map_err(|error| StartError::Environment(error.to_string()))?;
     let (reported, media_events) = mpsc::unbounded_channel();
-    let media = Media::start(&relay_options(&config)?, &recordings, reported)
+    let options = relay_options(&config)?;
+    let media = Media::start(&options, &recordings, reported)
         .map_err(|error| StartError::Environment(error.to_string()))?;
 
     let alive_file = folder.join("alive");
@@ -144,9 +145,11 @@ pub async fn run(
     let queues = Queues { arrivals, media: media_events, notices, commands: asked };
     let http = serve_http(&config, certificate, listener, app, started)?;
     let forgetting = tokio::spawn(forget(store.clone(), config.events.retention_days));
+    let looking_up = tokio::spawn(options.stun.keep(config.media.stun.clone()));
 
     let parts = Reactor::run(parts, queues, shutdown).await;
     forgetting.abort();
+    looking_up.abort();
     http.stop(HTTP_GRACE).await;
     looks.settle(SETTLE_WITHIN).await;
     audit_writer.settle(SETTLE_WITHIN).await;
@@ -244,6 +247,7 @@ fn relay_options(config: &Config) -> Result<RelayOptions, StartError> {
         load_max: f64::from(config.media.load_max_percent) / 100.0,
         writers: 1,
         srtp: config.media.srtp,
+        stun: StunServers::default(),
         port_rest: RelayOptions::default().port_rest,
         losses: if config.recording.conceal { Losses::Concealed } else { Losses::Silent },
         seed: u64::from_le_bytes([a, b, c, d, e, f, g, h]),

@@ -2,6 +2,7 @@
 
 use std::time::{Duration, Instant};
 
+use linecard_media::stun::Mapping;
 use linecard_media::{Crossing, Outgoing, RelayLeg, Side, ToneStream};
 use mio::net::UdpSocket;
 
@@ -42,10 +43,23 @@ pub(super) struct Line {
     pub(super) forwarded: u64,
     pub(super) transcoded: u64,
     pub(super) unforwarded: u64,
+    /// Asks how its ports are seen from outside, while that is not known.
+    pub(super) mapping: Option<Mapping>,
+    /// Whether the way through the NAT before us is to be opened.
+    pub(super) way: Way,
     /// When its figures were told last.
     pub(super) measured_at: Instant,
     /// Dropped after the sockets: fields drop in order.
     pub(super) _lease: Lease,
+}
+
+/// The way of a party's packets to a line.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Way {
+    /// It is open, or nobody needs to open it from here.
+    Open,
+    /// A NAT of ours lets in only those to whom something was sent.
+    Closed,
 }
 
 /// A tone that a line's party hears.
@@ -75,6 +89,24 @@ impl Line {
             let socket = if self.leg.muxes_rtcp() { &self.rtp } else { &self.rtcp };
             // Lost like any datagram: reports are repeated.
             let _ = socket.send_to(&compound, target);
+        }
+    }
+
+    /// Opens the way through a NAT by an empty datagram from each port (RFC 6263 section 4.1), until something was heard.
+    pub(super) fn open_way(&mut self) {
+        if self.way == Way::Open {
+            return;
+        }
+        if self.leg.statistics().received > 0 {
+            self.way = Way::Open;
+            return;
+        }
+        // Lost like any datagram: it is repeated.
+        if let Some(target) = self.leg.rtp_target() {
+            let _ = self.rtp.send_to(&[], target);
+        }
+        if let Some(target) = self.leg.rtcp_target().filter(|_| !self.leg.muxes_rtcp()) {
+            let _ = self.rtcp.send_to(&[], target);
         }
     }
 

@@ -5,6 +5,7 @@
 
 mod bridging;
 mod feed;
+mod mapping;
 mod telling;
 
 use std::collections::HashMap;
@@ -13,6 +14,7 @@ use std::net::SocketAddr;
 use std::sync::mpsc::{Receiver, TryRecvError};
 use std::time::{Duration, Instant};
 
+use linecard_media::stun::Mapping;
 use linecard_media::{
     Digit, EventFormat, LegInput, Outgoing, Passage, PayloadKind, RelayLeg, Remote, SampleRate, Side,
     SpanKind, ToneStream, Verdict,
@@ -21,7 +23,7 @@ use mio::net::UdpSocket;
 use mio::{Events, Interest, Poll, Token};
 use tokio::sync::mpsc::UnboundedSender;
 
-use super::line::{Line, Playing};
+use super::line::{Line, Playing, Way};
 use super::ports::LentPorts;
 use super::recent::{Ahead, Recent};
 use super::workload::Workload;
@@ -39,7 +41,7 @@ const DATAGRAM_LEN: usize = 2_048;
 const TICK: Duration = Duration::from_millis(500);
 /// What the relay is told.
 pub(super) enum Command {
-    Open { leg: LegId, ports: LentPorts, origin: SessionOrigin },
+    Open { leg: LegId, ports: LentPorts, origin: SessionOrigin, mapping: Option<Mapping> },
     Remote { leg: LegId, remote: Remote },
     Bridge(Bridge),
     Unbridge { leg: LegId },
@@ -83,6 +85,8 @@ pub(super) struct Relay {
     next_slot: u64,
     /// At least as many lines play a tone or send digits.
     tones: usize,
+    /// At least as many lines ask how they are seen from outside.
+    mappings: usize,
     /// Sockets that had more than one turn's worth of datagrams.
     unread: Vec<(usize, Channel)>,
     buffer: Vec<u8>,
@@ -119,6 +123,7 @@ impl Relay {
             recordings: HashMap::new(),
             next_slot: 0,
             tones: 0,
+            mappings: 0,
             unread: Vec::new(),
             buffer: vec![0; DATAGRAM_LEN],
             ticked_at: Instant::now(),
@@ -150,7 +155,7 @@ impl Relay {
             }
             let now = Instant::now();
             self.tick(now);
-            wait = self.flush(now).min(self.play(now));
+            wait = self.flush(now).min(self.play(now)).min(self.map(now));
         }
         self.end();
     }
@@ -178,6 +183,7 @@ impl Relay {
             // A datagram that fills the buffer may have been cut.
             if let Some(bytes) = buffer.get(..len).filter(|_| len < DATAGRAM_LEN) {
                 match channel {
+                    _ if self.take_answer(index, channel, from, bytes) => {}
                     Channel::Rtp => self.take_rtp(index, from, bytes, Instant::now()),
                     Channel::Rtcp => self.take_rtcp(index, from, bytes),
                 }
@@ -334,7 +340,7 @@ impl Relay {
 
     fn obey(&mut self, command: Command) {
         match command {
-            Command::Open { leg, ports, origin } => self.open(leg, ports, origin),
+            Command::Open { leg, ports, origin, mapping } => self.open(leg, ports, origin, mapping),
             Command::Remote { leg, remote } => {
                 self.place(leg, remote);
             }
@@ -374,7 +380,8 @@ impl Relay {
         }
     }
 
-    fn open(&mut self, leg: LegId, ports: LentPorts, origin: SessionOrigin) {
+    fn open(&mut self, leg: LegId, ports: LentPorts, origin: SessionOrigin, mapping: Option<Mapping>) {
+        self.mappings += usize::from(mapping.is_some());
         let LentPorts { rtp, rtcp, lease } = ports;
         let mut line = Line {
             id: leg,
@@ -394,6 +401,8 @@ impl Relay {
             forwarded: 0,
             transcoded: 0,
             unforwarded: 0,
+            way: if mapping.is_some() { Way::Closed } else { Way::Open },
+            mapping,
             measured_at: Instant::now(),
             _lease: lease,
         };

@@ -12,11 +12,12 @@ use linecard_sip::ua::{self, CallerId, CommandRefused, DialogHandle, OutgoingInv
 use linecard_sip::uri::{Uri, escape_user};
 
 use super::legs::{Leg, passing_on};
+use super::mappings::Held;
 use super::redirecting::Placed;
 use super::talking::OtherDialled;
 use super::{Answer, Reactor};
 use crate::clock::wall_clock;
-use crate::media::{Bridge, MediaHandle};
+use crate::media::{Bridge, MediaHandle, OpenLeg, Telling};
 use crate::{recorder, translate};
 
 /// How long the contacts may take before the pop says that they are unavailable.
@@ -87,8 +88,7 @@ impl Reactor {
                 self.dial_callee(leg, call, line, &dialled, caller_id.as_deref());
             }
             Effect::CancelLeg { leg } => self.cancel(leg, now),
-            Effect::AnswerLeg { leg } => self.answer(leg),
-            Effect::AnswerEarly { leg } => self.answer_early(leg),
+            Effect::AnswerLeg { leg } | Effect::AnswerEarly { leg } => self.answer_when_mapped(leg, effect),
             Effect::RejectLeg { leg, status } => {
                 self.on_dialog(leg, |agent, handle| agent.reject(handle, status, None, now));
             }
@@ -124,7 +124,7 @@ impl Reactor {
     }
 
     fn release_media(&mut self, call: CallId) {
-        let reserved = self.legs.release_reserved(call);
+        let reserved = self.legs.release_reserved(call).into_iter().chain(self.held_ports(call));
         for media in self.legs.of_call(call).filter_map(|(_, leg)| leg.media).chain(reserved) {
             self.parts.media.close_leg(media.id, self.told_at);
         }
@@ -144,6 +144,9 @@ impl Reactor {
 
     /// Gives a leg up that was dialled; one that is answered meanwhile is hung up.
     fn cancel(&mut self, id: LegId, now: Instant) {
+        if self.take_back(id) {
+            return;
+        }
         let Some(leg) = self.legs.get(id) else { return };
         let reason = (leg.party == Party::Agent).then(elsewhere);
         self.on_dialog(id, |agent, handle| {
@@ -220,12 +223,27 @@ impl Reactor {
 
     /// Sends an INVITE with an offer of its own, or says with which status it counts as refused.
     pub(super) fn place(&mut self, leg: LegId, call: CallId, placing: Placing) -> Result<(), u16> {
-        let Placing { target, route, caller, mut headers, like, party } = placing;
-        let place = self.place_towards(&route, &target);
+        let place = self.place_towards(&placing.route, &placing.target);
         let media = self.ports_at(call, place).map_err(|error| {
             tracing::error!(%error, "no RTP ports for a leg");
             503_u16
         })?;
+        if media.telling == Telling::Asked {
+            self.held.push(Held::Invite { leg, call, placing: Box::new(placing), media });
+            return Ok(());
+        }
+        self.place_over(media, leg, call, placing)
+    }
+
+    /// Sends an INVITE whose sound is to come to these ports.
+    pub(super) fn place_over(
+        &mut self,
+        media: OpenLeg,
+        leg: LegId,
+        call: CallId,
+        placing: Placing,
+    ) -> Result<(), u16> {
+        let Placing { target, route, caller, mut headers, like, party } = placing;
         let now = Instant::now();
         let mut session = LocalSession::new(wall_clock().0.unsigned_abs());
         // First what the other party speaks, so that transcoding is the last resort.
@@ -256,6 +274,15 @@ impl Reactor {
                 self.parts.media.close_leg(media.id, now);
                 Err(status)
             }
+        }
+    }
+
+    /// Answers a leg once it is known how its ports are seen.
+    fn answer_when_mapped(&mut self, leg: LegId, effect: Effect) {
+        match self.hold_answer(leg, effect) {
+            Some(Effect::AnswerLeg { leg }) => self.answer(leg),
+            Some(Effect::AnswerEarly { leg }) => self.answer_early(leg),
+            _ => {}
         }
     }
 

@@ -14,7 +14,7 @@ use linecard_sip::sdp::{
 use linecard_sip::transport::Flow;
 
 use super::redirecting::Placed;
-use crate::media::{OpenLeg, Remote, RtcpPath, Srtp};
+use crate::media::{Mapped, OpenLeg, Remote, RtcpPath, Srtp};
 
 /// One leg.
 #[derive(Debug)]
@@ -247,6 +247,7 @@ pub(super) fn passing_on(media: &OpenLeg, other: Option<&Audio>) -> Option<Local
         (2, CryptoSuite::Aes128Sha1Tag32, media.keys.tag32),
     ];
     let cryptos = keys.map(|(tag, suite, key)| Crypto { tag, suite, key });
+    let local = LocalAudio { rtcp: media.told_rtcp, ..local };
     Some(local.encrypted(encryption, cryptos.to_vec()))
 }
 
@@ -329,6 +330,18 @@ impl Legs {
         let place = reserved.iter().rposition(|leg| leg.rtp.ip() == local);
         let last = reserved.len().checked_sub(1)?;
         Some(reserved.remove(place.unwrap_or(last)))
+    }
+
+    /// Takes note of how ports are seen from outside.
+    pub(super) fn mapped(&mut self, media: crate::media::LegId, mapped: Option<Mapped>) {
+        let of_leg = self.by_media.get(&media).and_then(|leg| self.by_id.get_mut(leg));
+        let ports = match of_leg {
+            Some(leg) => leg.media.as_mut(),
+            None => self.reserved.values_mut().flatten().find(|leg| leg.id == media),
+        };
+        if let Some(ports) = ports {
+            ports.seen(mapped);
+        }
     }
 
     /// Takes what a call that is over has not needed.

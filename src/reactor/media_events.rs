@@ -31,6 +31,7 @@ impl Reactor {
                 let handle = leg.handle;
                 let _ = self.parts.agent.send_options(handle, now);
             }
+            MediaEvent::Mapped { leg, mapped } => self.mapped(leg, mapped),
             MediaEvent::Measured { leg, quality } => {
                 if let Some(measured) = self.measured(leg, &quality) {
                     self.engine(measured.into());

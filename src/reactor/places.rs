@@ -33,14 +33,18 @@ impl Places {
         let best = fitting().find(as_near).or_else(|| fitting().next()).or_else(|| self.locals.first());
         let local = best.copied().unwrap_or(IpAddr::from([127, 0, 0, 1]));
         let told = self.external.filter(|external| external.is_ipv4() == local.is_ipv4());
-        Place { local, told: told.unwrap_or(local) }
+        Place { told: told.unwrap_or(local), ..Place::from(local) }
     }
 }
 
 impl Reactor {
     /// Returns the place for whoever is reached this way.
     pub(super) fn place_towards(&self, route: &ua::Route, target: &Uri) -> Place {
-        self.parts.settings.places.towards(self.parts.agent.address_towards(route, target))
+        let place = self.parts.settings.places.towards(self.parts.agent.address_towards(route, target));
+        match route {
+            ua::Route::Line(line) => self.behind_nat(place, line),
+            ua::Route::Direct | ua::Route::Phone(_) => place,
+        }
     }
 
     /// Returns the place for what is dialled through a line.
@@ -87,7 +91,7 @@ mod tests {
 
     fn towards(locals: &[&str], external: Option<&str>, remote: Option<&str>) -> [String; 2] {
         let places = Places::new(locals.iter().map(|local| ip(local)), external.map(ip));
-        let Place { local, told } = places.towards(remote.map(ip));
+        let Place { local, told, .. } = places.towards(remote.map(ip));
         [local, told].map(|ip| ip.to_string())
     }
 

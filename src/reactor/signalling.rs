@@ -142,13 +142,14 @@ impl Reactor {
         offer: Option<&[u8]>,
         flow: Flow,
     ) {
+        let sip_line = &SipLineId::new(&line.id.to_string());
         let (now, at) = (Instant::now(), wall_clock());
         let (line_id, user, username) = (line.id, line.account.user_id, line.account.username.clone());
         let leg = self.parts.engine.make_leg(at);
         // With the ports of the first device that will ring: a call has both or is refused.
         let route = self.route_to(user);
         let places = [
-            self.parts.settings.places.towards(Some(flow.remote.ip())),
+            self.behind_nat(self.parts.settings.places.towards(Some(flow.remote.ip())), sip_line),
             self.place_of_devices(line_id, &route),
         ];
         let media = self.parts.media.open_pair(places);

@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 use xtask::phone::{self, G711, PhoneSettings, RTP_PORTS, Report};
 
 use super::kamailio::Account;
+use super::nat;
 use super::net::{address_towards, free_port, free_ports};
 use super::program::{Program, eventually};
 use super::root;
@@ -211,7 +212,12 @@ fn settings(
 ) -> PhoneSettings {
     let says = program.directory().join("says.wav");
     Wav::write(&says, &sine(options.tone_hz, 0, RATE_HZ as usize * 180));
-    let sound_ip = if ip.is_ipv4() { Ipv4Addr::LOCALHOST.into() } else { ip };
+    // Its sound leaves from the first address of the interface, whatever the SIP socket has.
+    let sound_ip = match ip {
+        IpAddr::V4(_) if nat::is_built() => nat::FIRST_OUTSIDE.into(),
+        IpAddr::V4(_) => Ipv4Addr::LOCALHOST.into(),
+        IpAddr::V6(_) => ip,
+    };
     PhoneSettings {
         ip,
         sound_ip,

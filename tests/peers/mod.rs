@@ -14,6 +14,7 @@ pub(crate) mod customer;
 pub(crate) mod dns;
 pub(crate) mod http;
 pub(crate) mod kamailio;
+pub(crate) mod nat;
 pub(crate) mod net;
 pub(crate) mod program;
 mod proof;
@@ -24,6 +25,7 @@ pub(crate) mod sipp;
 pub(crate) mod small_disk;
 pub(crate) mod small_pbx;
 pub(crate) mod sound;
+pub(crate) mod stun;
 pub(crate) mod switchboard;
 pub(crate) mod tls;
 

@@ -18,13 +18,21 @@ pub(crate) struct Program {
     package: &'static str,
     directory: TempDir,
     child: Option<Child>,
+    /// The network namespace that it runs in, if it is not the test's own.
+    namespace: Option<&'static str>,
 }
 
 impl Program {
     /// Makes the directory for a program of the Debian package `package`; nothing runs yet.
     pub(crate) fn new(name: &'static str, package: &'static str) -> Self {
         let directory = tempfile::Builder::new().prefix("lc-").tempdir().expect("a temporary directory");
-        Self { name, package, directory, child: None }
+        Self { name, package, directory, child: None, namespace: None }
+    }
+
+    /// Lets it run in a network namespace.
+    pub(crate) fn in_namespace(mut self, namespace: &'static str) -> Self {
+        self.namespace = Some(namespace);
+        self
     }
 
     /// The program's own directory; it is deleted with the value.
@@ -58,7 +66,11 @@ impl Program {
         assert!(self.child.is_none(), "{} is already running", self.name);
         let log = self.open_log();
         let mut command = Command::new("setpriv");
-        command.args(["--pdeathsig", "TERM", "--", self.name]).args(args);
+        command.args(["--pdeathsig", "TERM", "--"]);
+        if let Some(namespace) = self.namespace {
+            command.args(["ip", "netns", "exec", namespace]);
+        }
+        command.arg(self.name).args(args);
         command.current_dir(self.directory()).process_group(0);
         command.stdin(stdin).stdout(stdout).stderr(log);
         assert!(

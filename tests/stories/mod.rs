@@ -16,6 +16,7 @@ mod a_line_rings_along_beside_a_desk_phone;
 mod a_line_speaks_tls_and_nothing_else;
 mod a_locked_database_delays_no_call;
 mod a_missed_caller_is_worked_off_once;
+mod a_nat_stands_before_the_server;
 mod a_pbx_is_reached_by_ipv6;
 mod a_pbx_that_forgets_is_registered_again;
 mod a_phone_sends_a_call_on;

@@ -12,7 +12,9 @@ use xtask::postgres::Database;
 use crate::peers::customer::{Customer, CustomerCall};
 use crate::peers::http::{Reply, request, send};
 use crate::peers::program::{Program, run_to_end};
-use crate::peers::{Account, Answer, Baresip, Browser, Kamailio, PhoneOptions, Tab, Wav, eventually, net};
+use crate::peers::{
+    Account, Answer, Baresip, Browser, Kamailio, PhoneOptions, Tab, Wav, eventually, nat, net,
+};
 
 /// The password of everybody in the tests.
 pub(crate) const PASSWORD: &str = "a long password";
@@ -72,7 +74,10 @@ impl Linecard {
     pub(crate) fn start_on(storage: Storage, more: &str) -> Self {
         let ip = net::own_address();
         let port = || SocketAddr::from((ip, net::free_port(ip)));
-        let (http, sip) = (port(), port());
+        let (http, sip) = match nat::is_built() {
+            true => (SocketAddr::from((nat::INSIDE, 8080)), SocketAddr::from((nat::INSIDE, 5060))),
+            false => (port(), port()),
+        };
         let folder = tempfile::tempdir().expect("a folder for the server");
         let listen = format!("listen = [\"udp://{sip}\", \"tcp://{sip}\"]\n");
         let listen = if more.starts_with("listen") { "" } else { &listen };
@@ -82,7 +87,7 @@ impl Linecard {
             folder.path().join("data"),
         );
         let mut server = Self {
-            program: Program::new(env!("CARGO_BIN_EXE_linecard"), "linecard"),
+            program: nat::inside(Program::new(env!("CARGO_BIN_EXE_linecard"), "linecard")),
             http,
             folder,
             storage,

@@ -357,6 +357,8 @@ pub enum AlarmKind {
     PhonePushedOut,
     /// Somebody guesses at passwords of telephones.
     RegistrarGuessing,
+    /// The STUN server does not answer.
+    StunSilent,
 }
 
 /// Who looks: decides which events and which parts of a snapshot are sent.

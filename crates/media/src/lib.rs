@@ -5,7 +5,7 @@
 //! while both parties speak one codec; else they are transcoded.
 //!
 //! RFC 3550 (RTP, RTCP), RFC 3551 (static payload types), RFC 3611 (bursts), RFC 3389 (comfort noise), RFC 4733 (telephone
-//! events), RFC 3711 (SRTP), RFC 6716 and 7587 (Opus), ITU-T G.711, G.722 and G.107.
+//! events), RFC 3711 (SRTP), RFC 6716 and 7587 (Opus), RFC 8489 (STUN), ITU-T G.711, G.722 and G.107.
 
 pub mod clock;
 pub mod codec;
@@ -32,6 +32,7 @@ pub mod source;
 pub mod span;
 pub mod srtp;
 pub mod stereo;
+pub mod stun;
 pub mod telephone_event;
 pub mod timeline;
 pub mod tone;

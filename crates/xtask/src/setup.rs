@@ -41,11 +41,14 @@ pub const TO_SHOW: [Tool; 5] = [
 ];
 
 /// What the tests need beside that.
-pub const TO_TEST: [Tool; 7] = [
+pub const TO_TEST: [Tool; 10] = [
     tool("sipp", "sip-tester"),
     tool("/usr/lib/*/kamailio/modules/tls.so", "kamailio-tls-modules"),
     tool("/usr/lib/*/kamailio/modules/presence.so", "kamailio-presence-modules"),
     tool("/usr/lib/*/kamailio/modules/websocket.so", "kamailio-websocket-modules"),
+    tool("turnserver", "coturn"),
+    tool("ip", "iproute2"),
+    tool("iptables", "iptables"),
     tool("/usr/lib/postgresql/*/bin/initdb", "postgresql"),
     tool("chromium", "chromium"),
     tool("/usr/share/fonts/truetype/dejavu/DejaVuSans.ttf", "fonts-dejavu-core"),

@@ -14,6 +14,7 @@ impl Relay {
         let Some((index, line)) = self.line_of(leg) else { return };
         let party = remote.rtp;
         line.leg.handle_input(LegInput::Remote(remote), Instant::now());
+        line.open_way();
         let (peer, ahead) = (line.peer, line.ahead.take().unwrap_or_default());
         for (at, bytes) in ahead.of(party) {
             self.take_rtp(index, party, &bytes, at);

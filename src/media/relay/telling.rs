@@ -43,6 +43,7 @@ impl Relay {
         let (mut outputs, mut due) = (Vec::new(), Vec::new());
         for line in self.lines.iter_mut().flatten() {
             line.leg.handle_input(LegInput::Tick, now);
+            line.open_way();
             due.extend(
                 (now.saturating_duration_since(line.measured_at) >= MEASURED_EVERY).then_some(line.id),
             );

@@ -2,7 +2,7 @@
 //!
 //! It deliberately negotiates one audio stream, plain or with keys by SDES; every other stream of a peer is rejected in its place.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 
 use super::audio::{Audio, Codec, Direction, RTCP_MUX, audios_of};
 use super::crypto::{Crypto, Encryption};
@@ -22,6 +22,8 @@ pub struct LocalAudio {
     pub address: IpAddr,
     /// Our RTP port; RTCP is at the next one, or at the same one where the other end offers that.
     pub port: u16,
+    /// Our RTCP address, where it is not at the next port (RFC 3605).
+    pub rtcp: Option<SocketAddr>,
     /// The codecs in our order, telephone events excepted. An answer takes from them in the offerer's order.
     pub codecs: Vec<Codec>,
     /// The telephone events that an offer names, one for each clock; without any they are left out of answers too.
@@ -43,6 +45,7 @@ impl LocalAudio {
         Self {
             address,
             port,
+            rtcp: None,
             codecs: Codec::spoken().to_vec(),
             telephone_events: TELEPHONE_EVENTS
                 .map(|(clock, number)| Codec::telephone_event(number, clock))
@@ -70,6 +73,7 @@ impl LocalAudio {
         (codecs.iter().any(Codec::is_spoken) && over_rtp).then_some(Self {
             address,
             port,
+            rtcp: None,
             codecs,
             telephone_events,
             direction: peer.direction,
@@ -386,6 +390,10 @@ fn stream(
     }
     if let Some(ptime_ms) = audio.ptime_ms {
         attributes.push(Attribute::with("ptime", ptime_ms.to_string()));
+    }
+    if let Some(rtcp) = audio.rtcp {
+        let Connection { network, kind, address } = Connection::of(rtcp.ip());
+        attributes.push(Attribute::with("rtcp", format!("{} {network} {kind} {address}", rtcp.port())));
     }
     attributes.push(Attribute::flag(direction.as_str()));
     Media {

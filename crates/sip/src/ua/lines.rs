@@ -205,6 +205,13 @@ impl UserAgent {
         self.lines.get(line).map(|state| state.registration.contact())
     }
 
+    /// Gives the address at which a line's PBX sees this end, where that is another than it has here.
+    pub fn learned_address(&self, line: &LineId) -> Option<std::net::IpAddr> {
+        let state = self.lines.get(line).filter(|_| self.config.external_address.is_none())?;
+        let seen = state.registration.contact().host.ip()?;
+        (seen != state.flow?.local.ip()).then_some(seen)
+    }
+
     /// Gives the path of a line's last REGISTER, as long as its connection lasts.
     pub fn line_flow(&self, line: &LineId) -> Option<Flow> {
         self.lines.get(line)?.flow

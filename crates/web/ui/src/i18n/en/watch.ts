@@ -22,6 +22,7 @@ export const watch = {
   'fix.pushed_out': 'Let the account have one contact more on the PBX, then try again; or only watch the phone.',
   'fix.pushed_out_back': 'Let the account have one contact more on the PBX, then try again; or only watch the phone.',
   'alarm.registrar_guessing': 'Somebody guesses at passwords of phones that register here; that source gets no answer for 15 minutes.',
+  'alarm.stun_silent': 'The STUN server (media.stun) does not answer: behind a NAT callers may hear nothing.',
   'alarm.phone_pushed_out': 'A line that registered beside a desk phone took its place and has withdrawn. Look at the lines: the phone gets its place back there.',
   'check.contacts_watched': { one: '{count} phone has this account: {others}', other: '{count} phones have this account: {others}' },
   'check.contacts_nobody': 'No phone with this account is told; there is none to watch now.',
