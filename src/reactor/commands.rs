@@ -68,8 +68,9 @@ impl Reactor {
                 let _ = reply.send(self.missed(item, &viewer));
             }
             Command::MissedAct { item, viewer, deed, reply } => self.missed_act(item, &viewer, deed, reply),
-            Command::Registrations { reply } => {
-                let _ = reply.send(self.standings.values().cloned().collect());
+            Command::Registrations { of, reply } => {
+                let known = |line: LineId| Some((line, self.standings.get(&line)?.clone()));
+                let _ = reply.send(of.into_iter().filter_map(known).collect());
             }
             Command::Phones { reply } => {
                 let _ = reply.send(self.phone_views());

@@ -194,6 +194,14 @@ impl Kamailio {
         contacts.iter().filter_map(|entry| entry["Contact"]["Address"].as_str().map(String::from)).collect()
     }
 
+    /// How many contacts are registered in all.
+    pub(crate) fn contact_count(&mut self) -> usize {
+        let told = self.rpc("stats.get_statistics", &json!(["usrloc:"])).unwrap_or_default();
+        let figures = told.as_array().into_iter().flatten().filter_map(Value::as_str);
+        let contacts = figures.filter(|figure| figure.contains("location_contacts"));
+        contacts.filter_map(|figure| figure.rsplit(' ').next()?.parse::<usize>().ok()).sum()
+    }
+
     /// Waits until `user` has `count` contacts.
     pub(crate) fn wait_registered(&mut self, user: &str, count: usize, at_most: Duration) {
         eventually(&format!("{user} has {count} contacts"), at_most, || {

@@ -42,6 +42,7 @@ mod the_doctor_says_what_it_saw;
 mod the_fleet_finds_no_wrong_call;
 mod the_pbx_connects_a_customer_when_it_is_asked;
 mod the_server_keeps_to_its_document;
+mod thousands_of_lines_come_back_without_a_storm;
 mod three_tabs_show_one_state_through_reload_and_cut;
 mod two_devices_ring_together_or_in_order;
 mod two_hundred_calls_leave_two_hundred_interactions;

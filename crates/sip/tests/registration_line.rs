@@ -506,7 +506,7 @@ fn a_doubt_is_cleared_within_seconds() {
     let mut world = World::started(config());
     world.run_for(seconds(10));
     world.registrar.table.clear();
-    world.input(Input::Verify);
+    world.input(Input::Verify { within: seconds(5) });
     world.run_for(seconds(5));
     assert!(world.registrar.lists(OWN));
 }
@@ -609,7 +609,7 @@ fn a_stop_waits_for_the_registration_in_flight_and_then_removes_it() {
     let mut world = World::started(config());
     world.registrar.up = false;
     world.registrar.table.clear();
-    world.input(Input::Verify);
+    world.input(Input::Verify { within: seconds(5) });
     world.run_for(seconds(6));
     world.input(Input::Stop);
     assert_eq!(*world.line.state(), RegistrationState::Unregistering);

@@ -42,7 +42,7 @@ pub(crate) enum Part {
     security(()),
 )]
 pub(crate) async fn healthz(State(app): State<App>) -> (StatusCode, &'static str) {
-    match app.reactor.ask(|reply| Command::Registrations { reply }).await {
+    match app.reactor.ask(|reply| Command::Registrations { of: Vec::new(), reply }).await {
         Ok(_) => (StatusCode::OK, "ok\n"),
         Err(_) => (StatusCode::SERVICE_UNAVAILABLE, "stopping\n"),
     }
@@ -55,7 +55,7 @@ pub(crate) async fn healthz(State(app): State<App>) -> (StatusCode, &'static str
     security(()),
 )]
 pub(crate) async fn readyz(State(app): State<App>) -> (StatusCode, Json<Readiness>) {
-    let reactor = app.reactor.ask(|reply| Command::Registrations { reply });
+    let reactor = app.reactor.ask(|reply| Command::Registrations { of: Vec::new(), reply });
     let (database, reactor) = tokio::join!(part(app.store.probe()), part(reactor));
     let ready = database == Part::Ready && reactor == Part::Ready;
     let status = if ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };

@@ -1,6 +1,6 @@
 //! `/lines`: SIP accounts; administrators only, and a password never comes back.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
 use axum::Json;
 use axum::extract::State;
@@ -94,8 +94,8 @@ struct RegistrationShape {
 }
 
 impl LineShape {
-    fn of(line: Line, registrations: &[RegistrationView]) -> Self {
-        let known = registrations.iter().find(|known| known.line_id == line.id);
+    fn of(line: Line, registrations: &HashMap<LineId, RegistrationView>) -> Self {
+        let known = registrations.get(&line.id);
         let registration = match known {
             Some(known) => RegistrationShape {
                 state: known.state,
@@ -215,7 +215,7 @@ pub(crate) async fn list(State(app): State<App>, _: Admin, list: ListRequest) ->
         let app = app.clone();
         async move {
             let lines = app.store.lines_page(&page).await?;
-            let registrations = registrations(&app).await?;
+            let registrations = registrations(&app, lines.items.iter().map(|line| line.id).collect()).await?;
             Ok(lines.map(|line| LineShape::of(line, &registrations)))
         }
     })
@@ -255,7 +255,7 @@ pub(crate) async fn create(
     check(&draft)?;
     let line = app.store.add_line(app.make_id(), &draft, app.now()).await?;
     changed(&app, &admin, line.id).await?;
-    Ok((StatusCode::CREATED, Json(LineShape::of(line, &registrations(&app).await?))))
+    Ok((StatusCode::CREATED, Json(shape_of(&app, line).await?)))
 }
 
 /// Shows a line.
@@ -270,7 +270,7 @@ pub(crate) async fn show(
     Path(id): Path<LineId>,
 ) -> Result<Json<LineShape>, ApiError> {
     let line = app.store.line(id).await?.ok_or_else(|| ApiError::not_found("line"))?;
-    Ok(Json(LineShape::of(line, &registrations(&app).await?)))
+    Ok(Json(shape_of(&app, line).await?))
 }
 
 /// Changes the given fields of a line.
@@ -309,7 +309,7 @@ pub(crate) async fn change(
     check(&draft)?;
     let line = app.store.change_line(id, &draft, version).await?;
     changed(&app, &admin, id).await?;
-    Ok(Json(LineShape::of(line, &registrations(&app).await?)))
+    Ok(Json(shape_of(&app, line).await?))
 }
 
 /// Lets the desk phone be bound again that a line of mode `shadow` pushed out.
@@ -326,7 +326,7 @@ pub(crate) async fn put_back(
     let line = app.store.line(id).await?.ok_or_else(|| ApiError::not_found("line"))?;
     app.audit(AuditAction::LineChanged, Some(admin.user), Some(id.to_string()), admin.source).await;
     app.reactor.ask(|reply| Command::PutBack { line: id, reply }).await??;
-    Ok((StatusCode::ACCEPTED, Json(LineShape::of(line, &registrations(&app).await?))))
+    Ok((StatusCode::ACCEPTED, Json(shape_of(&app, line).await?)))
 }
 
 /// Deletes a line and unregisters it.
@@ -354,8 +354,14 @@ async fn changed(app: &App, by: &Admin, line: LineId) -> Result<(), ApiError> {
     Ok(app.reactor.ask(|reply| Command::Reload { line: Some(line), reply }).await?)
 }
 
-async fn registrations(app: &App) -> Result<Vec<RegistrationView>, ApiError> {
-    Ok(app.reactor.ask(|reply| Command::Registrations { reply }).await?)
+/// Asks how lines stand; of thousands, those that are shown alone.
+async fn registrations(app: &App, of: Vec<LineId>) -> Result<HashMap<LineId, RegistrationView>, ApiError> {
+    Ok(app.reactor.ask(|reply| Command::Registrations { of, reply }).await?)
+}
+
+async fn shape_of(app: &App, line: Line) -> Result<LineShape, ApiError> {
+    let registrations = registrations(app, vec![line.id]).await?;
+    Ok(LineShape::of(line, &registrations))
 }
 
 /// The transports that this version speaks.

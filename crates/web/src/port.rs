@@ -2,6 +2,7 @@
 //!
 //! One owner decides about calls; a handler sends a command and waits for the answer. No call state lives in this crate.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -344,8 +345,10 @@ pub enum Command {
     },
     /// How the lines stand.
     Registrations {
-        /// The answer.
-        reply: oneshot::Sender<Vec<RegistrationView>>,
+        /// Of which lines.
+        of: Vec<LineId>,
+        /// Gets what is known of them.
+        reply: oneshot::Sender<HashMap<LineId, RegistrationView>>,
     },
     /// Telephones that register here, and where they are.
     Phones {

@@ -36,9 +36,10 @@ pub(crate) async fn list(
         let app = app.clone();
         async move {
             let lines = app.store.lines_page(&page).await?;
-            let registrations = app.reactor.ask(|reply| Command::Registrations { reply }).await?;
+            let of = lines.items.iter().map(|line| line.id).collect();
+            let registrations = app.reactor.ask(|reply| Command::Registrations { of, reply }).await?;
             Ok(lines.map(|line| {
-                let known = registrations.iter().find(|known| known.line_id == line.id);
+                let known = registrations.get(&line.id);
                 Standing {
                     id: line.id,
                     name: line.account.name,

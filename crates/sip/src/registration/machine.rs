@@ -20,8 +20,6 @@ use crate::uri::SipUri;
 
 /// Timer F ends after 32 s; a transaction that is silent for longer was lost by its layer.
 const ANSWER_LIMIT: Duration = Duration::from_secs(40);
-/// A doubt that somebody else raised is spread over this time.
-const VERIFY_SPREAD: Duration = Duration::from_secs(5);
 
 /// The registration of one line.
 ///
@@ -207,7 +205,7 @@ impl Registration {
             Input::Stop => self.stop(now),
             Input::PutBack => self.put_back(now),
             Input::Timeout => self.on_timer(now),
-            Input::Verify => self.verify(now),
+            Input::Verify { within } => self.verify(within, now),
             Input::Response(response) => self.on_response(&response, now),
             Input::TimedOut => self.on_silence(None, now),
             Input::TransportFailed(fault) => self.on_transport_failed(fault, now),
@@ -246,7 +244,8 @@ impl Registration {
         self.guard = Guard::default();
         self.failures = Failures::default();
         self.target = self.config.registrar.clone();
-        let wait = timing::between(&mut self.rng, Duration::ZERO, self.config.start_spread);
+        let (after, spread) = (self.config.start_after, self.config.start_spread);
+        let wait = timing::between(&mut self.rng, after, after + spread);
         if wait.is_zero() {
             self.send(Purpose::Query, now);
             return;
@@ -310,10 +309,12 @@ impl Registration {
         }
     }
 
-    fn verify(&mut self, now: Instant) {
-        let soon = now + timing::between(&mut self.rng, Duration::ZERO, VERIFY_SPREAD);
+    fn verify(&mut self, within: Duration, now: Instant) {
+        let soon = now + timing::between(&mut self.rng, Duration::ZERO, within);
         if let Step::Bound { probe_at, .. } = &mut self.step {
-            *probe_at = Some(probe_at.map_or(soon, |planned| planned.min(soon)));
+            // Several may raise the same doubt: drawn again each time, all would come early.
+            let planned = probe_at.filter(|planned| *planned <= now + within);
+            *probe_at = Some(planned.unwrap_or(soon));
         }
     }
 

@@ -25,6 +25,8 @@ pub struct RegistrationConfig {
     pub call_id: String,
     /// Preloaded Route: the outbound proxy, if there is one.
     pub outbound_proxy: Option<SipUri>,
+    /// How long the first request waits in any case: each of many lines has a turn of its own.
+    pub start_after: Duration,
     /// Window over which the first request is spread at random; zero sends it at once.
     pub start_spread: Duration,
     /// How often the bindings are asked for while registered, which shows a registrar that was restarted
@@ -72,8 +74,11 @@ pub enum Input {
     TransportFailed(Option<TransportFault>),
     /// A timer of [`Output::Timeout`] may be due.
     Timeout,
-    /// Doubt about the registrar's table: ask for the bindings within a few seconds.
-    Verify,
+    /// Doubt about the registrar's table: ask for the bindings at some moment within this time.
+    Verify {
+        /// The longer the more lines are told so.
+        within: Duration,
+    },
     /// Remove our binding and rest.
     Stop,
     /// Bind the contacts again that this line pushed out; without such ones it does nothing.

@@ -25,11 +25,14 @@ const PROBE_INTERVAL: Duration = Duration::from_secs(15);
 /// Between the first requests of two lines, and between their last.
 const LINE_SPACING: Duration = Duration::from_millis(2);
 
-/// The longest spread of first requests.
-const MAX_SPREAD: Duration = Duration::from_secs(30);
+/// A turn that comes so soon is taken at once: that of one of a few lines.
+const SOON_ENOUGH: Duration = Duration::from_millis(40);
 
-/// How many lines start without any spread.
-const UNSPREAD_LINES: usize = 20;
+/// By how much a turn may be missed, so that no two servers march in step.
+const TURN_SPREAD: Duration = Duration::from_millis(500);
+
+/// Within which time the lines of a server look after their bindings when one has lost its own, few ones and thousands.
+const VERIFY_WITHIN: [Duration; 2] = [Duration::from_secs(5), Duration::from_secs(12)];
 
 /// How long a removed line's registrar may take to answer.
 const FAREWELL: Duration = Duration::from_secs(40);
@@ -56,6 +59,13 @@ pub(super) struct LineState {
     pub(super) flow: Option<Flow>,
     request: Option<ClientTransactionId>,
     probing: Probing,
+}
+
+impl LineState {
+    /// Tells whether its server sees it at another address than it has here.
+    pub(super) fn is_seen_elsewhere(&self) -> bool {
+        self.flow.is_some_and(|flow| self.registration.contact().host.ip() != Some(flow.local.ip()))
+    }
 }
 
 /// By which transports a line's server is tried.
@@ -115,7 +125,10 @@ impl UserAgent {
         let probing = if watches { Probing::Watches } else { Probing::Rests };
         *watchers += usize::from(probing == Probing::Watches);
         let mut rng = child(&mut self.rng);
+        let [start_after, start_spread] = self.turn(now);
         let registration = RegistrationConfig {
+            start_after,
+            start_spread,
             probe_interval: (probing == Probing::Watches).then_some(PROBE_INTERVAL),
             call_id: token(&mut rng),
             ..registration
@@ -147,6 +160,14 @@ impl UserAgent {
         }
         self.settle(now);
         Ok(())
+    }
+
+    /// Gives a line its turn among those that are added at once: how long its first request waits, and how much more.
+    fn turn(&mut self, now: Instant) -> [Duration; 2] {
+        let turn = self.next_turn.map_or(now, |next| next.max(now));
+        self.next_turn = Some(turn + LINE_SPACING);
+        let wait = turn - now;
+        if wait < SOON_ENOUGH { [Duration::ZERO; 2] } else { [wait, TURN_SPREAD] }
     }
 
     /// Unregisters a line, ends its subscriptions and forgets it; its calls go on.
@@ -272,12 +293,6 @@ impl UserAgent {
         let mut address_of_record = SipUri::new(server.host.clone());
         address_of_record.user = Some(line.username.clone());
         let contact = self.line_contact_by(transport, proxy.unwrap_or(server), user);
-        let lines = u32::try_from(self.lines.len()).unwrap_or(u32::MAX);
-        let spread = if self.lines.len() < UNSPREAD_LINES {
-            Duration::ZERO
-        } else {
-            LINE_SPACING.saturating_mul(lines).min(MAX_SPREAD)
-        };
         RegistrationConfig {
             registrar: server.clone(),
             address_of_record,
@@ -292,7 +307,8 @@ impl UserAgent {
                 proxy.params.set("lr", None);
                 proxy
             }),
-            start_spread: spread,
+            start_after: Duration::ZERO,
+            start_spread: Duration::ZERO,
             probe_interval: None,
             address_learning: self.learning(transport),
             neighbours: match line.presence {
@@ -407,8 +423,11 @@ impl UserAgent {
             })
             .map(|(id, _)| id.clone())
             .collect();
+        let [least, most] = VERIFY_WITHIN;
+        let turns = LINE_SPACING.saturating_mul(u32::try_from(others.len()).unwrap_or(u32::MAX));
+        let within = turns.clamp(least, most);
         for other in others {
-            self.drive_registration(&other, Input::Verify, now);
+            self.drive_registration(&other, Input::Verify { within }, now);
         }
     }
 

@@ -140,6 +140,8 @@ pub struct UserAgent {
     /// Requests that could not even be handed to the transaction layer, and why, where more is known.
     unsent: VecDeque<(ClientUse, Option<TransportFault>)>,
     next_handle: u64,
+    /// When the next line's first request may leave.
+    next_turn: Option<Instant>,
     shutdown: Shutdown,
     /// Asks for the passwords of those who send recordings; made when the first one comes.
     verifier: Option<Verifier>,
@@ -191,6 +193,7 @@ impl UserAgent {
             outputs: VecDeque::new(),
             unsent: VecDeque::new(),
             next_handle: 0,
+            next_turn: None,
             shutdown: Shutdown::No,
             verifier: None,
             own_user,

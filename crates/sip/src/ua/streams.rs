@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use super::event::LineId;
-use super::{Clock, Output, UserAgent};
+use super::{Clock, LineState, Output, UserAgent};
 use crate::frame::StreamFramer;
 use crate::registration::{self, between};
 use crate::transport::{Flow, Transport, TransportFault};
@@ -87,7 +87,10 @@ impl UserAgent {
     pub(super) fn hold(&mut self, line: &LineId, now: Instant) {
         let Some(flow) = self.lines.get(line).and_then(|state| state.flow) else { return };
         let clock = Clock::KeepAlive(flow);
-        if self.clocks.is_running(&clock) || !self.needs_holding(flow) {
+        // Not whether any line along it does: each of thousands asks when it has registered.
+        let needs_it =
+            flow.transport.reliable() || self.lines.get(line).is_some_and(LineState::is_seen_elsewhere);
+        if !needs_it || self.clocks.is_running(&clock) {
             return;
         }
         let wait = self.until_ping(flow.transport);
@@ -96,10 +99,8 @@ impl UserAgent {
 
     /// Datagrams need it behind a NAT alone: a public address was learned.
     fn needs_holding(&self, flow: Flow) -> bool {
-        let learned = |state: &super::LineState| {
-            state.flow == Some(flow) && state.registration.contact().host.ip() != Some(flow.local.ip())
-        };
-        flow.transport.reliable() || self.lines.values().any(learned)
+        let along = |state: &&LineState| state.flow == Some(flow);
+        flow.transport.reliable() || self.lines.values().filter(along).any(LineState::is_seen_elsewhere)
     }
 
     fn until_ping(&mut self, transport: Transport) -> Duration {
@@ -120,7 +121,11 @@ impl UserAgent {
                 Pulse::FirstPing | Pulse::Deaf => {
                     stream.pulse = Pulse::Deaf;
                     if let Some(line) = self.lines_along(flow).first() {
-                        self.drive_registration(line, registration::Input::Verify, now);
+                        self.drive_registration(
+                            line,
+                            registration::Input::Verify { within: PONG_WITHIN },
+                            now,
+                        );
                     }
                 }
             }

@@ -38,6 +38,7 @@ pub fn config() -> RegistrationConfig {
         expires_s: 600,
         call_id: "one-call-id@10.0.0.5".into(),
         outbound_proxy: None,
+        start_after: Duration::ZERO,
         start_spread: Duration::ZERO,
         probe_interval: None,
         address_learning: AddressLearning::Keep,

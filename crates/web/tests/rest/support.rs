@@ -1,6 +1,7 @@
 //! A desk: a store, an engine behind the door, and people who are logged in.
 
 use std::cell::Cell;
+use std::collections::HashMap;
 use std::time::Instant;
 
 use axum::Router;
@@ -342,7 +343,7 @@ fn answer(
         Command::UnsavedMissed { reply, .. } => drop(reply.send(Vec::new())),
         Command::Missed { reply, .. } => drop(reply.send(None)),
         Command::MissedAct { reply, .. } => drop(reply.send(Err(Refusal::NoSuchMissed))),
-        Command::Registrations { reply } => drop(reply.send(Vec::new())),
+        Command::Registrations { reply, .. } => drop(reply.send(HashMap::new())),
         Command::Phones { reply } => drop(reply.send(Vec::new())),
         Command::Figures { reply } => drop(reply.send(Figures::default())),
         Command::Reload { reply, .. } => {
