@@ -147,7 +147,7 @@ fn sound_that_overtakes_the_word_of_its_answer_is_heard_and_recorded_from_the_fi
     let folder = tempfile::tempdir().unwrap();
     let mut exchange = Exchange::start(folder.path(), &options());
     let (customer, agent, stranger) = (Party::new(11), Party::new(22), Party::new(33));
-    let [left, right] = exchange.handle.open_pair(own_address()).unwrap();
+    let [left, right] = exchange.handle.open_pair([own_address().into(); 2]).unwrap();
     stranger.talk(right.rtp, 0..2).join().unwrap();
     agent.talk(right.rtp, 0..1).join().unwrap();
     let answered = Instant::now();
