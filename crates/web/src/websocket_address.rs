@@ -61,19 +61,21 @@ impl Written {
                 "the WebSocket's address stands in outbound_proxy already; write the account's domain";
             return Err(Wrong { field: "server", advice });
         }
-        let place =
-            if server.is_some() { &mut self.server } else { self.outbound_proxy.get_or_insert_default() };
+        let in_server = server.is_some();
         if let Some(Address { transport, host, path }) = server.or(proxy) {
             if asked.is_some_and(|asked| asked != transport) {
                 let advice =
                     "leave it out, or write ws for an address with ws:// and wss for one with wss://";
                 return Err(Wrong { field: "transport", advice });
             }
-            *place = host;
+            if in_server {
+                self.server = host;
+            } else {
+                self.outbound_proxy = Some(host);
+            }
             self.transport = Some(transport);
             self.websocket_path = path;
         }
-        self.outbound_proxy = self.outbound_proxy.take().filter(|proxy| !proxy.is_empty());
         match self.transport {
             Some(LineTransport::Ws | LineTransport::Wss) => {
                 self.websocket_path.get_or_insert_with(|| USUAL_PATH.to_owned());
