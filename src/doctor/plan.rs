@@ -266,6 +266,7 @@ mod tests {
             auth_username: None,
             outbound_proxy: None,
             transport: None,
+            websocket_path: None,
             mode: LineMode::Anchor,
             line: None,
             test_call: TestCall::No,

@@ -57,6 +57,7 @@ fn enter(office: &Office, count: usize) {
                 dial_format: DialFormat::Plus,
                 dial_prefix: None,
                 caller_id: None,
+                transfer: linecard_store::lines::LineTransfer::Here,
             };
             store.add_line(ids.make(at), &draft, at).await.expect("a line");
         }

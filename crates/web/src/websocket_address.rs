@@ -153,6 +153,7 @@ mod tests {
             dial_format: DialFormat::Plus,
             dial_prefix: None,
             caller_id: None,
+            transfer: linecard_store::lines::LineTransfer::Here,
         }
     }
 
