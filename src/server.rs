@@ -41,7 +41,7 @@ use crate::media::{Losses, Media, RelayOptions, Srtp, StunServers};
 use crate::reactor::{Parts, Places, Queues, Reactor, Settings};
 use crate::recorder::{RecordingStore, Recovered};
 use crate::tls::{CertificateFiles, own_names};
-use crate::wire::{Equipment, Wire};
+use crate::wire::{Arrival, Equipment, Wire};
 use crate::{chance, translate};
 
 /// Datagrams and bytes of streams that wait for the reactor.
@@ -99,13 +99,9 @@ pub async fn run(
     let numbering = store.take_numbering(&uuid::Uuid::now_v7().simple().to_string()).await?;
     let (ledger, notices) =
         Ledger::start(store.clone(), &folder.join("spool"), numbering.epoch.clone()).await?;
-    let listener = TcpListener::bind(config.server.http)
-        .await
-        .map_err(|error| in_use("server.http", config.server.http, &error))?;
+    let listener = listen(config.server.http).await?;
     let (arrived, arrivals) = mpsc::channel(ARRIVALS_MAX);
-    let wire = Wire::open(&config.sip.listeners()?, &equipment, arrived)
-        .await
-        .map_err(|(address, error)| in_use("sip.listen", address, &error))?;
+    let wire = open_wire(&config, &equipment, arrived).await?;
     let recordings = open_recordings(&config)?;
     let recovered = recordings.recover().map_err(|error| StartError::Environment(error.to_string()))?;
     let (reported, media_events) = mpsc::unbounded_channel();
@@ -154,6 +150,19 @@ pub async fn run(
     looks.settle(SETTLE_WITHIN).await;
     audit_writer.settle(SETTLE_WITHIN).await;
     close(parts, media, binding_writer, &store).await
+}
+
+async fn listen(http: SocketAddr) -> Result<TcpListener, StartError> {
+    TcpListener::bind(http).await.map_err(|error| in_use("server.http", http, &error))
+}
+
+async fn open_wire(
+    config: &Config,
+    equipment: &Equipment,
+    arrived: mpsc::Sender<Arrival>,
+) -> Result<Wire, StartError> {
+    let opened = Wire::open(&config.sip.listeners()?, equipment, arrived).await;
+    opened.map_err(|(address, error)| in_use("sip.listen", address, &error))
 }
 
 async fn reactor_settings(config: &Config, wire: &Wire, alive_file: PathBuf) -> Result<Settings, StartError> {

@@ -46,6 +46,9 @@ def before_call(context, case, kwargs):
 
 
 def change_body(body):
+    if body.get("mode") == "siprec" and body.get("transport") in ("ws", "wss"):
+        # Each is allowed and both together are not: nobody opens a WebSocket to this server to have calls recorded.
+        body["transport"] = None
     for name, value in body.items():
         if name in ("server", "outbound_proxy") and isinstance(value, str) and value:
             body[name] = NOBODY
