@@ -119,7 +119,9 @@ impl Learner {
         if !settled {
             return Ok(());
         }
-        // A call that ended a moment ago is then in the database, or in memory still.
+        // A call that ended a moment ago is then in the database, or in memory still: while the database takes nothing its
+        // calls cannot be found there, and the number would be forgotten without them.
+        self.ledger.reached().await;
         self.ledger.flush().await;
         let calls = self.store.calls_of_nobody(number, CALLS_MAX).await?;
         for some in calls.chunks(CALLS_AT_ONCE) {
@@ -145,5 +147,104 @@ impl Learner {
 
     fn tell(&self, learned: &LearnedNumber, old: Vec<OldCall>) {
         let _ = self.answers.send(Answer::Learned { learned: learned.clone(), old });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use linecard_calls::{
+        ContactId, Direction, Interaction, InteractionId, InteractionState, LegId, LineId, Outcome, Signal,
+        SignalBody, SignalId, Source, UtcMillis,
+    };
+    use linecard_store::contacts::{ContactDraft, ContactFields};
+    use linecard_store::ledger::SavedCall;
+    use sqlx::{Connection, SqliteConnection};
+    use uuid::Uuid;
+
+    use super::*;
+    use crate::config::Config;
+
+    const NOW: UtcMillis = UtcMillis(1_760_000_000_000);
+    const STRANGER: &str = "+79161112233";
+
+    fn missed(call: CallId) -> Interaction {
+        Interaction {
+            id: InteractionId::from_uuid(Uuid::now_v7()),
+            call_id: call,
+            direction: Direction::Inbound,
+            outcome: Some(Outcome::Abandoned),
+            state: InteractionState::Ended,
+            caller_number: Some(STRANGER.to_owned()),
+            caller_dialled: None,
+            callee_number: None,
+            customer_number: None,
+            connected_number: None,
+            user_to_user: Vec::new(),
+            contact_id: None,
+            user_id: None,
+            line_id: LineId::from_uuid(Uuid::now_v7()),
+            started_at: NOW,
+            answered_at: None,
+            ended_at: None,
+            ringing_ms: None,
+            talk_ms: None,
+            hold_ms: None,
+            hangup_by: None,
+            sip_status: None,
+            legs: Vec::new(),
+            recording_ids: Vec::new(),
+            notes: None,
+            disposition: None,
+        }
+    }
+
+    fn evidence(call: CallId) -> Signal {
+        let body = SignalBody::LegAnswered { leg: LegId::from_uuid(Uuid::now_v7()) };
+        let (id, source) = (SignalId::from_uuid(Uuid::now_v7()), Source::Anchor);
+        Signal { id, call_id: call, source, observed_at: NOW, order: 1, body }
+    }
+
+    #[tokio::test]
+    async fn a_call_that_waits_for_the_database_is_looked_at_before_its_number_is_forgotten() {
+        let folder = tempfile::tempdir().unwrap();
+        let url = format!("sqlite://{}", folder.path().join("linecard.db").display());
+        let store = Store::open(&url).await.unwrap();
+        let spool = folder.path().join("spool");
+        let (ledger, mut notices) = Ledger::start(store.clone(), &spool, "epoch".to_owned()).await.unwrap();
+        let plan = Config::default().dial_plan().unwrap();
+        let card = ContactDraft {
+            name: "Irina".to_owned(),
+            company_id: None,
+            responsible_id: None,
+            numbers: vec![plan.number(STRANGER)],
+            fields: ContactFields::default(),
+        };
+        store.add_contact(ContactId::from_uuid(Uuid::now_v7()), &card, NOW).await.unwrap();
+        let mut lock = SqliteConnection::connect(&url).await.unwrap();
+        sqlx::query("BEGIN IMMEDIATE").execute(&mut lock).await.unwrap();
+        let call = CallId::from_uuid(Uuid::now_v7());
+        ledger.append(evidence(call));
+        ledger.save(SavedCall { interaction: missed(call), recordings: Vec::new(), settled: true });
+        notices.recv().await.expect("the database is away");
+        let (answers, mut told) = mpsc::unbounded_channel();
+        let learner = Learner { store, ledger, plan, answers };
+        let learning = tokio::spawn(async move { learner.run().await });
+        tokio::time::sleep(Duration::from_millis(600)).await;
+        sqlx::query("ROLLBACK").execute(&mut lock).await.unwrap();
+        let found = async {
+            while let Some(answer) = told.recv().await {
+                if let Answer::Learned { old, .. } = answer
+                    && let Some(old) = old.into_iter().next()
+                {
+                    return Some(old.call);
+                }
+            }
+            None
+        };
+        let found = tokio::time::timeout(Duration::from_secs(20), found).await.expect("an end");
+        assert_eq!(found, Some(call));
+        learning.await.unwrap().unwrap();
     }
 }

@@ -160,7 +160,7 @@ fn stopped(phone: &Baresip) {
 #[test]
 fn the_caller_speaks_no_codec_that_can_be_passed_on() {
     let office = Office::open(Answer::Auto);
-    let customer = Customer::new(office.pbx.address(), CUSTOMER).offering("96 opus/48000/2");
+    let customer = Customer::new(office.pbx.address(), CUSTOMER).offering("96 iLBC/8000");
     assert_eq!(customer.call(NUMBER).wait_final(SOON), 488);
 
     let interaction = office.server.ended_interaction();
