@@ -75,6 +75,7 @@ impl Reactor {
                     self.engine(Input::TransferRequested { call, request: *request });
                 }
             }
+            Input::TransferCompleted { call, user } if self.refer_consulted(call, user) => {}
             input => self.engine(input),
         }
         Ok(self.parts.engine.call(call).unwrap_or(view))

@@ -29,6 +29,7 @@ pub(crate) struct Customer {
     headers: Vec<u8>,
     tone_hz: u32,
     codec: &'static str,
+    referred: &'static str,
 }
 
 impl Customer {
@@ -43,6 +44,7 @@ impl Customer {
             headers: Vec::new(),
             tone_hz: 1100,
             codec: "8 PCMA/8000",
+            referred: "405 Method Not Allowed",
         }
     }
 
@@ -68,6 +70,12 @@ impl Customer {
     /// Offers this codec (payload type and name) and no other.
     pub(crate) fn offering(mut self, codec: &'static str) -> Self {
         self.codec = codec;
+        self
+    }
+
+    /// Says that it will do what it is asked for by REFER; the test says what becomes of it.
+    pub(crate) fn obliging(mut self) -> Self {
+        self.referred = "202 Accepted";
         self
     }
 
@@ -121,6 +129,7 @@ struct Shared {
     rtp: RtpEnd,
     tone_hz: u32,
     codec: &'static str,
+    referred: &'static str,
     state: Mutex<State>,
     over: AtomicBool,
 }
@@ -161,6 +170,7 @@ impl CustomerCall {
             rtp,
             tone_hz: customer.tone_hz,
             codec: customer.codec,
+            referred: customer.referred,
             state,
             over,
         };
@@ -238,6 +248,12 @@ impl CustomerCall {
     pub(crate) fn names(&self, header: &str) -> u16 {
         self.shared.update(header);
         self.wait_reply("UPDATE", Duration::from_secs(10))
+    }
+
+    /// Tells by NOTIFY what became of the REFER that came, and that this is all (RFC 3515 section 2.4.5).
+    pub(crate) fn tells(&self, status_line: &str) -> u16 {
+        self.shared.notify(status_line);
+        self.wait_reply("NOTIFY", Duration::from_secs(10))
     }
 
     /// Sends CANCEL while it rings (RFC 3261 section 9.1) and returns the final answer to the INVITE.
@@ -375,6 +391,23 @@ impl Shared {
         self.send_until_answered("UPDATE", told.concat(), hop);
     }
 
+    fn notify(&self, status_line: &str) {
+        let (bytes, hop) = {
+            let mut state = self.state();
+            state.sequence += 1;
+            state.answers.retain(|(_, message)| message.method() != "NOTIFY");
+            self.in_dialog(&state, "NOTIFY", state.sequence)
+        };
+        let start = bytes.len() - finish(Vec::new()).len();
+        let told = format!(
+            "Contact: <sip:customer@{}>\r\nEvent: refer\r\nSubscription-State: terminated;reason=noresource\r\n\
+             Content-Type: message/sipfrag\r\nContent-Length: {}\r\n\r\n{status_line}\r\n",
+            self.local(),
+            status_line.len() + 2
+        );
+        self.send_until_answered("NOTIFY", [&bytes[..start], told.as_bytes()].concat(), hop);
+    }
+
     fn in_dialog(&self, state: &State, method: &str, sequence: u32) -> (Vec<u8>, SocketAddr) {
         let mut bytes = request(state, method, &state.target, &via(self.local()), &state.to, sequence);
         for route in &state.routes {
@@ -416,8 +449,7 @@ impl Shared {
     fn take_request(&self, message: Message, from: SocketAddr) {
         let method = message.method().to_owned();
         if method != "ACK" {
-            // A plain telephone calls nobody because it is asked to.
-            let status = if method == "REFER" { "405 Method Not Allowed" } else { "200 OK" };
+            let status = if method == "REFER" { self.referred } else { "200 OK" };
             let mut reply = format!("SIP/2.0 {status}\r\n").into_bytes();
             for name in ["Via", "Record-Route", "From", "To", "Call-ID", "CSeq"] {
                 for value in message.all(name) {

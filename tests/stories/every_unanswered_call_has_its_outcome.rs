@@ -169,6 +169,6 @@ fn the_caller_speaks_no_codec_that_can_be_passed_on() {
     assert_eq!(interaction["hangup_by"], "system", "{interaction}");
     assert_eq!(office.phone.count("CALL_INCOMING"), 0, "no phone rings for a talk that cannot be");
     never_talked(&interaction);
-    explained(&office, &interaction, "no codec that can be passed on", &["offered no codec"]);
+    explained(&office, &interaction, "G.711, G.722 or Opus", &["offered no codec"]);
     nothing_is_left(&office);
 }

@@ -416,6 +416,25 @@ fn a_customer_who_is_being_handed_over_here_is_not_let_go_for_what_the_pbx_says(
 }
 
 #[test]
+fn a_customer_whom_the_pbx_connects_with_the_one_who_was_asked_leaves_with_everybody() {
+    let mut desk = Desk::new();
+    let (call, customer, agent) = desk.talking();
+    assert_eq!(desk.engine.consultation(call), None);
+    let other = begin(&mut desk, call, request(TransferKind::Attended, to_number("105")));
+    assert_eq!(desk.engine.consultation(call), None, "it only rings");
+    desk.give(Input::LegAnswered { leg: other });
+    let asked = desk.engine.consultation(call).map(|(leg, request)| (leg, request.to.clone()));
+    assert_eq!(asked, Some((other, to_number("105"))));
+    desk.give(Input::ReferralSent { call, user: user(1), number: "105".to_owned() });
+    desk.give(Input::HandedToPbx { call, number: "105".to_owned() });
+    for leg in [customer, agent, other] {
+        assert_eq!(desk.count(&Effect::HangUpLeg { leg, reason: HangUpReason::Transferred }), 1, "{leg}");
+    }
+    assert_eq!(desk.interaction().outcome, Some(Outcome::Answered));
+    assert_eq!(desk.engine.dial_standing(user(1), "106"), DialStanding::Free);
+}
+
+#[test]
 fn who_handed_a_customer_to_a_number_is_free_and_the_call_goes_on() {
     let mut desk = Desk::new();
     let (call, customer, agent) = desk.talking();

@@ -6,6 +6,7 @@ mod ua_world;
 use std::time::Duration;
 
 use linecard_lab::SimNet;
+use linecard_sip::dialog::{DialogId, Replaces};
 use linecard_sip::message::{CSeq, HeaderName, Message, Method, Request};
 use linecard_sip::ua::{CommandRefused, DialogHandle, EndCause, Event, ReferralTold};
 use linecard_sip::uri::Uri;
@@ -175,4 +176,31 @@ fn a_leg_that_ends_meanwhile_tells_nothing_more() {
     assert!(phone.has(|event| matches!(event, Event::Ended { cause: EndCause::LocalBye, .. })));
     assert_eq!(told(&phone), [ReferralTold::Accepted]);
     assert_eq!(phone.ua.refer(leg, &target("sip:300@pbx"), net.now()), Err(CommandRefused::UnknownHandle));
+}
+
+#[test]
+fn a_peer_is_asked_to_take_our_place_in_another_dialog_as_that_peer_names_it() {
+    let mut net = SimNet::new(9);
+    let (mut phone, mut peer, first) = talking(&mut net, Some(202));
+    let second = phone.call(&target("sip:300@10.0.0.5:5060"), Some(OFFER), net.now());
+    assert_eq!(phone.ua.refer_to_peer_of(first, second, net.now()), Err(CommandRefused::WrongState));
+    run(&mut net, &mut phone, &mut peer, 2);
+    phone.ua.refer_to_peer_of(first, second, net.now()).expect("asked");
+    run(&mut net, &mut phone, &mut peer, 1);
+    let invites = peer.requests(Method::Invite);
+    let (of_first, of_second) = (&invites[0].headers, &invites[invites.len() - 1].headers);
+    let asked = peer.requests(Method::Refer);
+    assert_eq!(asked[0].headers.call_id(), of_first.call_id(), "within the customer's dialog");
+    let refer_to = asked[0].headers.refer_to().expect("a Refer-To");
+    let place = refer_to.uri.as_sip().expect("a SIP URI");
+    assert_eq!(place.host.to_string(), "10.0.0.5", "the Contact of the second peer");
+    let value = String::from_utf8(place.header("Replaces").expect("a Replaces")).expect("text");
+    let replaces = Replaces::parse(&value).expect("readable");
+    let tag = of_second.from_().expect("a From").tag().expect("a tag").to_owned();
+    let dialog = DialogId {
+        call_id: of_second.call_id().expect("a Call-ID").to_owned(),
+        local_tag: "peer".to_owned(),
+        remote_tag: tag,
+    };
+    assert_eq!(replaces.dialog, dialog);
 }

@@ -64,6 +64,18 @@ impl Engine {
             None => Err(TalkRefusal::NoTransfer),
         }
     }
+
+    /// Who is asked before the customer of a call is handed over, with what was wished for; `None` while nobody is.
+    #[must_use]
+    pub fn consultation(&self, call: CallId) -> Option<(LegId, &TransferRequest)> {
+        match &self.calls.get(&call)?.stage {
+            Stage::Talking(Talking { transfer: Some(transfer), .. }) => match transfer.step {
+                TransferStep::Consulting { leg } => Some((leg, &transfer.request)),
+                TransferStep::Ringing { .. } => None,
+            },
+            _ => None,
+        }
+    }
 }
 
 /// The wish, and what becomes of the one to whom the customer is to go.
@@ -246,8 +258,16 @@ impl Call {
 impl Call {
     /// The PBX has connected the customer with somebody else: both legs here are over.
     pub(super) fn handed_to_pbx(&mut self, number: String, out: &mut Outbox) {
-        if !matches!(self.stage, Stage::Talking(Talking { transfer: None, .. })) {
-            return;
+        let Stage::Talking(talking) = &mut self.stage else { return };
+        match talking.transfer.take() {
+            Some(Transfer { step: TransferStep::Consulting { .. }, .. }) => {
+                self.mark(SpanKind::Transfer, Edge::End, out);
+            }
+            None => {}
+            ringing => {
+                talking.transfer = ringing;
+                return;
+            }
         }
         self.record(Source::Anchor, SignalBody::HandedToPbx { number }, out);
         let reason = HangUpReason::Transferred;

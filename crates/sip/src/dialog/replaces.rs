@@ -1,6 +1,7 @@
 //! The Replaces header (RFC 3891): an INVITE that takes the place of a dialog.
 
-use super::DialogId;
+use super::{Dialog, DialogId};
+use crate::uri::{SipUri, Uri, escape_header};
 
 /// Which dialog an INVITE takes the place of.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -18,6 +19,19 @@ pub enum ReplacesPhase {
     Any,
     /// Only before it is answered (`early-only`).
     EarlyOnly,
+}
+
+impl Dialog {
+    /// Names this end's place: whoever calls there talks with the peer instead of this end (RFC 5589 section 7.3). It is the
+    /// peer's Contact with a Replaces whose tags stand as the peer sees them; `None` for a peer that has no SIP URI.
+    #[must_use]
+    pub fn own_place(&self) -> Option<Uri> {
+        let Uri::Sip(contact) = &self.remote_target else { return None };
+        let DialogId { call_id, local_tag, remote_tag } = &self.id;
+        let replaces = escape_header(&format!("{call_id};to-tag={remote_tag};from-tag={local_tag}"));
+        let place = SipUri { headers: Some(format!("Replaces={replaces}")), ..contact.clone() };
+        Some(Uri::from(place))
+    }
 }
 
 impl Replaces {

@@ -47,6 +47,14 @@ impl Session {
         Ok(())
     }
 
+    /// Names this end's place at the peer, for somebody else to take it.
+    pub(crate) fn own_place(&self) -> Option<Uri> {
+        match &self.life {
+            Life::Up(up) => up.dialog.own_place(),
+            _ => None,
+        }
+    }
+
     /// The peer answered our REFER.
     pub(super) fn refer_answered(&mut self, response: &Response, ctx: &mut Context<'_>) {
         if response.status.is_provisional() {

@@ -325,6 +325,22 @@ impl UserAgent {
         self.command(handle, now, |session, ctx| session.refer(target, ctx))
     }
 
+    /// Asks the peer of one dialog to take this end's place in another: both peers talk without us then (RFC 5589 section 7.3).
+    /// `ReferralTold` follows.
+    ///
+    /// # Errors
+    /// `UnknownHandle`, `WrongState` (either is not answered), `Busy` (the last one is not over).
+    pub fn refer_to_peer_of(
+        &mut self,
+        handle: DialogHandle,
+        other: DialogHandle,
+        now: Instant,
+    ) -> Result<(), CommandRefused> {
+        let other = self.sessions.get(&other).ok_or(CommandRefused::UnknownHandle)?;
+        let place = other.own_place().ok_or(CommandRefused::WrongState)?;
+        self.refer(handle, &place, now)
+    }
+
     /// Sends digits by INFO, one after the other; a peer that takes none gets no more than one.
     ///
     /// # Errors

@@ -68,6 +68,15 @@ pub fn escape_user(text: &str) -> String {
     user
 }
 
+/// Makes a header's value in a URI of any text: what the grammar does not allow there is escaped (RFC 3261 section 25.1,
+/// `hvalue`), so that [`unescape`] gives the text back.
+#[must_use]
+pub fn escape_header(text: &str) -> String {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.!~*'()[]/?:+$".contains(&byte);
+    let one = |byte: u8| if plain(byte) { char::from(byte).to_string() } else { format!("%{byte:02X}") };
+    text.bytes().map(one).collect()
+}
+
 /// Resolves every escape; a percent sign that begins none stays.
 #[must_use]
 pub fn unescape(text: &str) -> Vec<u8> {

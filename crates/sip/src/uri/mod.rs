@@ -9,7 +9,7 @@ mod sip;
 
 use std::{fmt, str::FromStr};
 
-pub use escape::{escape_user, unescape};
+pub use escape::{escape_header, escape_user, unescape};
 pub use host::Host;
 pub use sip::SipUri;
 
