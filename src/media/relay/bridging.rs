@@ -1,12 +1,15 @@
 //! Who talks with whom, and which file hears them, from the first packet on.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use linecard_media::{LegInput, Remote, Side};
 
 use super::super::{Bridge, LegId};
 use super::Relay;
 use crate::recorder::{RecordingId, Slot, Tap};
+
+/// How much earlier than its talk a file may begin.
+const EARLIER_MAX: Duration = Duration::from_millis(15);
 
 impl Relay {
     /// Says where a leg's party is; what has come from there already is taken now.
@@ -137,7 +140,9 @@ impl Relay {
             let line = self.lines.get_mut(index)?.as_mut()?;
             line.recent.first(line.recorded_since(at))
         });
-        let begins = firsts.min().map_or(at, |first| first.min(at));
+        // Not by more: a file is as long as its talk, and what was said while the evidence became safe may take 100 ms.
+        let earliest = at.checked_sub(EARLIER_MAX).unwrap_or(at);
+        let begins = firsts.min().map_or(at, |first| first.clamp(earliest, at));
         if let Some(lane) = self.lane(slot) {
             lane.start(slot, recording, rate, begins);
         }
