@@ -3,7 +3,7 @@
 use std::time::Instant;
 
 use linecard_calls::{
-    CallId, CallView, CalleeKind, DialRequest, DialStanding, Input, LegId, LineId, Party, Tone,
+    CallId, CallView, Callee, CalleeKind, DialRequest, DialStanding, Input, LegId, LineId, Party, Tone,
 };
 use linecard_media::{PayloadMap, ProgressTone, ToneStream};
 use linecard_sip::invite::DialogHandle;
@@ -35,8 +35,7 @@ impl Reactor {
         if self.parts.directory.line(order.line).is_none() {
             return Err(Refusal::NoSuchLine);
         }
-        // Who calls for help is not sent away: such numbers belong to no numbering plan.
-        if order.callee.kind != CalleeKind::Special && !self.parts.media.has_room() {
+        if !self.has_room_for(&order.callee) {
             return Err(Refusal::NoRoom);
         }
         let places = [self.place_of_devices(order.line, &route), self.place_through(order.line)];
@@ -62,6 +61,12 @@ impl Reactor {
         }
         let call = call.and_then(|call| self.parts.engine.call(call));
         call.ok_or(Refusal::NoSuchCall)
+    }
+
+    /// Tells whether a call to somebody can be relayed. Who calls for help is not sent away: such numbers belong to no
+    /// numbering plan.
+    pub(super) fn has_room_for(&self, callee: &Callee) -> bool {
+        callee.kind == CalleeKind::Special || self.parts.media.has_room()
     }
 
     /// Sends the INVITE to the one who is called, in the codec that the agent's device speaks first.

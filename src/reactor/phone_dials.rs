@@ -3,7 +3,7 @@
 
 use std::time::Instant;
 
-use linecard_calls::{CalleeKind, DeviceId, DialRequest, Input, MediaFault, Party, UserId};
+use linecard_calls::{DeviceId, DialRequest, Input, MediaFault, Party, UserId};
 use linecard_sip::invite::DialogHandle;
 use linecard_sip::message::Request;
 use linecard_sip::registrar::PhoneId;
@@ -88,7 +88,7 @@ impl Reactor {
         if self.course != Course::Running || self.parts.directory.line(order.line).is_none() {
             return Err(503);
         }
-        if order.callee.kind != CalleeKind::Special && !self.parts.media.has_room() {
+        if !self.has_room_for(&order.callee) {
             return Err(503);
         }
         let own = self.parts.settings.places.towards(Some(flow.remote.ip()));

@@ -152,13 +152,18 @@ impl Reactor {
             self.behind_nat(self.parts.settings.places.towards(Some(flow.remote.ip())), sip_line),
             self.place_of_devices(line_id, &route),
         ];
-        let media = self.parts.media.open_pair(places);
+        let media = match self.parts.media.has_room() {
+            true => self.parts.media.open_pair(places).map_err(|error| {
+                tracing::error!(%error, "no RTP ports for a call; widen media.port_min and media.port_max");
+                MediaFault::NoPort
+            }),
+            false => Err(MediaFault::NoRoom),
+        };
         let own = media.as_ref().ok().map(|[own, _]| *own);
         let mut new = Leg::offered(handle, LocalSession::new(at.0.unsigned_abs()), own, flow, now);
         let handed_over = request.headers.user_to_user();
         new.handed_over = handed_over.iter().map(|value| value.raw.clone()).collect();
-        let full = (!self.parts.media.has_room()).then_some(MediaFault::NoRoom);
-        let refused = full.or_else(|| offer.and_then(|offer| self.refuses(&mut new, offer)));
+        let refused = offer.and_then(|offer| self.refuses(&mut new, offer));
         self.legs.add(leg, new);
         let from = request.headers.from_().ok();
         let from_tag = from.and_then(|from| from.tag().map(|tag| tag.to_string())).unwrap_or_default();
@@ -183,11 +188,7 @@ impl Reactor {
         }
         let why = match (media, refused) {
             (Ok(_), None) => return,
-            (Ok(_), Some(why)) => why,
-            (Err(error), _) => {
-                tracing::error!(%error, "no RTP ports for a call; widen media.port_min and media.port_max");
-                MediaFault::NoPort
-            }
+            (Ok(_), Some(why)) | (Err(why), _) => why,
         };
         if let Some(call) = call {
             self.engine(Input::MediaUnavailable { call, why });
