@@ -56,10 +56,16 @@ impl Noise {
 /// One direction of a call.
 struct Stream {
     to: SocketAddr,
-    next_due: Instant,
-    speaks: bool,
+    began: Instant,
     sent: Vec<Instant>,
     came: Vec<Option<Instant>>,
+}
+
+impl Stream {
+    /// When a packet is to leave.
+    fn due(&self, number: usize) -> Instant {
+        self.began + PERIOD * u32::try_from(number).unwrap_or(u32::MAX)
+    }
 }
 
 /// What became of the packets of some streams in a stretch of time.
@@ -82,7 +88,6 @@ pub struct Sound {
     sockets: Vec<UdpSocket>,
     addresses: Vec<SocketAddr>,
     streams: Vec<Option<Stream>>,
-    planned: Vec<Vec<Instant>>,
     speaking: Vec<usize>,
     noise: Noise,
     /// Packets that came to somebody else, or changed.
@@ -101,7 +106,6 @@ impl Sound {
             sockets,
             addresses,
             streams: Vec::new(),
-            planned: Vec::new(),
             speaking: Vec::new(),
             noise: Noise::new(),
             wrong: 0,
@@ -130,13 +134,12 @@ impl Sound {
     pub fn speak(&mut self, stream: usize, to: SocketAddr, now: Instant) {
         if self.streams.len() <= stream {
             self.streams.resize_with(stream + 1, || None);
-            self.planned.resize_with(stream + 1, Vec::new);
         }
         let Some(seat) = self.streams.get_mut(stream) else { return };
         match seat {
             Some(known) => known.to = to,
             None => {
-                *seat = Some(Stream { to, next_due: now, speaks: true, sent: Vec::new(), came: Vec::new() });
+                *seat = Some(Stream { to, began: now, sent: Vec::new(), came: Vec::new() });
                 self.speaking.push(stream);
             }
         }
@@ -144,9 +147,6 @@ impl Sound {
 
     /// A stream ends.
     pub fn hush(&mut self, stream: usize) {
-        if let Some(Some(known)) = self.streams.get_mut(stream) {
-            known.speaks = false;
-        }
         self.speaking.retain(|other| *other != stream);
     }
 
@@ -156,18 +156,14 @@ impl Sound {
         for index in 0..self.speaking.len() {
             let Some(number) = self.speaking.get(index).copied() else { break };
             let Some(Some(stream)) = self.streams.get_mut(number) else { continue };
-            while stream.next_due <= now && stream.sent.len() < PACKETS_MAX {
+            while stream.due(stream.sent.len()) <= now && stream.sent.len() < PACKETS_MAX {
                 write_packet(&mut packet, number, stream.sent.len(), &self.noise);
                 let at = Instant::now();
                 let socket = self.sockets.get(number % SOCKETS);
                 // A full buffer of the system counts as a loss, as it would be for a phone.
                 let _ = socket.map(|socket| socket.send_to(&packet, stream.to));
-                if let Some(planned) = self.planned.get_mut(number) {
-                    planned.push(stream.next_due);
-                }
                 stream.sent.push(at);
                 stream.came.push(None);
-                stream.next_due += PERIOD;
             }
         }
     }
@@ -205,16 +201,15 @@ impl Sound {
     #[must_use]
     pub fn heard(&self, from: Instant, until: Instant) -> Heard {
         let mut heard = Heard::default();
-        for (stream, planned) in self.streams.iter().zip(&self.planned) {
-            let Some(stream) = stream else { continue };
+        for stream in self.streams.iter().flatten() {
             let mut silent = true;
-            for ((sent, came), planned) in stream.sent.iter().zip(&stream.came).zip(planned) {
+            for (number, (sent, came)) in stream.sent.iter().zip(&stream.came).enumerate() {
                 silent &= came.is_none();
                 if !(from..until).contains(sent) {
                     continue;
                 }
                 heard.sent += 1;
-                heard.late_us.push(micros(sent.saturating_duration_since(*planned)));
+                heard.late_us.push(micros(sent.saturating_duration_since(stream.due(number))));
                 match came {
                     Some(came) => heard.delays_us.push(micros(came.saturating_duration_since(*sent))),
                     None if silent => heard.clipped += 1,
