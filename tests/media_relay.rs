@@ -149,7 +149,8 @@ fn sound_that_overtakes_the_word_of_its_answer_is_heard_and_recorded_from_the_fi
     let (customer, agent, stranger) = (Party::new(11), Party::new(22), Party::new(33));
     let [left, right] = exchange.handle.open_pair([own_address().into(); 2]).unwrap();
     stranger.talk(right.rtp, 0..2).join().unwrap();
-    agent.talk(right.rtp, 0..1).join().unwrap();
+    let spoke = Instant::now();
+    agent.rtp.send_to(&agent.packet(0), right.rtp).unwrap();
     let answered = Instant::now();
     exchange.handle.set_remote(right.id, agent.remote());
     let bridge = Bridge { customer: left.id, agent: right.id, recording: None, at: answered };
@@ -160,15 +161,19 @@ fn sound_that_overtakes_the_word_of_its_answer_is_heard_and_recorded_from_the_fi
     let began = Instant::now();
     exchange.handle.start_recording(recording("overtaken"), left.id, began);
     agent.talk(right.rtp, 2..12).join().unwrap();
-    assert!(customer.receive() == (0..12).map(|n| agent.packet(n)).collect::<Vec<_>>());
+    let received = customer.receive();
+    // On a busy machine the first packet comes earlier than the word of the answer by more than it may.
+    let first = if answered - spoke < Duration::from_millis(10) { 0 } else { 12 - received.len().clamp(11, 12) };
+    assert!(received == (first..12).map(|n| agent.packet(n)).collect::<Vec<_>>());
     exchange.handle.stop_recording(recording("overtaken"), Instant::now());
     exchange.wait_closed("overtaken");
     let (_, heard) = exchange.heard("overtaken");
-    // On a busy machine the file begins later than the first packet by more than it may.
-    let from = if began - answered < Duration::from_millis(10) { 0 } else { 1 };
+    // And the file begins later than that packet by more than it may.
+    let from = first.max(usize::from(began - answered >= Duration::from_millis(10)));
     assert!(find(&heard, &agent.samples(from..12)).is_some_and(|at| at < 320), "clipped");
     let totals = exchange.totals(right.id);
-    assert_eq!((totals.forwarded, totals.unforwarded, totals.heard.unknown_source), (12, 0, 0));
+    let told = (totals.forwarded, totals.unforwarded, totals.heard.unknown_source);
+    assert_eq!(told, (12 - first as u64, first as u64, 0));
     exchange.media.shutdown();
 }
 

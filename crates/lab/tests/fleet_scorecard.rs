@@ -123,7 +123,7 @@ fn pop(start: Instant, number: &str, at_ms: u64, version: u64, state: &str) -> P
 }
 
 fn observed(start: Instant) -> Observed {
-    let channel = |side| Channel { tone_hz: Some(tone_hz(0, side)), own_ms: 980, foreign_ms: 0, gap_ms: 0 };
+    let channel = |side| Channel { tone_hz: Some(tone_hz(0, side)), own_ms: 980, ..Channel::default() };
     let sound =
         Listening { duration_ms: 1_000, customer: channel(Side::Customer), agent: channel(Side::Agent) };
     let recording = FoundRecording {

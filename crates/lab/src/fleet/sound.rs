@@ -47,6 +47,8 @@ pub struct Channel {
     pub own_ms: u64,
     /// How long something else is there, in ms.
     pub foreign_ms: u64,
+    /// Where that begins, in ms, and whose tone it is, if anybody's.
+    pub foreign_from: Option<(u64, Option<u32>)>,
     /// The longest silence between its first and its last sound, in ms.
     pub gap_ms: u64,
 }
@@ -98,6 +100,15 @@ enum Frame {
     Noise,
 }
 
+impl Frame {
+    fn tone(self) -> Option<u32> {
+        match self {
+            Self::Tone(hz) => Some(hz),
+            Self::Silence | Self::Noise => None,
+        }
+    }
+}
+
 fn judge_channel(samples: &[i16]) -> Channel {
     let tones: Vec<u32> =
         (0..TONES).flat_map(|call| [Side::Customer, Side::Agent].map(|side| tone_hz(call, side))).collect();
@@ -123,6 +134,7 @@ fn judge_channel(samples: &[i16]) -> Channel {
         } else if strange(place.checked_sub(1)) || strange(place.checked_add(1)) {
             // One alone is where the tone begins or ends within a frame.
             channel.foreign_ms += FRAME_MS;
+            channel.foreign_from.get_or_insert((place as u64 * FRAME_MS, frame.tone()));
         }
     }
     channel
@@ -179,6 +191,11 @@ mod tests {
         bytes.into_inner()
     }
 
+    fn samples_of(wav: &[u8]) -> Vec<i16> {
+        let reader = hound::WavReader::new(Cursor::new(wav)).unwrap();
+        reader.into_samples().collect::<Result<_, _>>().unwrap()
+    }
+
     #[test]
     fn each_end_is_found_in_its_own_channel_and_a_gap_is_measured() {
         let (customer, agent) = (tone_hz(5, Side::Customer), tone_hz(5, Side::Agent));
@@ -188,6 +205,12 @@ mod tests {
         assert_eq!(whole.agent, Channel { tone_hz: Some(agent), ..whole.customer });
         let cut = listen(&wav(customer, agent, 400..600)).unwrap();
         assert_eq!((cut.customer.own_ms, cut.customer.gap_ms, cut.customer.foreign_ms), (800, 200, 0));
+        let mut mixed = samples_of(&wav(customer, agent, 0..0));
+        for (n, pair) in mixed.chunks_exact_mut(2).enumerate().skip(4_000).take(1_600) {
+            pair[1] = pair[0].wrapping_mul(i16::from(n % 2 == 0));
+        }
+        let strange = judge_channel(&mixed.iter().skip(1).step_by(2).copied().collect::<Vec<_>>());
+        assert_eq!((strange.foreign_ms, strange.foreign_from), (200, Some((500, None))));
         let nothing = listen(&wav(customer, agent, 0..1_000)).unwrap();
         assert_eq!(nothing.customer, Channel::default());
         assert_ne!(tone_hz(5, Side::Customer), tone_hz(6, Side::Customer), "neighbours can be told apart");
