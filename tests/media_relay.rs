@@ -163,7 +163,8 @@ fn sound_that_overtakes_the_word_of_its_answer_is_heard_and_recorded_from_the_fi
     agent.talk(right.rtp, 2..12).join().unwrap();
     let received = customer.receive();
     // On a busy machine the first packet comes earlier than the word of the answer by more than it may.
-    let first = if answered - spoke < Duration::from_millis(10) { 0 } else { 12 - received.len().clamp(11, 12) };
+    let first =
+        if answered - spoke < Duration::from_millis(10) { 0 } else { 12 - received.len().clamp(11, 12) };
     assert!(received == (first..12).map(|n| agent.packet(n)).collect::<Vec<_>>());
     exchange.handle.stop_recording(recording("overtaken"), Instant::now());
     exchange.wait_closed("overtaken");
@@ -190,6 +191,27 @@ fn what_was_said_before_a_talk_is_not_heard_in_it() {
     assert!(customer.receive() == (10..15).map(|n| agent.packet(n)).collect::<Vec<_>>());
     exchange.handle.stop_recording(recording("later"), Instant::now());
     assert_eq!(exchange.wait_closed("later").agent.placed, 5);
+    exchange.media.shutdown();
+}
+
+#[test]
+fn what_was_heard_before_the_answer_is_not_in_the_recording_of_the_talk() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut exchange = Exchange::start(folder.path(), &options());
+    let (customer, agent) = (Party::new(11), Party::new(22));
+    let (left, right) = (exchange.seat(&customer), exchange.seat(&agent));
+    exchange.bridge(left.id, right.id, None);
+    agent.talk(right.rtp, 0..13).join().unwrap();
+    std::thread::sleep(PTIME);
+    let answered = Instant::now();
+    exchange.handle.start_recording(recording("answered"), left.id, answered);
+    agent.talk(right.rtp, 13..30).join().unwrap();
+    assert!(customer.receive() == (0..30).map(|n| agent.packet(n)).collect::<Vec<_>>());
+    exchange.handle.stop_recording(recording("answered"), Instant::now());
+    exchange.wait_closed("answered");
+    let (_, heard) = exchange.heard("answered");
+    let at = find(&heard, &agent.samples(13..30)).expect("what was said in the talk");
+    assert!(at < 320, "the talk is {at} samples late");
     exchange.media.shutdown();
 }
 

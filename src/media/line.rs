@@ -7,12 +7,13 @@ use linecard_media::{Crossing, Outgoing, RelayLeg, Side, ToneStream};
 use mio::net::UdpSocket;
 
 use super::ports::Lease;
-use super::recent::{Ahead, Recent};
+use super::recent::{Ahead, Recent, Recorded};
 use super::{LegId, Voice};
 use crate::recorder::Slot;
 
-/// How long after the agent's answer the customer may have it, and the recording its file: the evidence comes first.
-const OPENING: Duration = Duration::from_millis(300);
+/// How long after the agent's answer the customer may have it, and the recording its file: the evidence comes first, for
+/// as long as [`crate::ledger::DURABLE_WITHIN`] and what a busy machine adds.
+const OPENING: Duration = Duration::from_millis(150);
 
 /// How long a packet of a tone sounds.
 const PACKET: Duration = Duration::from_millis(20);
@@ -70,10 +71,11 @@ pub(super) struct Playing {
 }
 
 impl Line {
-    /// From when on a recording hears the line that is to begin at `at`: one that opens with the talk has all of it.
-    pub(super) fn recorded_since(&self, at: Instant) -> Instant {
+    /// What a recording hears of the line that is to begin at `at`: one that opens with the talk has all of it.
+    pub(super) fn recorded_since(&self, at: Instant) -> Recorded {
         let talked = at.saturating_duration_since(self.bridged_at);
-        if talked <= OPENING { at.min(self.bridged_at) } else { at }
+        let said_since = if talked <= OPENING { at.min(self.bridged_at) } else { at };
+        Recorded { said_since, heard_since: at }
     }
 
     /// Sends a packet to the line's party, protected if the two have agreed on that; says whether it is gone.

@@ -42,8 +42,8 @@ pub(super) struct Waiting {
     pub(super) kind: PayloadKind,
     pub(super) at: Instant,
     pub(super) bytes: Vec<u8>,
-    /// Whether the other party has it.
-    sent: bool,
+    /// When it was sent to the other party.
+    heard_at: Option<Instant>,
 }
 
 /// The packets that wait, oldest first.
@@ -53,41 +53,57 @@ pub(super) struct Recent {
 }
 
 impl Recent {
-    /// Keeps a packet; the oldest makes room.
+    /// Keeps a packet, that is `sent` or not; the oldest makes room.
     pub(super) fn keep(&mut self, kind: PayloadKind, at: Instant, bytes: &[u8], sent: bool) {
         let oldest = if self.waiting.len() < KEPT { None } else { self.waiting.pop_front() };
         let mut room = oldest.map(|oldest| oldest.bytes).unwrap_or_default();
         room.clear();
         room.extend_from_slice(bytes);
-        self.waiting.push_back(Waiting { kind, at, bytes: room, sent });
+        self.waiting.push_back(Waiting { kind, at, bytes: room, heard_at: sent.then_some(at) });
     }
 
-    /// Takes what belongs to a talk that began at `since` and that nobody has heard.
-    pub(super) fn take_unsent(&mut self, since: Instant) -> Vec<Waiting> {
+    /// Takes what belongs to a talk that began at `since` and that nobody has heard; the other party has it `now`.
+    pub(super) fn take_unsent(&mut self, since: Instant, now: Instant) -> Vec<Waiting> {
+        let from = ahead_of(since);
         let mut unsent = Vec::new();
-        for waiting in self.since(since).filter(|waiting| !waiting.sent) {
-            waiting.sent = true;
-            let Waiting { kind, at, ref bytes, sent } = *waiting;
-            unsent.push(Waiting { kind, at, bytes: bytes.clone(), sent });
+        for waiting in &mut self.waiting {
+            if waiting.at >= from && waiting.heard_at.is_none() {
+                let heard_at = waiting.heard_at.insert(now);
+                let (bytes, heard_at) = (waiting.bytes.clone(), Some(*heard_at));
+                unsent.push(Waiting { bytes, heard_at, ..*waiting });
+            }
         }
         unsent
     }
 
-    /// Takes all that belongs to a recording that begins at `since`.
-    pub(super) fn take(&mut self, since: Instant) -> Vec<Waiting> {
-        let from = since.checked_sub(AHEAD).unwrap_or(since);
-        std::mem::take(&mut self.waiting).into_iter().filter(|waiting| waiting.at >= from).collect()
+    /// Takes all that belongs to a recording.
+    pub(super) fn take(&mut self, recorded: Recorded) -> Vec<Waiting> {
+        std::mem::take(&mut self.waiting).into_iter().filter(|waiting| recorded.has(waiting)).collect()
     }
 
     /// When the first packet came of what would be taken.
-    pub(super) fn first(&mut self, since: Instant) -> Option<Instant> {
-        self.since(since).next().map(|waiting| waiting.at)
+    pub(super) fn first(&self, recorded: Recorded) -> Option<Instant> {
+        self.waiting.iter().find(|waiting| recorded.has(waiting)).map(|waiting| waiting.at)
     }
+}
 
-    fn since(&mut self, since: Instant) -> impl Iterator<Item = &mut Waiting> {
-        let from = since.checked_sub(AHEAD).unwrap_or(since);
-        self.waiting.iter_mut().filter(move |waiting| waiting.at >= from)
+/// What of a line belongs to a recording: of what its party said since the bridge stood, all that the other one hears
+/// from the beginning of the recording on. What was heard before, as early media is, belongs to no talk.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Recorded {
+    pub(super) said_since: Instant,
+    pub(super) heard_since: Instant,
+}
+
+impl Recorded {
+    fn has(self, waiting: &Waiting) -> bool {
+        let heard_from = ahead_of(self.heard_since);
+        waiting.at >= ahead_of(self.said_since) && waiting.heard_at.is_none_or(|at| at >= heard_from)
     }
+}
+
+fn ahead_of(since: Instant) -> Instant {
+    since.checked_sub(AHEAD).unwrap_or(since)
 }
 
 #[cfg(test)]
@@ -113,18 +129,32 @@ mod tests {
         let began = Instant::now();
         let mut recent = kept(6, began);
         // Numbers 0 and 1 were heard; 2 came a packet before the word of the answer.
-        assert_eq!(numbers(&recent.take_unsent(began + STEP * 3)), [2, 3, 4, 5]);
-        assert!(recent.take_unsent(began).is_empty(), "nobody hears it twice");
-        assert_eq!(recent.first(began + STEP * 3), Some(began + STEP * 2));
-        assert_eq!(numbers(&recent.take(began + STEP * 3)), [2, 3, 4, 5]);
-        assert!(recent.take(began).is_empty());
+        let now = began + STEP * 6;
+        assert_eq!(numbers(&recent.take_unsent(began + STEP * 3, now)), [2, 3, 4, 5]);
+        assert!(recent.take_unsent(began, now).is_empty(), "nobody hears it twice");
+        let recorded = Recorded { said_since: began + STEP * 3, heard_since: now };
+        assert_eq!(recent.first(recorded), Some(began + STEP * 2));
+        assert_eq!(numbers(&recent.take(recorded)), [2, 3, 4, 5]);
+        assert!(recent.take(recorded).is_empty());
     }
 
     #[test]
     fn what_was_said_long_before_a_talk_is_no_part_of_it() {
         let began = Instant::now();
         let mut recent = kept(100, began);
-        assert_eq!(numbers(&recent.take_unsent(began)).len(), KEPT);
-        assert_eq!(numbers(&recent.take(began + STEP * 98)), [97, 98, 99]);
+        assert_eq!(numbers(&recent.take_unsent(began, began + STEP * 100)).len(), KEPT);
+        let at = began + STEP * 98;
+        assert_eq!(numbers(&recent.take(Recorded { said_since: at, heard_since: at })), [97, 98, 99]);
+    }
+
+    #[test]
+    fn what_was_heard_before_a_recording_is_not_in_it() {
+        let began = Instant::now();
+        let mut recent = Recent::default();
+        for packet in 0..10 {
+            recent.keep(PayloadKind::Other, began + STEP * packet, &packet.to_be_bytes(), true);
+        }
+        let recorded = Recorded { said_since: began, heard_since: began + STEP * 7 };
+        assert_eq!(numbers(&recent.take(recorded)), [6, 7, 8, 9]);
     }
 }

@@ -58,11 +58,12 @@ impl Relay {
     pub(super) fn catch_up(&mut self, index: usize) {
         let Some(line) = self.line_mut(index) else { return };
         let Some(peer) = line.peer else { return };
-        let since = line.bridged_at;
+        let (since, now) = (line.bridged_at, Instant::now());
         if self.line_mut(peer).is_none_or(|peer| peer.leg.rtp_target().is_none()) {
             return;
         }
-        let waiting = self.line_mut(index).map(|line| line.recent.take_unsent(since)).unwrap_or_default();
+        let waiting =
+            self.line_mut(index).map(|line| line.recent.take_unsent(since, now)).unwrap_or_default();
         for packet in waiting {
             if self.forward(index, peer, packet.kind, &packet.bytes)
                 && let Some(line) = self.line_mut(index)
@@ -89,8 +90,8 @@ impl Relay {
         if line.tap.replace(tap) == Some(tap) || line.peer.is_none() {
             return;
         }
-        let since = line.recorded_since(since);
-        let ((slot, side), waiting) = (tap, line.recent.take(since));
+        let recorded = line.recorded_since(since);
+        let ((slot, side), waiting) = (tap, line.recent.take(recorded));
         for packet in waiting {
             self.record(Tap { slot, side, kind: packet.kind, at: packet.at }, &packet.bytes);
         }

@@ -338,12 +338,7 @@ impl<'a> Judge<'a> {
                 short.push((format!("at least {least} ms of the {side}'s tone"), seen));
             }
             if channel.foreign_ms > 40 {
-                let from = channel.foreign_from.map_or(String::new(), |(at_ms, hz)| {
-                    let what = hz.map_or("noise".to_owned(), |hz| format!("a tone of {hz} Hz"));
-                    format!(", {what} from {at_ms} ms of {} on", sound.duration_ms)
-                });
-                let seen = format!("{} ms of it{from}", channel.foreign_ms);
-                short.push((format!("nothing else beside the {side}'s tone"), seen));
+                short.push((format!("nothing else beside the {side}'s tone"), channel.foreign()));
             }
             if !held && channel.gap_ms > self.tolerance.gap_ms {
                 let seen = format!("a gap of {} ms", channel.gap_ms);

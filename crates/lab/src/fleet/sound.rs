@@ -53,6 +53,18 @@ pub struct Channel {
     pub gap_ms: u64,
 }
 
+impl Channel {
+    /// Says what else is there.
+    #[must_use]
+    pub fn foreign(&self) -> String {
+        let from = self.foreign_from.map_or(String::new(), |(at_ms, hz)| {
+            let what = hz.map_or("noise".to_owned(), |hz| format!("a tone of {hz} Hz"));
+            format!(", first {what} at {at_ms} ms")
+        });
+        format!("{} ms of it{from}", self.foreign_ms)
+    }
+}
+
 /// Why a file is no recording.
 #[derive(Debug, thiserror::Error)]
 pub enum SoundError {
