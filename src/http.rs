@@ -81,6 +81,16 @@ async fn with_connection(
     request
 }
 
+/// Accepts a connection whose frames leave at once: by itself TCP holds a second small one back until the first is
+/// acknowledged, which a browser does after 40 ms (RFC 1122 section 4.2.3.4).
+async fn accept_prompt(listener: &mut TcpListener) -> (TcpStream, SocketAddr) {
+    let (stream, peer) = Listener::accept(listener).await;
+    if let Err(error) = stream.set_nodelay(true) {
+        tracing::debug!(%error, "a connection will be slow");
+    }
+    (stream, peer)
+}
+
 /// Connections as they come.
 struct Plain(TcpListener);
 
@@ -89,7 +99,7 @@ impl Listener for Plain {
     type Addr = Connection;
 
     async fn accept(&mut self) -> (TcpStream, Connection) {
-        let (stream, peer) = Listener::accept(&mut self.0).await;
+        let (stream, peer) = accept_prompt(&mut self.0).await;
         (stream, Connection { peer, is_encrypted: false })
     }
 
@@ -159,7 +169,7 @@ impl Listener for Encrypted {
                         return (stream, Connection { peer, is_encrypted: true });
                     }
                 }
-                (stream, peer) = Listener::accept(&mut self.listener), if !is_full => self.begin(stream, peer),
+                (stream, peer) = accept_prompt(&mut self.listener), if !is_full => self.begin(stream, peer),
                 () = sleep_until(oldest_until), if is_full => {
                     if let Some((_, oldest)) = self.begun.pop_front() {
                         oldest.abort();
@@ -183,4 +193,17 @@ impl Connected<IncomingStream<'_, Encrypted>> for Accepted {
 fn local(listener: &TcpListener, is_encrypted: bool) -> std::io::Result<Connection> {
     let peer: SocketAddr = listener.local_addr()?;
     Ok(Connection { peer, is_encrypted })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn no_frame_waits_for_the_acknowledgement_of_the_one_before_it() {
+        let mut listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+        let _client = TcpStream::connect(listener.local_addr().expect("bound")).await.expect("connects");
+        let (stream, _) = accept_prompt(&mut listener).await;
+        assert!(stream.nodelay().expect("an option"));
+    }
 }

@@ -42,6 +42,11 @@ const TOO_LONG: &str = "the database takes too long to commit";
 /// The most entries in one commit.
 const GROUP_MAX: usize = 512;
 
+/// How long after its beginning a commit keeps the next one waiting, for each entry that it had: whatever is in it, a
+/// commit is some ten ways to the database and back. A call alone waits for nothing.
+const PACE: Duration = Duration::from_micros(200);
+const PACE_MAX: Duration = Duration::from_millis(5);
+
 /// The most frames that wait for a database that is away; older ones can then no longer be resumed from.
 const FRAMES_MAX: usize = 100_000;
 
@@ -172,6 +177,13 @@ enum Reach {
     Away,
 }
 
+/// How long after a commit of so many entries the next one begins at the earliest.
+fn pace_of(entries: usize) -> Duration {
+    // A timer has no shorter turns than a millisecond.
+    let pace = PACE.saturating_mul(u32::try_from(entries).unwrap_or(u32::MAX)).min(PACE_MAX);
+    if pace < Duration::from_millis(1) { Duration::ZERO } else { pace }
+}
+
 struct Writer {
     store: Store,
     spool: Spool<LedgerEntry>,
@@ -215,6 +227,7 @@ impl Writer {
 
     async fn run(mut self, mut queue: mpsc::UnboundedReceiver<(Instant, Entry)>) {
         let mut group = Vec::new();
+        let mut next_at = Instant::now();
         // A task, since a connection that is waited for here must not keep `write` from getting one.
         let mut attempt = JoinSet::new();
         loop {
@@ -237,6 +250,13 @@ impl Writer {
             if received == 0 {
                 return;
             }
+            tokio::time::sleep_until(next_at).await;
+            while group.len() < GROUP_MAX
+                && let Ok(entry) = queue.try_recv()
+            {
+                group.push(entry);
+            }
+            next_at = Instant::now() + pace_of(group.len());
             self.write(std::mem::take(&mut group)).await;
         }
     }

@@ -418,3 +418,10 @@ async fn at_the_end_it_waits_for_the_database_and_not_for_ever() {
     assert_eq!(bench.store.frames_between("epoch", 0, 9, 9).await.unwrap().len(), 1);
     assert_eq!(bench.spooled_lines(), 0);
 }
+
+#[test]
+fn a_call_alone_waits_for_nothing_and_many_share_a_commit() {
+    assert_eq!([1, 4].map(pace_of), [Duration::ZERO; 2]);
+    assert_eq!(pace_of(10), Duration::from_millis(2));
+    assert_eq!([200, GROUP_MAX].map(pace_of), [PACE_MAX; 2]);
+}

@@ -72,6 +72,40 @@ const CALLS: Rows = Rows {
     after: " ON CONFLICT (id) DO NOTHING",
 };
 
+/// Calls of which an interaction is saved, and whether a restart has to look at them.
+const SETTLED: Rows = Rows {
+    before: "INSERT INTO calls (id, settled) VALUES ",
+    row: "(?, ?)",
+    after: " ON CONFLICT (id) DO UPDATE SET settled = excluded.settled",
+};
+
+/// Interactions as they stand; whether one counts as missed is decided by its item, which may have been there before.
+const INTERACTIONS: Rows = Rows {
+    before: "INSERT INTO interactions (id, call_id, direction, outcome, state, caller_number, callee_number, contact_id, \
+             user_id, line_id, started_at, recorded, interaction, answered, ended_at, ringing_ms, talk_ms, hold_ms, \
+             customer_number, missed) VALUES ",
+    row: "(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, \
+          (SELECT CASE m.state WHEN 'closed' THEN 'settled' ELSE 'waiting' END FROM missed_calls c \
+          JOIN missed_items m ON m.id = c.item_id WHERE c.interaction_id = ?))",
+    after: " ON CONFLICT (id) DO UPDATE SET \
+            direction = excluded.direction, outcome = excluded.outcome, state = excluded.state, \
+            caller_number = excluded.caller_number, callee_number = excluded.callee_number, \
+            contact_id = excluded.contact_id, user_id = excluded.user_id, line_id = excluded.line_id, \
+            started_at = excluded.started_at, recorded = excluded.recorded, interaction = excluded.interaction, \
+            answered = excluded.answered, ended_at = excluded.ended_at, ringing_ms = excluded.ringing_ms, \
+            talk_ms = excluded.talk_ms, hold_ms = excluded.hold_ms, customer_number = excluded.customer_number",
+};
+
+/// Recordings as they stand.
+const RECORDINGS: Rows = Rows {
+    before: "INSERT INTO recordings (id, interaction_id, state, duration_ms, channels, sample_rate_hz, sha256, spans, \
+             started_at) VALUES ",
+    row: "(?, ?, ?, ?, ?, ?, ?, ?, ?)",
+    after: " ON CONFLICT (id) DO UPDATE SET \
+            state = excluded.state, duration_ms = excluded.duration_ms, channels = excluded.channels, \
+            sample_rate_hz = excluded.sample_rate_hz, sha256 = excluded.sha256, spans = excluded.spans",
+};
+
 /// Signals; one that is there already stays as it is, and a place that is taken by another is an error.
 const SIGNALS: Rows = Rows {
     before: "INSERT INTO signals (seq, id, call_id, observed_at, late_durable, signal) \
@@ -95,9 +129,7 @@ impl Store {
     pub async fn append(&self, batch: &Batch) -> Result<(), StoreError> {
         let mut tx = self.ledger.begin().await?;
         insert_signals(&mut tx, &batch.signals).await?;
-        for save in &batch.saves {
-            save_call(&mut tx, save).await?;
-        }
+        save_calls(&mut tx, &batch.saves).await?;
         for change in &batch.missed {
             save_missed(&mut tx, change).await?;
         }
@@ -207,80 +239,73 @@ async fn insert_signals(tx: &mut Tx, entries: &[LedgerEntry]) -> Result<(), Stor
     SIGNALS.write(tx, &rows).await
 }
 
-async fn save_call(tx: &mut Tx, save: &SavedCall) -> Result<(), StoreError> {
-    let it = &save.interaction;
-    let mut insert = sql(
-        "INSERT INTO interactions (id, call_id, direction, outcome, state, caller_number, callee_number, contact_id, \
-         user_id, line_id, started_at, recorded, interaction, answered, ended_at, ringing_ms, talk_ms, hold_ms, customer_number, missed) \
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, \
-         (SELECT CASE m.state WHEN 'closed' THEN 'settled' ELSE 'waiting' END FROM missed_calls c \
-         JOIN missed_items m ON m.id = c.item_id WHERE c.interaction_id = $1)) ON CONFLICT (id) DO UPDATE SET \
-         direction = excluded.direction, outcome = excluded.outcome, state = excluded.state, \
-         caller_number = excluded.caller_number, callee_number = excluded.callee_number, \
-         contact_id = excluded.contact_id, user_id = excluded.user_id, line_id = excluded.line_id, \
-         started_at = excluded.started_at, recorded = excluded.recorded, interaction = excluded.interaction, \
-         answered = excluded.answered, ended_at = excluded.ended_at, ringing_ms = excluded.ringing_ms, \
-         talk_ms = excluded.talk_ms, hold_ms = excluded.hold_ms, customer_number = excluded.customer_number",
-    )
-    .bind(it.id.to_string())
-    .bind(it.call_id.to_string())
-    .bind(text_of(&it.direction)?)
-    .bind(it.outcome.as_ref().map(text_of).transpose()?)
-    .bind(text_of(&it.state)?)
-    .bind(&it.caller_number)
-    .bind(&it.callee_number)
-    .bind(it.contact_id.map(|id| id.to_string()))
-    .bind(it.user_id.map(|id| id.to_string()))
-    .bind(it.line_id.to_string())
-    .bind(it.started_at.0)
-    .bind(!it.recording_ids.is_empty())
-    .bind(json_of(it)?);
-    for value in columns_of(it) {
-        insert = insert.bind(value);
+async fn save_calls(tx: &mut Tx, saves: &[SavedCall]) -> Result<(), StoreError> {
+    let rows: Vec<Vec<Value>> =
+        saves.iter().map(|save| interaction_row(&save.interaction)).collect::<Result<_, _>>()?;
+    INTERACTIONS.write(tx, &rows).await?;
+    for save in saves {
+        let it = &save.interaction;
+        for user in it.further_talkers() {
+            let talked = "INSERT INTO interaction_talkers (user_id, interaction_id) VALUES ($1, $2) ON CONFLICT DO NOTHING";
+            sql(talked).bind(user.to_string()).bind(it.id.to_string()).execute(&mut *tx).await?;
+        }
+        if save.settled {
+            amend_missed(tx, it).await?;
+        }
     }
-    insert.bind(&it.customer_number).execute(&mut *tx).await?;
-    for user in it.further_talkers() {
-        let talked = "INSERT INTO interaction_talkers (user_id, interaction_id) VALUES ($1, $2) ON CONFLICT DO NOTHING";
-        sql(talked).bind(user.to_string()).bind(it.id.to_string()).execute(&mut *tx).await?;
-    }
-    if save.settled {
-        amend_missed(tx, it).await?;
-    }
-    for recording in &save.recordings {
-        save_recording(tx, recording, it.started_at.0).await?;
-    }
-    sql(
-        "INSERT INTO calls (id, settled) VALUES ($1, $2) ON CONFLICT (id) DO UPDATE SET settled = excluded.settled",
-    )
-    .bind(it.call_id.to_string())
-    .bind(save.settled)
-    .execute(&mut *tx)
-    .await?;
-    Ok(())
+    let recordings = saves.iter().flat_map(|save| {
+        let started_at = save.interaction.started_at.0;
+        save.recordings.iter().map(move |recording| (recording.id, recording_row(recording, started_at)))
+    });
+    // A row must not come twice in one statement.
+    let recordings: BTreeMap<_, _> = recordings.collect();
+    let recordings: Vec<Vec<Value>> = recordings.into_values().collect::<Result<_, _>>()?;
+    RECORDINGS.write(tx, &recordings).await?;
+    let calls: BTreeMap<CallId, bool> =
+        saves.iter().map(|save| (save.interaction.call_id, save.settled)).collect();
+    let calls: Vec<Vec<Value>> = calls
+        .into_iter()
+        .map(|(call, settled)| vec![Value::text(call.to_string()), settled.into()])
+        .collect();
+    SETTLED.write(tx, &calls).await
 }
 
-async fn save_recording(tx: &mut Tx, recording: &Recording, started_at: i64) -> Result<(), StoreError> {
+fn interaction_row(it: &Interaction) -> Result<Vec<Value>, StoreError> {
+    let mut row = vec![
+        Value::text(it.id.to_string()),
+        Value::text(it.call_id.to_string()),
+        Value::text(text_of(&it.direction)?),
+        Value::from(it.outcome.as_ref().map(text_of).transpose()?),
+        Value::text(text_of(&it.state)?),
+        Value::from(&it.caller_number),
+        Value::from(&it.callee_number),
+        Value::from(it.contact_id.map(|id| id.to_string())),
+        Value::from(it.user_id.map(|id| id.to_string())),
+        Value::text(it.line_id.to_string()),
+        Value::from(it.started_at.0),
+        Value::from(!it.recording_ids.is_empty()),
+        Value::text(json_of(it)?),
+    ];
+    row.extend(columns_of(it));
+    row.extend([Value::from(&it.customer_number), Value::text(it.id.to_string())]);
+    Ok(row)
+}
+
+fn recording_row(recording: &Recording, started_at: i64) -> Result<Vec<Value>, StoreError> {
     let duration = recording.duration_ms.map(i64::try_from).transpose();
     let duration =
         duration.map_err(|_| StoreError::unreadable("recordings", "duration_ms is out of range"))?;
-    sql(
-        "INSERT INTO recordings (id, interaction_id, state, duration_ms, channels, sample_rate_hz, sha256, spans, \
-         started_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9) ON CONFLICT (id) DO UPDATE SET \
-         state = excluded.state, duration_ms = excluded.duration_ms, channels = excluded.channels, \
-         sample_rate_hz = excluded.sample_rate_hz, sha256 = excluded.sha256, spans = excluded.spans",
-    )
-    .bind(recording.id.to_string())
-    .bind(recording.interaction_id.to_string())
-    .bind(text_of(&recording.state)?)
-    .bind(duration)
-    .bind(recording.channels.map(i64::from))
-    .bind(recording.sample_rate_hz.map(i64::from))
-    .bind(&recording.sha256)
-    .bind(json_of(&recording.spans)?)
-    .bind(started_at)
-    .execute(&mut *tx)
-    .await?;
-    Ok(())
+    Ok(vec![
+        Value::text(recording.id.to_string()),
+        Value::text(recording.interaction_id.to_string()),
+        Value::text(text_of(&recording.state)?),
+        Value::from(duration),
+        Value::from(recording.channels.map(i64::from)),
+        Value::from(recording.sample_rate_hz.map(i64::from)),
+        Value::from(recording.sha256.clone()),
+        Value::text(json_of(&recording.spans)?),
+        Value::from(started_at),
+    ])
 }
 
 fn entry_of(row: &Row) -> Result<LedgerEntry, StoreError> {

@@ -4,8 +4,8 @@ use crate::StoreError;
 use crate::database::{Tx, assembled};
 use crate::statement::Value;
 
-/// Rows of one statement, most first. Few sizes are few texts, each of which is prepared once.
-const SIZES: [usize; 3] = [32, 8, 1];
+/// Rows of one statement, most first: any number of rows is a few statements, and each text is prepared once.
+const SIZES: [usize; 7] = [64, 32, 16, 8, 4, 2, 1];
 
 /// A statement about rows: what stands before them, one row with `?` for each value, and what stands after.
 #[derive(Debug, Clone, Copy)]
