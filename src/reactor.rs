@@ -180,8 +180,8 @@ pub(crate) struct Reactor {
     /// Ended calls whose legs are still known: a refusal may wait at the gate for its evidence.
     farewells: VecDeque<(Instant, CallId)>,
     answers: mpsc::UnboundedSender<Answer>,
-    /// The moment that the engine was last told: what it wants done is dated with it, so that a recording is as long as
-    /// the talk in the ledger, however late the order is carried out.
+    /// The moment of which the engine was told: what it wants done is dated with it, so that a recording is as long as
+    /// the talk in the ledger, however late the order is carried out and whatever else the engine was told meanwhile.
     told_at: Instant,
     /// What waits until it is known how ports are seen from outside.
     held: Vec<mappings::Held>,
@@ -346,7 +346,10 @@ impl Reactor {
                     self.gate.recorded(signal.id);
                     self.parts.ledger.append(signal);
                 }
-                Output::Effect { effect, after } => self.perform_after(effect, after),
+                Output::Effect { effect, after, told_at } => {
+                    self.told_at = told_at;
+                    self.perform_after(effect, after);
+                }
                 Output::Publish(event) => self.publish(event),
                 Output::MissedChanged { change, because } => self.missed_changed(change, because),
                 Output::CallEnded { call_id, interaction, recordings, signals } => {

@@ -3,6 +3,8 @@
 use std::f64::consts::TAU;
 use std::path::Path;
 
+use serde_json::Value;
+
 /// Samples in a second of telephone sound.
 pub(crate) const RATE_HZ: u32 = 8000;
 
@@ -78,6 +80,15 @@ impl Wav {
             channels[index % usize::from(spec.channels)].push(sample.expect("a whole sample"));
         }
         Self { channels, rate_hz: spec.sample_rate }
+    }
+
+    /// Fails the test unless the file is as long as the talk of `interaction` within 20 ms. It may begin earlier by what the
+    /// evidence of the answer took to become safe, at most 100 ms: the agent speaks already, and the customer hears it.
+    pub(crate) fn is_as_long_as(&self, interaction: &Value) {
+        let talk_ms = interaction["talk_ms"].as_u64().unwrap_or_else(|| panic!("no talk_ms: {interaction}"));
+        let length_ms = self.duration_ms();
+        let right = talk_ms.saturating_sub(20)..=talk_ms + 20 + 100;
+        assert!(right.contains(&length_ms), "WAV {length_ms} ms, talk {talk_ms} ms: {interaction}");
     }
 
     /// Writes one channel of telephone sound.

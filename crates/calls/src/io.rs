@@ -363,6 +363,8 @@ pub enum Output {
         effect: Effect,
         /// Wait until this signal is durable, at most 100 ms; drop the effect when its leg is gone by then.
         after: Option<SignalId>,
+        /// The moment of the input that it follows from, with which its signals are dated as well.
+        told_at: Instant,
     },
     /// Number this and send it to browsers.
     Publish(Event),

@@ -3,6 +3,8 @@
 
 mod common;
 
+use std::time::Duration;
+
 use common::{Desk, candidate, route, shuffled, user};
 use linecard_calls::*;
 use rand_chacha::ChaCha12Rng;
@@ -228,4 +230,28 @@ fn the_order_in_which_evidence_is_read_does_not_matter() {
     for _ in 0..200 {
         assert_eq!(fold(&shuffled(&desk.signals, &mut rng)).as_ref(), Some(&saved));
     }
+}
+
+#[test]
+fn what_is_to_be_done_is_dated_with_what_it_follows_from() {
+    let mut desk = Desk::with(RecordingPolicy::All, 7);
+    let (call, customer) = desk.offer_from(Some(user(1)), Some(CUSTOMER));
+    desk.route(call, route(Some(user(1)), &[1], Ring::Together));
+    let agent = desk.dialled()[0];
+    desk.give(Input::LegAnswered { leg: agent });
+    let (answered, ended) = (desk.now, desk.now + Duration::from_millis(75));
+    // Nobody asks the engine what it wants until both have happened.
+    desk.engine.handle_input(Input::LegAnswered { leg: customer }, answered, desk.at());
+    let over = Input::LegEnded { leg: customer, by: EndCause::Remote, reasons: Vec::new() };
+    desk.engine.handle_input(over, ended, UtcMillis(desk.at().0 + 75));
+    let (mut opened, mut closed) = (None, None);
+    loop {
+        match desk.engine.poll_output() {
+            Output::Effect { effect: Effect::OpenRecording { .. }, told_at, .. } => opened = Some(told_at),
+            Output::Effect { effect: Effect::CloseRecording { .. }, told_at, .. } => closed = Some(told_at),
+            Output::Timeout { .. } | Output::Idle => break,
+            _ => {}
+        }
+    }
+    assert_eq!((opened, closed), (Some(answered), Some(ended)));
 }

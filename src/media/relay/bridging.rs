@@ -1,15 +1,12 @@
 //! Who talks with whom, and which file hears them, from the first packet on.
 
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use linecard_media::{LegInput, Remote, Side};
 
 use super::super::{Bridge, LegId};
 use super::Relay;
 use crate::recorder::{RecordingId, Slot, Tap};
-
-/// How much earlier than its talk a file may begin.
-const EARLIER_MAX: Duration = Duration::from_millis(15);
 
 impl Relay {
     /// Says where a leg's party is; what has come from there already is taken now.
@@ -129,7 +126,8 @@ impl Relay {
         self.tap_agent(index, at);
     }
 
-    /// Opens the file of a talk that began at `at`, or with the first packet that overtook the word of it.
+    /// Opens the file of a talk that began at `at`, or with the first packet that overtook the word of it: that is as much
+    /// earlier as the evidence of the answer took to become safe.
     fn open_recording(&mut self, recording: RecordingId, customer: usize, at: Instant) -> Slot {
         let slot = Slot(self.next_slot);
         self.next_slot += 1;
@@ -141,9 +139,7 @@ impl Relay {
             let line = self.lines.get_mut(index)?.as_mut()?;
             line.recent.first(line.recorded_since(at))
         });
-        // Not by more: a file is as long as its talk, and what was said while the evidence became safe may take 100 ms.
-        let earliest = at.checked_sub(EARLIER_MAX).unwrap_or(at);
-        let begins = firsts.min().map_or(at, |first| first.clamp(earliest, at));
+        let begins = firsts.min().map_or(at, |first| first.min(at));
         if let Some(lane) = self.lane(slot) {
             lane.start(slot, recording, rate, begins);
         }

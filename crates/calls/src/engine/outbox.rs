@@ -56,11 +56,11 @@ impl Outbox {
     }
 
     pub(super) fn effect(&mut self, effect: Effect) {
-        self.queue.push_back(Output::Effect { effect, after: None });
+        self.queue.push_back(Output::Effect { effect, after: None, told_at: self.now });
     }
 
     pub(super) fn effect_after(&mut self, effect: Effect, after: SignalId) {
-        self.queue.push_back(Output::Effect { effect, after: Some(after) });
+        self.queue.push_back(Output::Effect { effect, after: Some(after), told_at: self.now });
     }
 
     pub(super) fn publish(&mut self, event: Event) {

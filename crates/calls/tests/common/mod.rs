@@ -106,7 +106,7 @@ impl Desk {
         loop {
             match self.engine.poll_output() {
                 Output::Record(signal) => self.signals.push(signal),
-                Output::Effect { effect, after } => {
+                Output::Effect { effect, after, .. } => {
                     if let Some(id) = after {
                         assert!(self.signals.iter().any(|s| s.id == id), "an effect came before its signal");
                     }
