@@ -126,9 +126,10 @@ impl Track {
             return Progress::Steady;
         }
         self.written_at = now;
-        self.block.clear();
         self.mix.advance(now, &mut self.block);
         let progress = self.write_block(now);
+        // Most of what a recording would hold on to between two writes.
+        self.block = Vec::new();
         self.keep_spans();
         progress
     }

@@ -194,6 +194,9 @@ impl StereoMix {
         let left = self.customer.ready.drain(..frames.min(self.customer.ready.len()));
         let right = self.agent.ready.drain(..frames.min(self.agent.ready.len()));
         out.extend(left.zip(right).flat_map(|(left, right)| [left, right]));
+        // What is over is a part of a packet at most.
+        self.customer.ready.shrink_to_fit();
+        self.agent.ready.shrink_to_fit();
         self.mask(out.get_mut(begin..).unwrap_or_default());
         self.played = limit;
     }

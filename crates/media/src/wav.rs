@@ -57,6 +57,9 @@ impl WavFile for std::io::Cursor<Vec<u8>> {
     }
 }
 
+/// Samples written at a time: the writer keeps a buffer of this size as long as the recording goes on.
+const PART: usize = 2_048;
+
 /// A recording being written.
 pub struct WavTrack<F: Write + Seek> {
     writer: WavWriter<F>,
@@ -97,14 +100,16 @@ impl<F: WavFile> WavTrack<F> {
     /// more use: the file is to be resumed at [`WavTrack::frames`].
     pub fn write(&mut self, interleaved: &[i16]) -> Result<(), MediaError> {
         let frames = u64::try_from(interleaved.len() / 2).unwrap_or(u64::MAX);
-        let whole = interleaved.chunks_exact(2).flatten();
-        let samples = u32::try_from(frames * 2).map_err(|_| MediaError::WavTooLong)?;
         if self.frames + frames > MAX_FRAMES {
             return Err(MediaError::WavTooLong);
         }
-        let mut block = self.writer.get_i16_writer(samples);
-        whole.for_each(|sample| block.write_sample(*sample));
-        block.flush()?;
+        let whole = interleaved.get(..interleaved.len() / 2 * 2).unwrap_or_default();
+        for part in whole.chunks(PART) {
+            let samples = u32::try_from(part.len()).map_err(|_| MediaError::WavTooLong)?;
+            let mut block = self.writer.get_i16_writer(samples);
+            part.iter().for_each(|sample| block.write_sample(*sample));
+            block.flush()?;
+        }
         self.writer.flush()?;
         self.frames += frames;
         Ok(())
