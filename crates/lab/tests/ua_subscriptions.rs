@@ -3,6 +3,9 @@
 #[cfg(test)]
 mod ua_world;
 
+use std::cell::RefCell;
+use std::collections::HashSet;
+use std::rc::Rc;
 use std::time::Duration;
 
 use linecard_lab::SimNet;
@@ -43,6 +46,40 @@ fn pbx(expires_s: u32) -> Scripted {
             }
             _ => {}
         }
+    })
+}
+
+/// What a PBX knows that forgets all of it at a restart.
+#[derive(Default)]
+struct Known {
+    contacts: HashSet<Vec<u8>>,
+    subscriptions: HashSet<String>,
+}
+
+/// A PBX that tells who is bound, and refuses to refresh what it does not know.
+fn forgetful(known: &Rc<RefCell<Known>>) -> Scripted {
+    let (known, address) = (Rc::clone(known), PBX.parse().expect("an address"));
+    Scripted::new(PBX, move |message, out: &mut Outbox| {
+        let Message::Request(request) = message else { return };
+        let mut known = known.borrow_mut();
+        let mut answer = response(request, 200, "pbx", address);
+        if request.method == Method::Register {
+            known.contacts.extend(request.headers.get_all(&HeaderName::Contact).map(<[u8]>::to_vec));
+            for contact in &known.contacts {
+                answer.headers.push(HeaderName::Contact, contact.clone());
+            }
+        } else if request.method == Method::Subscribe {
+            let name = request.headers.call_id().expect("a name").to_owned();
+            if request.headers.to().is_ok_and(|to| to.tag().is_some()) && !known.subscriptions.contains(&name)
+            {
+                return out.reply(0, &response(request, 481, "pbx", address));
+            }
+            known.subscriptions.insert(name);
+            answer.headers.set(HeaderName::Expires, "1800");
+            answer.headers.set(HeaderName::Contact, format!("<sip:pbx@{PBX}>"));
+            out.request(5, &told(request, "active;expires=1800"));
+        }
+        out.reply(0, &answer);
     })
 }
 
@@ -115,6 +152,23 @@ fn a_line_is_told_of_the_dialogs_of_its_extension_until_it_gives_that_up() {
     let last = peer.requests(Method::Subscribe).last().and_then(|request| request.headers.expires());
     assert_eq!(last, Some(0));
     assert_eq!(phone.ua.subscription_count(), 0);
+}
+
+#[test]
+fn a_pbx_that_forgot_everything_is_subscribed_to_again_within_30_s() {
+    with_seeds(20, |seed| {
+        let known = Rc::new(RefCell::new(Known::default()));
+        let mut net = SimNet::new(seed);
+        let (mut phone, mut peer) = (Phone::idle(seed, HERE), forgetful(&known));
+        let handle = subscribed(&mut phone, &net);
+        net.run_for(&mut [&mut phone, &mut peer], Duration::from_secs(60));
+        assert_eq!(known.borrow().subscriptions.len(), 1, "seed {seed}");
+        *known.borrow_mut() = Known::default();
+        net.run_for(&mut [&mut phone, &mut peer], Duration::from_secs(30));
+        let known = known.borrow();
+        assert_eq!((known.contacts.len(), known.subscriptions.len()), (1, 1), "seed {seed}");
+        assert_eq!(states(&phone, handle).last(), Some(&SubscriptionState::Active), "seed {seed}");
+    });
 }
 
 #[test]

@@ -156,6 +156,12 @@ impl Subscription {
                     self.send(Purpose::Refresh, digest, now);
                 }
             }
+            Input::Verify { within } => {
+                let soon = now + timing::between(&mut self.rng, Duration::ZERO, within);
+                if let Step::Granted { refresh_at } = &mut self.step {
+                    *refresh_at = soon.min(*refresh_at);
+                }
+            }
             Input::Timeout => self.on_timer(digest, now),
             Input::Response(response) => self.on_response(&response, digest, now),
             Input::TimedOut | Input::TransportFailed => {

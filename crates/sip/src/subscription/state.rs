@@ -1,6 +1,6 @@
 //! What a subscription is given, and what it tells.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use crate::message::{Request, Response};
 use crate::uri::SipUri;
@@ -87,6 +87,11 @@ pub enum Input {
     Stop,
     /// All of the state is wanted anew: a notification was missed (RFC 6665 section 4.4.3: a refresh brings it).
     Refresh,
+    /// The notifier may have forgotten it: refresh it at a random moment within this time.
+    Verify {
+        /// The longest wait.
+        within: Duration,
+    },
     /// The instant of [`Output::Timeout`] has come.
     Timeout,
     /// The response to its request.

@@ -12,6 +12,7 @@ use crate::message::{HeaderName, Response};
 use crate::registration::{
     AddressLearning, Input, Neighbours, Output, Registration, RegistrationConfig, RegistrationState,
 };
+use crate::subscription;
 use crate::transaction::ClientTransactionId;
 use crate::transport::{Flow, Transport};
 use crate::uri::{SipUri, Uri, escape_user};
@@ -405,7 +406,7 @@ impl UserAgent {
         }
     }
 
-    /// Lets the lines of the same server look after their bindings when the one that watches lost its own.
+    /// Lets the lines of the same server look after their bindings and subscriptions when the one that watches lost its own.
     fn warn_others(&mut self, line: &LineId, now: Instant) {
         let Some(state) = self.lines.get(line) else { return };
         if state.probing != Probing::Watches {
@@ -424,10 +425,15 @@ impl UserAgent {
             .map(|(id, _)| id.clone())
             .collect();
         let [least, most] = VERIFY_WITHIN;
-        let turns = LINE_SPACING.saturating_mul(u32::try_from(others.len()).unwrap_or(u32::MAX));
+        let subscriptions = self.subscriptions_at(&server);
+        let asking = others.len().saturating_add(subscriptions.len());
+        let turns = LINE_SPACING.saturating_mul(u32::try_from(asking).unwrap_or(u32::MAX));
         let within = turns.clamp(least, most);
         for other in others {
             self.drive_registration(&other, Input::Verify { within }, now);
+        }
+        for handle in subscriptions {
+            self.drive_subscription(handle, subscription::Input::Verify { within }, now);
         }
     }
 

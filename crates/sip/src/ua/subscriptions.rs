@@ -182,6 +182,18 @@ impl UserAgent {
         }
     }
 
+    /// Lists the subscriptions at a server: it may have forgotten them.
+    pub(super) fn subscriptions_at(&self, server: &str) -> Vec<SubscriptionHandle> {
+        let at = |subscribed: &Subscribed| {
+            self.lines.get(&subscribed.line).is_some_and(|state| state.line.server == server)
+        };
+        self.subscriptions
+            .iter()
+            .filter(|(_, subscribed)| at(subscribed))
+            .map(|(handle, _)| *handle)
+            .collect()
+    }
+
     pub(super) fn subscription_of(&self, notify: &Request) -> Option<SubscriptionHandle> {
         let name = DialogId::of_request(notify)?.half();
         self.subscription_names.get(&name).copied()
