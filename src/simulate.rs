@@ -10,6 +10,7 @@ mod link;
 mod office;
 mod reading;
 mod sound;
+mod stream;
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -132,6 +133,8 @@ async fn happen(
     let known = (&mut fleet.task).await?;
     observed.stream_faults.extend(known.strangers);
     observed.spoke_late = known.spoke_late;
+    observed.lost_ms = known.lost_ms;
+    observed.absences = known.absences;
     let tolerance = tolerance(asked.faults).with_slack(asked.slack_ms);
     Ok(judge(world, &known.deeds, &observed, tolerance))
 }
@@ -160,13 +163,14 @@ async fn open_browsers(
     for (desk, agent) in office.agents.iter().enumerate() {
         let odd = match asked.faults {
             Faults::None => 0,
-            Faults::Mild => 1,
+            Faults::Mild => 2,
             Faults::Harsh => 5,
         };
-        let habit = match chance.below(10) {
-            n if n >= odd => Habit::Steady,
-            n if n % 2 == 0 => Habit::Cuts,
-            _ => Habit::Freezes,
+        let habit = match (chance.below(10) < odd, chance.below(3)) {
+            (false, _) => Habit::Steady,
+            (true, 0) => Habit::Cuts,
+            (true, 1) => Habit::Freezes,
+            (true, _) => Habit::Sleeps,
         };
         let token = agent.lock().await.token().to_owned();
         let chance = Chance::new(chance.below(u64::MAX));

@@ -42,7 +42,7 @@ pub(crate) struct Asked {
     /// A kind of PBX, or all.
     #[arg(long, default_value = "all", value_name = "asterisk|freeswitch|kamailio|3cx|cloud|all")]
     profile: String,
-    /// How bad the network between PBXes and server is, and the agents' browsers.
+    /// How bad the network between PBXes and server is, the PBXes themselves, and the agents' browsers.
     #[arg(long, value_enum, default_value_t = Faults::None)]
     faults: Faults,
     /// How much longer than usual every step may take, in ms, because a machine is busy with other things.

@@ -1,5 +1,6 @@
 //! An agent's browser as the server sees it: the events WebSocket, with a habit of its own.
 
+use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail};
@@ -17,6 +18,10 @@ use super::client::{Server, text};
 const GREETING_WITHIN: Duration = Duration::from_secs(10);
 /// How long a browser is away that was cut.
 const AWAY: Duration = Duration::from_millis(700);
+/// How long a laptop is closed, in ms: at least, and by how much more.
+const ASLEEP_MS: [u64; 2] = [25_000, 15_000];
+/// How long a laptop is open between two sleeps, in ms.
+const OPEN_MS: [u64; 2] = [3_000, 9_000];
 /// A frame that was waited for behind a pause counts as read late by the browser, not told late by the server.
 const CATCHING_UP: Duration = Duration::from_millis(500);
 
@@ -29,6 +34,20 @@ pub(super) enum Habit {
     Cuts,
     /// It freezes now and then, as a tab in the background, and reads on.
     Freezes,
+    /// Its laptop is closed for half a minute, without a word; opened, it resumes after its cursor along a new connection.
+    Sleeps,
+}
+
+impl Habit {
+    /// How long a browser reads before it does something else.
+    fn reads_for(self, chance: &mut Chance) -> Duration {
+        let [least, more] = match self {
+            Self::Steady => [3_600_000, 1],
+            Self::Cuts | Self::Freezes => [1_500, 4_000],
+            Self::Sleeps => OPEN_MS,
+        };
+        Duration::from_millis(least + chance.below(more))
+    }
 }
 
 /// What a browser got.
@@ -52,8 +71,21 @@ pub(super) struct Browser {
 struct Place {
     cursor: Option<String>,
     seq: Option<u64>,
+    /// What it shows: pops that are not over.
+    shown: HashMap<String, PopFrame>,
     /// Until then what comes is late because of the browser.
     asleep_until: Option<Instant>,
+}
+
+impl Place {
+    fn show(&mut self, pop: PopFrame, heard: &mut Heard) {
+        if pop.is_over() {
+            self.shown.remove(&pop.pop_id);
+        } else {
+            self.shown.insert(pop.pop_id.clone(), pop.clone());
+        }
+        heard.pops.push(pop);
+    }
 }
 
 impl Browser {
@@ -71,10 +103,7 @@ impl Browser {
         ready.send(()).await.ok();
         drop(ready);
         loop {
-            let rest = match self.habit {
-                Habit::Steady => Duration::from_secs(3_600),
-                Habit::Cuts | Habit::Freezes => Duration::from_millis(1_500 + self.chance.below(4_000)),
-            };
+            let rest = self.habit.reads_for(&mut self.chance);
             tokio::select! {
                 read = self.read_along(&mut socket, &mut place, &mut heard) => {
                     if let Err(error) = read {
@@ -94,6 +123,19 @@ impl Browser {
                         tokio::time::sleep(AWAY).await;
                         socket = self.open_again(&mut place, &mut heard).await?;
                         place.asleep_until = Some(Instant::now() + CATCHING_UP);
+                    }
+                    Habit::Sleeps => {
+                        let [least, more] = ASLEEP_MS;
+                        let asleep = Duration::from_millis(least + self.chance.below(more));
+                        let woken = tokio::time::timeout(asleep, stop.changed()).await.is_ok();
+                        // What came to the old connection is gone with it.
+                        drop(std::mem::replace(&mut socket, self.open_again(&mut place, &mut heard).await?));
+                        place.asleep_until = Some(Instant::now() + CATCHING_UP);
+                        if woken {
+                            let read = self.read_along(&mut socket, &mut place, &mut heard);
+                            let _ = tokio::time::timeout(CATCHING_UP, read).await;
+                            return Ok(heard);
+                        }
                     }
                 },
                 _ = stop.changed() => return Ok(heard),
@@ -170,10 +212,29 @@ impl Browser {
         let number = |name: &str| frame.get(name).and_then(Value::as_u64);
         let data = frame.get("data").unwrap_or(&Value::Null);
         if kind == "snapshot" {
+            if place.seq > number("seq") {
+                heard
+                    .faults
+                    .push(format!("desk {}: a snapshot is older than frame {:?}", self.desk, place.seq));
+            }
             place.seq = number("seq");
             place.cursor = Some(text(frame, "cursor").to_owned());
-            for pop in data.get("pops").and_then(Value::as_array).into_iter().flatten() {
-                heard.pops.push(self.pop(pop, &kind, at, false));
+            let told = data.get("pops").and_then(Value::as_array).into_iter().flatten();
+            let told: Vec<PopFrame> = told.map(|pop| self.pop(pop, &kind, at, false)).collect();
+            // What it does not have is taken off the page.
+            for (id, pop) in std::mem::take(&mut place.shown) {
+                if told.iter().all(|pop| pop.pop_id != id) {
+                    heard.pops.push(PopFrame {
+                        at,
+                        awake: false,
+                        kind: kind.clone(),
+                        state: "ended".into(),
+                        ..pop
+                    });
+                }
+            }
+            for pop in told {
+                place.show(pop, heard);
             }
             return;
         }
@@ -186,7 +247,7 @@ impl Browser {
         }
         if kind.starts_with("pop.") {
             let awake = place.asleep_until.is_none_or(|until| at > until);
-            heard.pops.push(self.pop(data, &kind, at, awake));
+            place.show(self.pop(data, &kind, at, awake), heard);
         }
     }
 
@@ -219,5 +280,48 @@ async fn next(socket: &mut WebSocketStream<TcpStream>) -> anyhow::Result<Value> 
             Some(Err(error)) => return Err(error.into()),
             None => bail!("the events socket was closed"),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn browser() -> Browser {
+        let server = Server::parse("http://127.0.0.1:1").unwrap();
+        Browser { server, desk: 0, token: String::new(), habit: Habit::Sleeps, chance: Chance::new(1) }
+    }
+
+    fn pop(id: &str, version: u64, state: &str) -> Value {
+        json!({"pop_id": id, "version": version, "interaction_id": id, "state": state, "number": null})
+    }
+
+    fn told(frames: &[Value]) -> Heard {
+        let (mut place, mut heard) = (Place::default(), Heard::default());
+        frames.iter().for_each(|frame| browser().take(frame, &mut place, &mut heard));
+        heard
+    }
+
+    #[test]
+    fn a_snapshot_takes_off_the_page_what_it_does_not_have() {
+        let shown =
+            |id: &str, seq: u64| json!({"type": "pop.shown", "seq": seq, "data": pop(id, 1, "ringing")});
+        let snapshot = json!({"type": "snapshot", "seq": 9, "data": {"pops": [pop("b", 2, "mine")]}});
+        let heard = told(&[shown("a", 3), shown("b", 4), snapshot]);
+        assert_eq!(heard.faults, [""; 0]);
+        let last = |id: &str| {
+            heard.pops.iter().rfind(|pop| pop.pop_id == id).map(|pop| (pop.state.as_str(), pop.awake))
+        };
+        assert_eq!(last("a"), Some(("ended", false)));
+        assert_eq!(last("b"), Some(("mine", false)));
+    }
+
+    #[test]
+    fn frames_that_go_back_are_a_fault_and_a_snapshot_that_does_too() {
+        let frame = |kind: &str, seq: u64| json!({"type": kind, "seq": seq, "data": {}});
+        assert_eq!(told(&[frame("call.ended", 4), frame("call.ended", 5)]).faults.len(), 0);
+        assert_eq!(told(&[frame("call.ended", 4), frame("call.ended", 4)]).faults.len(), 1);
+        assert_eq!(told(&[frame("call.ended", 4), frame("snapshot", 4)]).faults.len(), 0);
+        assert_eq!(told(&[frame("call.ended", 4), frame("snapshot", 3)]).faults.len(), 1);
     }
 }

@@ -1,21 +1,37 @@
-//! The fleet on real sockets: one task that drives every PBX, its datagrams through the simulated network.
+//! The fleet on real sockets: one task that drives every PBX, its datagrams through the simulated network, its streams
+//! as they come.
 
-use std::collections::{BTreeMap, HashSet, VecDeque};
+use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use linecard_lab::fleet::{Chance, Deeds, Pbx, PbxOutput, SoundPorts, World};
-use tokio::net::UdpSocket;
+use linecard_lab::fleet::{Absence, Chance, Deeds, Pbx, PbxOutput, Side, SoundPorts, World};
+use linecard_sip::transport::Transport;
+use tokio::net::{TcpListener, UdpSocket};
 use tokio::sync::{mpsc, watch};
 
 use super::link::{Datagram, Faults, Link, Way};
 use super::sound::Sound;
+use super::stream::{StreamEvent, Streams};
 
-/// Datagrams that wait for the fleet.
+/// Datagrams and pieces of streams that wait for the fleet.
 const ARRIVALS_MAX: usize = 8_192;
 /// How large a socket's buffer is asked to be, in bytes.
 const SOCKET_BUFFER: usize = 4 << 20;
+
+/// What the network brings to the fleet.
+#[derive(Debug)]
+pub(super) enum Arrival {
+    Datagram(Datagram),
+    Stream { place: usize, peer: SocketAddr, serial: u64, event: StreamEvent },
+}
+
+/// By what a PBX is reached.
+enum Wire {
+    Datagrams(Arc<UdpSocket>),
+    Streams(Streams),
+}
 
 /// What the fleet is told.
 #[derive(Debug)]
@@ -44,6 +60,10 @@ pub(super) struct Known {
     pub(super) strangers: Vec<String>,
     /// Calls in which the fleet's own sound was late.
     pub(super) spoke_late: HashSet<usize>,
+    /// The longest time for which an end was not heard, in ms.
+    pub(super) lost_ms: HashMap<(usize, Side), u64>,
+    /// The times for which lines were not there.
+    pub(super) absences: Vec<Absence>,
 }
 
 /// The running fleet.
@@ -59,7 +79,7 @@ pub(super) struct Fleet {
 
 struct Running {
     pbxes: Vec<Pbx>,
-    sockets: Vec<Arc<UdpSocket>>,
+    wires: Vec<Wire>,
     sound: Sound,
     link: Link,
     faults: Faults,
@@ -74,23 +94,35 @@ impl Fleet {
     /// # Errors
     /// When the system has no sockets to give.
     pub(super) async fn open(world: &Arc<World>, ip: IpAddr, faults: Faults) -> anyhow::Result<Self> {
-        let (sound, ports) = Sound::open(ip, world.desks.len())?;
+        let sound_chance = Chance::new(world.plan.seed ^ 0x50d);
+        let (sound, ports) = Sound::open(ip, world.desks.len(), faults.sound_share(), sound_chance)?;
         let ports: BTreeMap<usize, SoundPorts> = ports.into_iter().enumerate().collect();
         let (arrived, arrivals) = mpsc::channel(ARRIVALS_MAX);
-        let (mut pbxes, mut sockets, mut addresses) = (Vec::new(), Vec::new(), Vec::new());
+        let (mut pbxes, mut wires, mut addresses) = (Vec::new(), Vec::new(), Vec::new());
         for place in 0..world.plan.profiles.len() {
-            let socket = Arc::new(roomy_socket(ip)?);
-            let address = socket.local_addr()?;
-            tokio::spawn(read(place, Arc::clone(&socket), arrived.clone()));
+            let (wire, address) = match world.transport(place) {
+                Transport::Udp => {
+                    let socket = Arc::new(roomy_socket(ip)?);
+                    tokio::spawn(read(place, Arc::clone(&socket), arrived.clone()));
+                    let address = socket.local_addr()?;
+                    (Wire::Datagrams(socket), address)
+                }
+                _ => {
+                    let listener = TcpListener::bind((ip, 0)).await?;
+                    let address = listener.local_addr()?;
+                    let chance = Chance::new(world.plan.seed ^ 0x7ea6 ^ place as u64);
+                    (Wire::Streams(Streams::open(place, listener, arrived.clone(), chance)?), address)
+                }
+            };
             pbxes.push(Pbx::new(Arc::clone(world), place, address, &ports));
             addresses.push(address);
-            sockets.push(socket);
+            wires.push(wire);
         }
         let (orders, ordered) = mpsc::unbounded_channel();
         let (clicks, clicked) = mpsc::unbounded_channel();
         let (standing, seen) = watch::channel(Standing::default());
         let link = Link::new(Faults::None, Chance::new(world.plan.seed ^ 0x5eed));
-        let running = Running { pbxes, sockets, sound, link, faults, clicks, standing, begun: None };
+        let running = Running { pbxes, wires, sound, link, faults, clicks, standing, begun: None };
         let task = tokio::spawn(running.run(arrivals, ordered));
         Ok(Self { addresses, orders, clicks: clicked, standing: seen, task })
     }
@@ -107,13 +139,14 @@ fn roomy_socket(ip: IpAddr) -> anyhow::Result<UdpSocket> {
     Ok(UdpSocket::from_std(socket.into())?)
 }
 
-async fn read(place: usize, socket: Arc<UdpSocket>, arrived: mpsc::Sender<Datagram>) {
+async fn read(place: usize, socket: Arc<UdpSocket>, arrived: mpsc::Sender<Arrival>) {
     let mut buffer = vec![0; 65_536];
     while !arrived.is_closed() {
         // An error is an ICMP message of an earlier datagram: the transaction's timers know what to do.
         let Ok((length, peer)) = socket.recv_from(&mut buffer).await else { continue };
         let bytes = buffer.get(..length).unwrap_or_default().to_vec();
-        if arrived.send(Datagram { place, way: Way::ToFleet, peer, bytes }).await.is_err() {
+        let datagram = Datagram { place, way: Way::ToFleet, peer, bytes };
+        if arrived.send(Arrival::Datagram(datagram)).await.is_err() {
             return;
         }
     }
@@ -122,13 +155,18 @@ async fn read(place: usize, socket: Arc<UdpSocket>, arrived: mpsc::Sender<Datagr
 impl Running {
     async fn run(
         mut self,
-        mut arrivals: mpsc::Receiver<Datagram>,
+        mut arrivals: mpsc::Receiver<Arrival>,
         mut orders: mpsc::UnboundedReceiver<Order>,
     ) -> Known {
         loop {
             let wake_at = self.turn();
             tokio::select! {
-                Some(datagram) = arrivals.recv() => self.link.send(datagram, Instant::now()),
+                Some(arrival) = arrivals.recv() => match arrival {
+                    Arrival::Datagram(datagram) => self.link.send(datagram, Instant::now()),
+                    Arrival::Stream { place, peer, serial, event } => {
+                        self.stream(place, peer, serial, event);
+                    }
+                },
                 order = orders.recv() => match order {
                     Some(Order::Begin) => self.begin(),
                     Some(Order::DialRefused { call, why }) => {
@@ -179,11 +217,28 @@ impl Running {
         next.unwrap_or(now + Duration::from_millis(500))
     }
 
+    /// Something has happened to a stream.
+    fn stream(&mut self, place: usize, peer: SocketAddr, serial: u64, event: StreamEvent) {
+        let now = Instant::now();
+        let (Some(Wire::Streams(streams)), Some(pbx)) =
+            (self.wires.get_mut(place), self.pbxes.get_mut(place))
+        else {
+            return;
+        };
+        match streams.admit(peer, serial, event) {
+            Some(StreamEvent::Opened) => pbx.opened(peer),
+            Some(StreamEvent::Bytes(bytes)) => pbx.receive(peer, &bytes, now),
+            Some(StreamEvent::Closed) => pbx.closed(peer, now),
+            Some(StreamEvent::Accepted(_)) | None => {}
+        }
+        self.collect(now);
+    }
+
     fn transmit(&mut self, datagram: &Datagram, now: Instant) {
         if let Some(pbx) = self.pbxes.get_mut(datagram.place) {
             pbx.delivered(&datagram.bytes, now);
         }
-        if let Some(socket) = self.sockets.get(datagram.place) {
+        if let Some(Wire::Datagrams(socket)) = self.wires.get(datagram.place) {
             // A full buffer is loss, as on any network: it is sent again.
             let _ = socket.try_send_to(&datagram.bytes, datagram.peer);
         }
@@ -196,8 +251,19 @@ impl Running {
         }
         for (place, output) in outputs {
             match output {
-                PbxOutput::Transmit { to, bytes } => {
-                    self.link.send(Datagram { place, way: Way::ToServer, peer: to, bytes }, now);
+                PbxOutput::Transmit { to, bytes } => match self.wires.get_mut(place) {
+                    Some(Wire::Streams(streams)) => {
+                        if let Some(pbx) = self.pbxes.get_mut(place) {
+                            pbx.delivered(&bytes, now);
+                        }
+                        streams.send(to, bytes);
+                    }
+                    _ => self.link.send(Datagram { place, way: Way::ToServer, peer: to, bytes }, now),
+                },
+                PbxOutput::Cut => {
+                    if let Some(Wire::Streams(streams)) = self.wires.get_mut(place) {
+                        streams.cut();
+                    }
                 }
                 PbxOutput::Speak { desk, side, to, call } => self.sound.speak(desk, side, to, call),
                 PbxOutput::Hush { desk, side } => self.sound.hush(desk, side),
@@ -222,6 +288,8 @@ impl Running {
     fn known(self) -> Known {
         let deeds = self.pbxes.iter().flat_map(|pbx| pbx.deeds().clone()).collect();
         let strangers = self.pbxes.iter().flat_map(|pbx| pbx.strangers().to_vec()).collect();
-        Known { deeds, strangers, spoke_late: self.sound.late() }
+        let absences = self.pbxes.iter().flat_map(Pbx::absences).collect();
+        let (spoke_late, lost_ms) = self.sound.notes();
+        Known { deeds, strangers, spoke_late, lost_ms, absences }
     }
 }

@@ -11,9 +11,10 @@ use linecard_lab::fleet::{Chance, Network};
 pub(crate) enum Faults {
     /// Nothing is lost.
     None,
-    /// 2 % of SIP is lost, 2 % doubled, 2 % overtaken; some browsers are cut or freeze.
+    /// 2 % of SIP datagrams are lost, 2 % doubled, 2 % overtaken, of sound 1 % each; TCP is cut now and then, and one PBX
+    /// restarts; a fifth of the browsers is cut, freezes or sleeps for half a minute.
     Mild,
-    /// 10 % lost, 10 % doubled, 10 % overtaken; half of the browsers are cut or freeze.
+    /// 10 % of SIP datagrams each, of sound 5 %; cuts and the restart as with mild; half of the browsers.
     Harsh,
 }
 
@@ -24,6 +25,15 @@ impl Faults {
             Self::None => 0.0,
             Self::Mild => 0.02,
             Self::Harsh => 0.1,
+        }
+    }
+
+    /// Gives the share of sound packets that each of the three befalls.
+    pub(super) fn sound_share(self) -> f64 {
+        match self {
+            Self::None => 0.0,
+            Self::Mild => 0.01,
+            Self::Harsh => 0.05,
         }
     }
 

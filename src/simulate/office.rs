@@ -89,6 +89,7 @@ async fn furnish_desk(
 ) -> anyhow::Result<Furnished> {
     let desk = world.desks.get(number).context("a desk")?;
     let ring_timeout_ms = world.plan.ring_timeout_ms;
+    let transport = world.transport(desk.pbx).as_param();
     // Whoever reads the list of users has to see what these are, and two runs must not meet.
     let login = format!("simulated-{}-{}", pbx.port(), number);
     let password = password_of(&login);
@@ -102,7 +103,7 @@ async fn furnish_desk(
     let line = json!({
         "name": format!("Simulated {number}"), "server": pbx.to_string(), "username": desk.account,
         "password": password_of(&desk.account), "user_id": user_id, "mode": mode_name(desk.mode),
-        "transport": "udp",
+        "transport": transport,
     });
     let line_id = id_of(&admin.post("/lines", &line).await?)?;
     let agent = Client::log_in(server, &login, &password).await?;

@@ -6,9 +6,9 @@ use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use linecard_lab::fleet::{
-    Channel, Course, Deeds, Desk, DeskNames, Found, FoundMissed, FoundRecording, InboundEnd, Listening, Mode,
-    Network, Observed, Party, PlannedCall, PopFrame, Profile, Side, Talk, Tolerance, Verdict, World,
-    WorldPlan, judge, tone_hz,
+    AWAY_MAX, Absence, Channel, Course, Deeds, Desk, DeskNames, Found, FoundMissed, FoundRecording,
+    InboundEnd, Listening, Mishap, Mode, Network, Observed, Party, PlannedCall, PopFrame, Profile, Side,
+    Talk, Tolerance, Verdict, World, WorldPlan, judge, tone_hz,
 };
 
 const TALKER: &str = "+79000000000";
@@ -228,6 +228,47 @@ fn each_thing_that_is_spoilt_is_found_as_what_it_is() {
         spoil(&mut afternoon);
         assert_eq!(afternoon.found(), expected, "{name}");
     }
+}
+
+#[test]
+fn a_pop_that_is_told_twice_is_found_and_one_that_a_snapshot_repeats_is_not() {
+    let mut afternoon = Afternoon::new();
+    let again = afternoon.observed.pops[1].clone();
+    afternoon.observed.pops.push(PopFrame { kind: "snapshot".to_owned(), ..again.clone() });
+    assert_eq!(afternoon.found(), []);
+    afternoon.observed.pops.push(again);
+    assert_eq!(afternoon.found(), [Verdict::PopGhost]);
+}
+
+#[test]
+fn a_line_may_be_away_for_30_s_after_its_pbx_is_back_and_no_longer() {
+    let since = Instant::now();
+    for (away, expected) in [
+        (Some(AWAY_MAX), &[][..]),
+        (Some(AWAY_MAX + Duration::from_millis(1)), &[Verdict::LineAway]),
+        (None, &[Verdict::LineAway]),
+    ] {
+        for mishap in [Mishap::Restart, Mishap::Cut] {
+            let mut afternoon = Afternoon::new();
+            let until = away.map(|away| since + away);
+            afternoon.observed.absences = vec![Absence { desk: 0, mishap, since, until }];
+            assert_eq!(afternoon.found(), expected, "{away:?}");
+        }
+    }
+}
+
+#[test]
+fn a_gap_may_be_as_long_as_what_the_network_lost_of_that_end_in_a_row() {
+    let gap = |agent_ms: u64, lost: (Side, u64)| {
+        let mut afternoon = Afternoon::new();
+        let sound = afternoon.observed.recordings.get_mut("recording").unwrap().1.as_mut().unwrap();
+        sound.agent.gap_ms = agent_ms;
+        afternoon.observed.lost_ms.insert((0, lost.0), lost.1);
+        afternoon.found()
+    };
+    assert_eq!(gap(100, (Side::Agent, 40)), []);
+    assert_eq!(gap(120, (Side::Agent, 40)), [Verdict::RecordingShort]);
+    assert_eq!(gap(100, (Side::Customer, 40)), [Verdict::RecordingShort], "of the other end");
 }
 
 #[test]

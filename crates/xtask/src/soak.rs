@@ -150,7 +150,7 @@ impl Running {
         let config = folder.join("linecard.toml");
         let data = folder.join("data");
         let text = format!(
-            "[server]\ndata_dir = {data:?}\nhttp = \"{http}\"\n[sip]\nlisten = [\"udp://{sip}\"]\n[log]\nlevel = \"warn\"\n"
+            "[server]\ndata_dir = {data:?}\nhttp = \"{http}\"\n[sip]\nlisten = [\"udp://{sip}\", \"tcp://{sip}\"]\n[log]\nlevel = \"warn\"\n"
         );
         std::fs::write(&config, text)?;
         let add = ["user", "add", "--login", ADMIN.0, "--role", "admin", "--password-stdin"];

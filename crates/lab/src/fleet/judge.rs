@@ -3,13 +3,13 @@
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::time::{Duration, Instant};
 
-use super::missed;
 use super::observed::{Found, Observed, PopFrame};
 use super::quirk::Quirk;
 use super::scorecard::{Finding, Scorecard, Verdict};
 use super::sound::tone_hz;
 use super::truth::Deeds;
 use super::world::{Course, InboundEnd, Mode, Network, OutboundEnd, Side, World};
+use super::{mishap, missed};
 
 /// How far what is seen may lie from what happened.
 #[derive(Debug, Clone, Copy)]
@@ -62,7 +62,9 @@ pub fn judge(
     }
     judge.faults();
     judge.stray_pops(&pairs);
+    judge.pops_told_twice();
     missed::judge(world, deeds, observed, &mut judge.card);
+    mishap::judge(observed, &mut judge.card);
     judge.pop_ms.sort_unstable();
     let at = |share: usize| judge.pop_ms.get(judge.pop_ms.len() * share / 100).copied().unwrap_or(0);
     judge.card.pop_ms = (at(50), at(99));
@@ -340,9 +342,10 @@ impl<'a> Judge<'a> {
             if channel.foreign_ms > 40 {
                 short.push((format!("nothing else beside the {side}'s tone"), channel.foreign()));
             }
-            if !held && channel.gap_ms > self.tolerance.gap_ms {
+            let lost_ms = self.observed.lost_ms.get(&(call, end)).copied().unwrap_or(0);
+            if !held && channel.gap_ms > self.tolerance.gap_ms + lost_ms {
                 let seen = format!("a gap of {} ms", channel.gap_ms);
-                short.push((format!("the {side}'s tone without a gap"), seen));
+                short.push((format!("the {side}'s tone without a gap over {lost_ms} ms"), seen));
             }
         }
         if short.is_empty() {
@@ -381,7 +384,7 @@ impl<'a> Judge<'a> {
             self.find(Verdict::PopGhost, call, Some(found), format!("{most} pops"), seen);
         }
         if let Some(last) = frames.iter().max_by_key(|frame| frame.version)
-            && !["elsewhere", "missed", "ended"].contains(&last.state.as_str())
+            && !last.is_over()
         {
             let (expected, seen) = ("a pop that is taken off".to_owned(), format!("state {}", last.state));
             self.find(Verdict::PopGhost, call, Some(found), expected, seen);
@@ -402,6 +405,22 @@ impl<'a> Judge<'a> {
         }
         if rang && self.card.findings.len() == before {
             self.card.pops_right += 1;
+        }
+    }
+
+    /// Each version of a pop is told once; a snapshot tells how pops stand, whatever was told before.
+    fn pops_told_twice(&mut self) {
+        let mut told = HashSet::new();
+        for frame in self.observed.pops.iter().filter(|frame| frame.kind != "snapshot") {
+            if !told.insert((frame.desk, frame.pop_id.as_str(), frame.version)) {
+                self.card.findings.push(Finding {
+                    verdict: Verdict::PopGhost,
+                    call: None,
+                    interaction: Some(frame.interaction_id.clone()),
+                    expected: format!("version {} of a pop once", frame.version),
+                    found: format!("it twice at desk {}", frame.desk),
+                });
+            }
         }
     }
 

@@ -8,7 +8,10 @@
 //! **The fleet.** A [`Pbx`] is a machine without sockets: registrar, customers, phones. It uses the messages and the
 //! transactions of `linecard-sip` (a lost datagram is repeated as RFC 3261 has it) but not its dialogs, INVITE sessions
 //! and registration: those are what is tested. Whoever drives it, on real sockets or on a simulated network, gives it
-//! datagrams and time.
+//! datagrams, pieces of streams and time.
+//!
+//! **Mishaps.** On a bad network one PBX of a world restarts and knows nobody, and connections are cut between calls and
+//! in the middle of talks ([`Mishap`]). Calls wait for lines that are away; how long that was is judged ([`Absence`]).
 //!
 //! **What is observed** is the outside contract alone: REST, the events WebSocket as browsers hear it, the WAV files.
 //! [`judge`] compares, and the [`Scorecard`] counts interactions right, wrong, missing and double, pops late, lost and
@@ -22,6 +25,7 @@
 
 mod chance;
 mod judge;
+mod mishap;
 mod missed;
 mod observed;
 mod pbx;
@@ -33,6 +37,7 @@ mod world;
 
 pub use chance::Chance;
 pub use judge::{Tolerance, judge};
+pub use mishap::{AWAY_MAX, Absence, Mishap};
 pub use observed::{DeskNames, Found, FoundMissed, FoundRecording, Observed, PopFrame};
 pub use pbx::{Pbx, PbxOutput, SoundPorts, password_of};
 pub use quirk::{Profile, Quirk};

@@ -5,7 +5,9 @@ use std::time::Instant;
 
 use serde::Deserialize;
 
+use super::mishap::Absence;
 use super::sound::Listening;
+use super::world::Side;
 
 /// Everything that was seen.
 #[derive(Debug, Default)]
@@ -22,6 +24,10 @@ pub struct Observed {
     pub pops: Vec<PopFrame>,
     /// Calls in which the fleet itself, for lack of time, spoke later than it should have.
     pub spoke_late: HashSet<usize>,
+    /// The longest time in a row for which an end of a call was not heard, because the network lost its sound, in ms.
+    pub lost_ms: HashMap<(usize, Side), u64>,
+    /// The times for which lines were not there.
+    pub absences: Vec<Absence>,
     /// What is wrong with the stream of frames itself.
     pub stream_faults: Vec<String>,
 }
@@ -115,4 +121,12 @@ pub struct PopFrame {
     pub state: String,
     /// The number that it shows.
     pub number: Option<String>,
+}
+
+impl PopFrame {
+    /// Tells whether the pop is taken off the page.
+    #[must_use]
+    pub fn is_over(&self) -> bool {
+        ["elsewhere", "missed", "ended"].contains(&self.state.as_str())
+    }
 }

@@ -30,6 +30,8 @@ pub enum Verdict {
     Signalling,
     /// The stream of frames has a fault of its own.
     Stream,
+    /// A line was away for longer than it may be.
+    LineAway,
 }
 
 /// Something that is not right.
@@ -66,6 +68,8 @@ pub struct Scorecard {
     pub recordings_unjudged: usize,
     /// Missed-call items as the callers' calls make them.
     pub missed_right: usize,
+    /// How often a line was there again in time after its PBX had been away, or its connection.
+    pub lines_back: usize,
     /// What is not right.
     pub findings: Vec<Finding>,
 }
@@ -93,6 +97,7 @@ impl Scorecard {
         self.recordings_complete += other.recordings_complete;
         self.recordings_unjudged += other.recordings_unjudged;
         self.missed_right += other.missed_right;
+        self.lines_back += other.lines_back;
         self.findings.extend(other.findings);
     }
 }
@@ -100,8 +105,8 @@ impl Scorecard {
 impl fmt::Display for Scorecard {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         use Verdict::{
-            InteractionDouble, InteractionMissing, InteractionWrong, MissedWrong, PopGhost, PopLate, PopLost,
-            RecordingMissing, RecordingShort, Signalling, Stream,
+            InteractionDouble, InteractionMissing, InteractionWrong, LineAway, MissedWrong, PopGhost,
+            PopLate, PopLost, RecordingMissing, RecordingShort, Signalling, Stream,
         };
         writeln!(f, "seed {}, {} calls", self.seed, self.calls)?;
         let n = |verdict| self.count(verdict);
@@ -132,6 +137,7 @@ impl fmt::Display for Scorecard {
             self.recordings_unjudged
         )?;
         writeln!(f, "missed items  right {:<7} wrong {}", self.missed_right, n(MissedWrong))?;
+        writeln!(f, "lines         back  {:<7} away too long {}", self.lines_back, n(LineAway))?;
         writeln!(f, "signalling    faults {}, stream of events {}", n(Signalling), n(Stream))?;
         for finding in &self.findings {
             writeln!(f, "{finding}")?;

@@ -11,6 +11,10 @@ const FRAME_MS: u64 = 20;
 const RATE_HZ: f64 = 8_000.0;
 /// Below this root mean square a frame is silent.
 const SILENT_RMS: f64 = 200.0;
+/// How much of a frame's beginning or end is silent where sound begins, ends or is lost, in samples: 8 ms.
+const EDGE: usize = 64;
+/// Silence is looked for in steps of 1 ms.
+const STEP: usize = 8;
 /// The share of a frame's power that has to be in the tone.
 const PURE: f64 = 0.6;
 
@@ -109,6 +113,8 @@ pub fn listen(wav: &[u8]) -> Result<Listening, SoundError> {
 enum Frame {
     Silence,
     Tone(u32),
+    /// Sound beside silence, too short to tell whose.
+    Edge,
     Noise,
 }
 
@@ -116,7 +122,7 @@ impl Frame {
     fn tone(self) -> Option<u32> {
         match self {
             Self::Tone(hz) => Some(hz),
-            Self::Silence | Self::Noise => None,
+            Self::Silence | Self::Edge | Self::Noise => None,
         }
     }
 }
@@ -134,11 +140,11 @@ fn judge_channel(samples: &[i16]) -> Channel {
     let mut channel = Channel { tone_hz: longest, own_ms: length_ms(own), ..Channel::default() };
     let strange = |place: Option<usize>| {
         let frame = place.and_then(|place| frames.get(place));
-        frame.is_some_and(|frame| *frame != own && *frame != Frame::Silence)
+        frame.is_some_and(|frame| ![own, Frame::Silence, Frame::Edge].contains(frame))
     };
     let mut gap_ms = None;
     for (place, frame) in frames.iter().enumerate() {
-        if *frame == own {
+        if *frame == own || *frame == Frame::Edge && gap_ms.is_some() {
             channel.gap_ms = channel.gap_ms.max(gap_ms.unwrap_or(0));
             gap_ms = Some(0);
         } else if *frame == Frame::Silence {
@@ -156,7 +162,19 @@ fn heard(frame: &[i16], tones: &[u32]) -> Frame {
     if rms(frame) < SILENT_RMS {
         return Frame::Silence;
     }
-    tones.iter().copied().find(|hz| is_tone(frame, *hz)).map_or(Frame::Noise, Frame::Tone)
+    match tones.iter().copied().find(|hz| is_tone(frame, *hz)) {
+        Some(hz) => Frame::Tone(hz),
+        None if is_edge(frame) => Frame::Edge,
+        None => Frame::Noise,
+    }
+}
+
+/// Tells whether a frame begins or ends with silence.
+fn is_edge(frame: &[i16]) -> bool {
+    let silent = |step: &[i16]| rms(step) < SILENT_RMS;
+    let before = frame.chunks(STEP).take_while(|step| silent(step)).count();
+    let after = frame.chunks(STEP).rev().take_while(|step| silent(step)).count();
+    before.max(after) * STEP >= EDGE
 }
 
 fn rms(frame: &[i16]) -> f64 {
@@ -227,5 +245,36 @@ mod tests {
         assert_eq!(nothing.customer, Channel::default());
         assert_ne!(tone_hz(5, Side::Customer), tone_hz(6, Side::Customer), "neighbours can be told apart");
         assert!(listen(b"RIFF").is_err());
+    }
+
+    /// A tone of 20 packets, of which some are lost, `ahead` samples before the frames in which it is looked at.
+    fn lossy(lost: &[usize], ahead: usize) -> Channel {
+        let hz = f64::from(tone_hz(2, Side::Agent));
+        let sample = |n: usize| {
+            let loud = if lost.contains(&(n / FRAME)) { 0.0 } else { 8_000.0 };
+            #[allow(clippy::cast_possible_truncation)]
+            let sample = (loud * (TAU * hz * n as f64 / RATE_HZ).sin()) as i16;
+            sample
+        };
+        judge_channel(&(ahead..20 * FRAME).map(sample).collect::<Vec<_>>())
+    }
+
+    #[test]
+    fn lost_packets_are_gaps_and_nothing_strange_wherever_frames_begin() {
+        for ahead in 0..FRAME {
+            for (lost, most_ms) in [(&[5][..], 20), (&[5, 7, 9, 11], 20), (&[4, 5, 6, 9], 60)] {
+                let heard = lossy(lost, ahead);
+                assert_eq!(
+                    (heard.tone_hz, heard.foreign_ms),
+                    (Some(tone_hz(2, Side::Agent)), 0),
+                    "{ahead} {lost:?}"
+                );
+                assert!(
+                    (most_ms - 20..=most_ms).contains(&heard.gap_ms),
+                    "{ahead} {lost:?}: {}",
+                    heard.gap_ms
+                );
+            }
+        }
     }
 }

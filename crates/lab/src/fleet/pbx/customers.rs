@@ -4,7 +4,6 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use linecard_sip::message::{HeaderName, Method, NameAddr, Request, Response};
-use linecard_sip::transport::{Flow, Transport};
 use linecard_sip::uri::{Host, SipUri, Uri};
 
 use super::leg::{Leg, LegState, Sends, description};
@@ -21,7 +20,7 @@ impl Pbx {
             self.fault(call, "the line has no binding: the PBX could not reach it".to_owned());
             return self.finish(call, now);
         };
-        let flow = Flow::new(Transport::Udp, self.address, leg.server);
+        let flow = self.door.flow(self.address, leg.server);
         let transaction = self.layer.send_request(invite, flow, now);
         leg.state = LegState::Calling { invite: transaction };
         let id = self.add_leg(leg);
@@ -127,7 +126,7 @@ impl Pbx {
     }
 
     pub(super) fn contact(&self) -> String {
-        format!("<sip:fleet@{}>", self.address)
+        self.door.contact(self.address)
     }
 
     /// The customer hangs up before an answer; one that came meanwhile is hung up.

@@ -4,7 +4,6 @@ use std::time::{Duration, Instant};
 
 use linecard_sip::message::{HeaderName, Method, Request, Response, StatusCode};
 use linecard_sip::transaction::{ClientTransactionId, ServerTransactionId};
-use linecard_sip::transport::{Flow, Transport};
 
 use super::leg::{ForkState, LegId, LegState, Sends, description};
 use super::phones::{answer, tag_of};
@@ -75,7 +74,7 @@ impl Pbx {
         if let Ok(sequence) = response.headers.cseq() {
             ack.headers.set(HeaderName::CSeq, format!("{} ACK", sequence.number));
         }
-        let flow = Flow::new(Transport::Udp, self.address, leg.server);
+        let flow = self.door.flow(self.address, leg.server);
         self.layer.send_ack(&mut ack, flow);
     }
 
@@ -179,7 +178,7 @@ impl Pbx {
                     bye.headers.push(HeaderName::from("X-Asterisk-HangupCause"), "Normal Clearing");
                     bye.headers.push(HeaderName::from("X-Asterisk-HangupCauseCode"), "16");
                 }
-                let flow = Flow::new(Transport::Udp, self.address, leg.server);
+                let flow = self.door.flow(self.address, leg.server);
                 // Which of two forks the server took is not known before it has hung the other up.
                 let fork = leg.second_fork.take().map(|fork| {
                     let mut from = leg.local.clone();
@@ -219,7 +218,7 @@ impl Pbx {
         let mut invite = leg.request(Method::Invite, &contact);
         invite.headers.push(HeaderName::ContentType, "application/sdp");
         invite.body = description(own, leg.version, sends);
-        let flow = Flow::new(Transport::Udp, self.address, leg.server);
+        let flow = self.door.flow(self.address, leg.server);
         let transaction = self.layer.send_request(invite, flow, now);
         self.changes.insert(transaction, (id, change));
     }

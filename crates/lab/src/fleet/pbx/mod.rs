@@ -6,7 +6,9 @@
 
 mod customers;
 mod dialogs;
+mod door;
 mod leg;
+mod mishaps;
 mod phones;
 mod registrar;
 mod watch;
@@ -16,18 +18,21 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use linecard_sip::message::{Message, Method, Request, Response, StatusCode, parse_datagram};
+use linecard_sip::message::{Method, Request, Response, StatusCode};
 use linecard_sip::transaction::{
     ClientTransactionId, ServerTransactionId, TransactionConfig, TransactionId, TransactionLayer,
     TransactionOutput,
 };
 use linecard_sip::transport::{Flow, LocalAddress, Transport};
 
+use self::door::{Door, without_rport};
 use self::leg::{Leg, LegId, LegState};
+use self::mishaps::{Away, Service};
 use self::registrar::Binding;
 pub use self::registrar::password_of;
 use self::watch::{PhoneEnd, PhoneState, Watcher};
 use super::chance::Chance;
+use super::mishap::{Absence, Mishap};
 use super::quirk::{Profile, Quirk};
 use super::truth::Deeds;
 use super::world::{Course, Mode, Side, World};
@@ -52,13 +57,15 @@ pub struct SoundPorts {
 /// What a PBX wants.
 #[derive(Debug, Clone, PartialEq)]
 pub enum PbxOutput {
-    /// A datagram to send.
+    /// A datagram to send, or a part of the stream to the same peer, which is opened first if it is not.
     Transmit {
         /// Where to.
         to: SocketAddr,
         /// One message.
         bytes: Vec<u8>,
     },
+    /// Every stream of the PBX ends; it knows of it.
+    Cut,
     /// An end of a desk begins to speak; what it said before is over.
     Speak {
         /// The desk.
@@ -102,6 +109,10 @@ enum Task {
     Reinvite(LegId),
     PhoneTalks(usize),
     PhoneEnds(usize, PhoneEnd),
+    Suffer(Mishap),
+    Look,
+    Return,
+    Welcome(usize),
 }
 
 /// A desk as its PBX sees it.
@@ -117,6 +128,8 @@ struct Seat {
     phone: PhoneState,
     /// Who is told of it.
     watcher: Option<Watcher>,
+    /// Since when the line is not there, though it was.
+    away: Option<Away>,
 }
 
 /// What a re-INVITE of ours is for.
@@ -133,6 +146,9 @@ pub struct Pbx {
     world: Arc<World>,
     profile: Profile,
     address: SocketAddr,
+    door: Door,
+    service: Service,
+    absences: Vec<Absence>,
     nonce: String,
     chance: Chance,
     layer: TransactionLayer,
@@ -166,13 +182,8 @@ impl Pbx {
         // and would take the second for a merged request (RFC 3261 section 8.2.2.2).
         let run = world.plan.numbers_from.wrapping_mul(1_000_003);
         let mut chance = Chance::new(world.plan.seed.wrapping_add(run).wrapping_add(place as u64 + 1));
-        let local = LocalAddress { transport: Transport::Udp, addr: address };
-        let config = TransactionConfig {
-            local_addresses: vec![local],
-            datagram_limit: 8_000,
-            ..TransactionConfig::default()
-        };
-        let layer = TransactionLayer::new(config, chance.split());
+        let door = Door::new(world.transport(place));
+        let layer = TransactionLayer::new(configured(door.transport, address), chance.split());
         let own = world.desks.iter().enumerate().filter(|(_, desk)| desk.pbx == place);
         let seats = own.filter_map(|(number, _)| {
             let ports = *ports.get(&number)?;
@@ -183,15 +194,20 @@ impl Pbx {
                 waiting: VecDeque::new(),
                 phone: PhoneState::Idle,
                 watcher: None,
+                away: None,
             };
             Some((number, seat))
         });
+        let mishaps = world.mishaps(place);
         Self {
             nonce: chance.token(),
             seats: seats.collect(),
             world,
             profile,
             address,
+            door,
+            service: Service::new(mishaps),
+            absences: Vec::new(),
             chance,
             layer,
             legs: BTreeMap::new(),
@@ -212,6 +228,7 @@ impl Pbx {
     /// Lets the calls of its desks begin.
     pub fn start(&mut self, now: Instant) {
         let world = Arc::clone(&self.world);
+        self.expect_mishaps(now);
         for (number, call) in world.calls.iter().enumerate() {
             if !self.seats.contains_key(&call.desk) {
                 continue;
@@ -222,16 +239,6 @@ impl Pbx {
                 self.later(now + Duration::from_millis(call.at_ms), Task::Begin(number));
             }
         }
-    }
-
-    /// Tells whether the server has done for every desk's line what its mode asks for.
-    #[must_use]
-    pub fn is_registered(&self) -> bool {
-        self.seats.iter().all(|(desk, seat)| {
-            let mode = self.world.desks.get(*desk).map_or(Mode::Anchor, |desk| desk.mode);
-            let (bound, watched) = (seat.binding.is_some(), seat.watcher.is_some());
-            (bound || mode == Mode::DialogInfo) && (watched || mode == Mode::Anchor)
-        })
     }
 
     /// Counts the calls that have not come to their end.
@@ -268,33 +275,6 @@ impl Pbx {
         self.finish(call, now);
     }
 
-    /// Takes a datagram.
-    pub fn receive(&mut self, from: SocketAddr, bytes: &[u8], now: Instant) {
-        let flow = Flow::new(Transport::Udp, self.address, from);
-        match parse_datagram(bytes) {
-            Ok(message) => self.layer.handle_message(message, flow, now),
-            Err(rejected) => {
-                self.strangers.push(format!("a message that cannot be read: {:?}", rejected.error))
-            }
-        }
-        self.pump(now);
-    }
-
-    /// Notes that a datagram of ours was not lost on its way.
-    pub fn delivered(&mut self, bytes: &[u8], now: Instant) {
-        if !bytes.starts_with(b"INVITE ") {
-            return;
-        }
-        let Ok(Message::Request(request)) = parse_datagram(bytes) else { return };
-        let call_id = request.headers.call_id().unwrap_or_default();
-        let leg = self.by_call_id.get(call_id).and_then(|id| self.legs.get(id));
-        if let Some(call) = leg.map(|leg| leg.call) {
-            self.note(call, |deeds| {
-                deeds.invited.get_or_insert(now);
-            });
-        }
-    }
-
     /// Acts on the time.
     pub fn wake(&mut self, now: Instant) {
         self.layer.handle_timeout(now);
@@ -304,6 +284,7 @@ impl Pbx {
             self.perform(task, now);
             self.pump(now);
         }
+        self.look_after(now);
     }
 
     /// Gives the next thing that it wants.
@@ -342,6 +323,10 @@ impl Pbx {
             Task::PhoneTalks(call) => self.phone_talks(call, now),
             Task::PhoneEnds(call, end) => self.phone_ends(call, end, now),
             Task::Reinvite(leg) => self.reinvite(leg, Change::Refresh, now),
+            Task::Suffer(mishap) => self.suffer(mishap, now),
+            Task::Look => self.look(now),
+            Task::Return => self.open_again(now),
+            Task::Welcome(desk) => self.welcome(desk, now),
         }
     }
 
@@ -350,6 +335,7 @@ impl Pbx {
             match self.layer.poll_output() {
                 Some(TransactionOutput::Transmit { flow, bytes }) => {
                     let bytes = if self.profile.has(Quirk::NoRport) { without_rport(bytes) } else { bytes };
+                    self.heard(now);
                     self.outputs.push_back(PbxOutput::Transmit { to: flow.remote, bytes });
                 }
                 Some(TransactionOutput::Request { id, request, flow }) => {
@@ -432,10 +418,13 @@ impl Pbx {
         let intrudes = matches!(planned.course, Course::Intrusion { .. });
         let Some(seat) = self.seats.get_mut(&planned.desk) else { return };
         if !intrudes {
-            if seat.call.is_some() {
+            if seat.call.is_some() || self.service.holds_back() || seat.away.is_some() {
                 return seat.waiting.push_back(call);
             }
             seat.call = Some(call);
+        } else if seat.away.is_some() {
+            // It cannot come: there is none.
+            return;
         }
         self.later(now + STUCK_AFTER, Task::Stuck(call));
         self.note(call, |deeds| deeds.begun = Some(now));
@@ -455,9 +444,7 @@ impl Pbx {
         }
         let Some(seat) = self.seats.get_mut(&desk) else { return };
         seat.call = None;
-        if let Some(next) = seat.waiting.pop_front() {
-            self.begin(next, now);
-        }
+        self.serve(desk, now);
     }
 
     fn stuck(&mut self, call: usize, now: Instant) {
@@ -537,6 +524,11 @@ impl Pbx {
     }
 }
 
+fn configured(transport: Transport, address: SocketAddr) -> TransactionConfig {
+    let local_addresses = vec![LocalAddress { transport, addr: address }];
+    TransactionConfig { local_addresses, datagram_limit: 8_000, ..TransactionConfig::default() }
+}
+
 /// Says how a leg stands, for a person.
 fn standing(leg: &Leg) -> String {
     let side = match leg.side {
@@ -556,18 +548,4 @@ fn standing(leg: &Leg) -> String {
 
 fn status(code: u16) -> StatusCode {
     StatusCode::new(code).unwrap_or(StatusCode::OK)
-}
-
-/// Takes `rport` out of the Via of a request.
-fn without_rport(bytes: Vec<u8>) -> Vec<u8> {
-    match parse_datagram(&bytes) {
-        Ok(Message::Request(mut request)) => {
-            if let Ok(mut via) = request.headers.top_via() {
-                via.params.remove("rport");
-                request.headers.set_top_via(&via);
-            }
-            request.to_bytes()
-        }
-        _ => bytes,
-    }
 }

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use linecard_sip::message::{HeaderName, Method, NameAddr, Request, Response, StatusCode};
 use linecard_sip::transaction::{ClientTransactionId, ServerTransactionId};
-use linecard_sip::transport::{Flow, Transport};
+use linecard_sip::transport::Flow;
 use linecard_sip::uri::Uri;
 
 use super::{Pbx, Task, status};
@@ -25,7 +25,7 @@ pub(super) struct Watcher {
     local: NameAddr,
     remote: NameAddr,
     target: Uri,
-    server: std::net::SocketAddr,
+    pub(super) server: std::net::SocketAddr,
     sequence: u32,
     version: u32,
     telling: Telling,
@@ -147,7 +147,7 @@ impl Pbx {
         match &mut watcher.telling {
             Telling::Waits { next, .. } => next.push_back(notify),
             Telling::Idle => {
-                let flow = Flow::new(Transport::Udp, self.address, watcher.server);
+                let flow = self.door.flow(self.address, watcher.server);
                 let notify = self.layer.send_request(notify, flow, now);
                 watcher.telling = Telling::Waits { notify, next: VecDeque::new() };
             }
@@ -170,7 +170,7 @@ impl Pbx {
         if let Telling::Waits { mut next, .. } = std::mem::take(&mut watcher.telling)
             && let Some(request) = next.pop_front()
         {
-            let flow = Flow::new(Transport::Udp, self.address, watcher.server);
+            let flow = self.door.flow(self.address, watcher.server);
             let notify = self.layer.send_request(request, flow, now);
             watcher.telling = Telling::Waits { notify, next };
         }
@@ -305,7 +305,7 @@ impl Pbx {
             return;
         }
         let Some((leg, invite)) = self.compose_invite(call) else { return };
-        let flow = Flow::new(Transport::Udp, self.address, leg.server);
+        let flow = self.door.flow(self.address, leg.server);
         let transaction = self.layer.send_request(invite, flow, now);
         self.forks.insert(transaction, call);
     }
