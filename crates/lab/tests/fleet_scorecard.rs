@@ -231,6 +231,27 @@ fn each_thing_that_is_spoilt_is_found_as_what_it_is() {
 }
 
 #[test]
+fn where_the_word_of_an_answer_came_late_the_talk_counts_from_the_answer_or_from_the_word() {
+    let found = |network: Network, talk_ms: u64| {
+        let mut afternoon = Afternoon::new();
+        afternoon.world.plan.network = network;
+        let talked = afternoon.deeds.get_mut(&0).unwrap();
+        let later = Duration::from_secs(11);
+        talked.connected = talked.connected.map(|at| at + later);
+        talked.hung_up = talked.hung_up.map(|(side, at)| (side, at + later));
+        afternoon.observed.interactions[0].talk_ms = i64::try_from(talk_ms).ok();
+        let sound = afternoon.observed.recordings.get_mut("recording").unwrap().1.as_mut().unwrap();
+        sound.duration_ms = talk_ms;
+        afternoon.found()
+    };
+    assert_eq!(found(Network::Good, 1_000), []);
+    assert_eq!(found(Network::Lossy, 12_010), []);
+    let wrong = [Verdict::InteractionWrong, Verdict::RecordingShort];
+    assert_eq!(found(Network::Good, 12_010), wrong);
+    assert_eq!(found(Network::Lossy, 12_600), wrong);
+}
+
+#[test]
 fn a_pop_that_is_told_twice_is_found_and_one_that_a_snapshot_repeats_is_not() {
     let mut afternoon = Afternoon::new();
     let again = afternoon.observed.pops[1].clone();

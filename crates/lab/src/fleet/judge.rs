@@ -1,6 +1,7 @@
 //! The comparison of what happened with what was seen.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
+use std::ops::RangeInclusive;
 use std::time::{Duration, Instant};
 
 use super::observed::{Found, Observed, PopFrame};
@@ -231,6 +232,21 @@ impl<'a> Judge<'a> {
         lossy && deeds.status == Some(480) && rang_ms + 100 >= self.world.plan.ring_timeout_ms
     }
 
+    /// How long the talk lasted, in ms. Where the word of the answer came late to the customer's end, which a network that
+    /// loses may do, the server counts from the answer and that end from the word of it.
+    fn talked(&self, call: usize, deeds: &Deeds) -> Option<RangeInclusive<u64>> {
+        let least = talk_ms(deeds)?;
+        let inbound =
+            self.world.calls.get(call).is_some_and(|it| matches!(it.course, Course::Inbound { .. }));
+        let late = match (deeds.picked_up, deeds.connected) {
+            (Some(picked_up), Some(connected)) if inbound && self.world.plan.network == Network::Lossy => {
+                between(picked_up, connected)
+            }
+            _ => 0,
+        };
+        Some(least..=least + late)
+    }
+
     fn interaction(&mut self, call: usize, found: &Found) {
         let before = self.card.findings.len();
         let Some(expected) = self.expected(call) else { return };
@@ -272,19 +288,19 @@ impl<'a> Judge<'a> {
     fn times(&self, call: usize, expected: &Expected, found: &Found) -> Vec<(String, String)> {
         let Some(deeds) = self.deeds.get(&call) else { return Vec::new() };
         let mut wrong = Vec::new();
-        let within = |true_ms: u64, found: Option<i64>| {
+        let within = |true_ms: &RangeInclusive<u64>, found: Option<i64>| {
             let found = found.and_then(|ms| u64::try_from(ms).ok());
-            found.is_some_and(|found| found.abs_diff(true_ms) <= self.tolerance.talk_ms)
+            found.is_some_and(|found| off_by(found, true_ms) <= self.tolerance.talk_ms)
         };
-        let talked = if expected.outcome == "answered" { talk_ms(deeds) } else { Some(0) };
-        if let Some(talked) = talked.filter(|talked| !within(*talked, found.talk_ms)) {
-            wrong.push((format!("talk_ms {talked}"), format!("talk_ms {:?}", found.talk_ms)));
+        let talked = if expected.outcome == "answered" { self.talked(call, deeds) } else { Some(0..=0) };
+        if let Some(talked) = talked.filter(|talked| !within(talked, found.talk_ms)) {
+            wrong.push((format!("talk_ms {}", in_words(&talked)), format!("talk_ms {:?}", found.talk_ms)));
         }
         let held = deeds.held.map_or(0, |(from, until)| {
             let until = until.or(deeds.hung_up.map(|(_, at)| at)).or(deeds.over);
             until.map_or(0, |until| between(from, until))
         });
-        if !within(held, found.hold_ms) {
+        if !within(&(held..=held), found.hold_ms) {
             wrong.push((format!("hold_ms {held}"), format!("hold_ms {:?}", found.hold_ms)));
         }
         wrong
@@ -320,12 +336,13 @@ impl<'a> Judge<'a> {
             let (expected, seen) = ("a WAV".to_owned(), "no WAV that can be read".to_owned());
             return self.find(Verdict::RecordingMissing, call, Some(found), expected, seen);
         };
-        let talk = talk_ms(deeds).unwrap_or(0);
+        let talked = self.talked(call, deeds).unwrap_or(0..=0);
+        let talk = *talked.start();
         let held = deeds.held.is_some();
         let edge = self.tolerance.edge_ms;
         let mut short = Vec::new();
-        if sound.duration_ms.abs_diff(talk) > edge {
-            short.push((format!("{talk} ms"), format!("{} ms", sound.duration_ms)));
+        if off_by(sound.duration_ms, &talked) > edge {
+            short.push((format!("{} ms", in_words(&talked)), format!("{} ms", sound.duration_ms)));
         }
         let ends = [(Side::Customer, "customer", sound.customer), (Side::Agent, "agent", sound.agent)];
         for (end, side, channel) in ends {
@@ -474,6 +491,19 @@ fn talk_ms(deeds: &Deeds) -> Option<u64> {
     let from = deeds.connected?.max(deeds.picked_up?);
     let until = deeds.hung_up.map(|(_, at)| at).or(deeds.over)?;
     Some(between(from, until))
+}
+
+/// How far a time lies outside what it may be, in ms.
+fn off_by(found_ms: u64, right: &RangeInclusive<u64>) -> u64 {
+    right.start().saturating_sub(found_ms).max(found_ms.saturating_sub(*right.end()))
+}
+
+fn in_words(right: &RangeInclusive<u64>) -> String {
+    if right.start() == right.end() {
+        right.start().to_string()
+    } else {
+        format!("{} to {}", right.start(), right.end())
+    }
 }
 
 fn between(from: Instant, until: Instant) -> u64 {
