@@ -30,7 +30,7 @@ pub(super) enum Arrival {
 /// By what a PBX is reached.
 enum Wire {
     Datagrams(Arc<UdpSocket>),
-    Streams(Streams),
+    Streams(Box<Streams>),
 }
 
 /// What the fleet is told.
@@ -111,7 +111,8 @@ impl Fleet {
                     let listener = TcpListener::bind((ip, 0)).await?;
                     let address = listener.local_addr()?;
                     let chance = Chance::new(world.plan.seed ^ 0x7ea6 ^ place as u64);
-                    (Wire::Streams(Streams::open(place, listener, arrived.clone(), chance)?), address)
+                    let streams = Streams::open(place, listener, arrived.clone(), chance)?;
+                    (Wire::Streams(Box::new(streams)), address)
                 }
             };
             pbxes.push(Pbx::new(Arc::clone(world), place, address, &ports));

@@ -44,11 +44,10 @@ pub(super) struct Streams {
     listening: JoinHandle<()>,
 }
 
-/// One stream; it ends with its task.
+/// One stream; it ends with its writer's queue.
 struct Open {
     serial: u64,
     writer: mpsc::UnboundedSender<Vec<u8>>,
-    carrying: JoinHandle<()>,
 }
 
 impl Streams {
@@ -92,11 +91,9 @@ impl Streams {
         Some(event)
     }
 
-    /// Ends every stream without a word.
+    /// Ends every stream; what was sent before still leaves.
     pub(super) fn cut(&mut self) {
-        for (_, open) in self.open.drain() {
-            open.carrying.abort();
-        }
+        self.open.clear();
     }
 
     fn carry<F>(&mut self, peer: SocketAddr, stream: F)
@@ -108,7 +105,7 @@ impl Streams {
         let (writer, queue) = mpsc::unbounded_channel();
         let chance = Chance::new(self.chance.below(u64::MAX));
         let (place, arrivals) = (self.place, self.arrivals.clone());
-        let carrying = tokio::spawn(async move {
+        tokio::spawn(async move {
             let tell = |event| arrivals.send(Arrival::Stream { place, peer, serial, event });
             if let Ok(stream) = stream.await
                 && stream.set_nodelay(true).is_ok()
@@ -122,14 +119,13 @@ impl Streams {
             }
             let _ = tell(StreamEvent::Closed).await;
         });
-        self.open.insert(peer, Open { serial, writer, carrying });
+        self.open.insert(peer, Open { serial, writer });
     }
 }
 
 impl Drop for Streams {
     fn drop(&mut self) {
         self.listening.abort();
-        self.cut();
     }
 }
 
