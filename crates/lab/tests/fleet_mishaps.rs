@@ -31,6 +31,8 @@ struct Driven {
     parcels: Vec<Parcel>,
     /// It has ended its streams, and the network has to be told.
     cut: bool,
+    /// Whether it has refused to refresh what it does not know any more.
+    forgot: bool,
 }
 
 impl Driven {
@@ -40,13 +42,22 @@ impl Driven {
         let ports: BTreeMap<usize, SoundPorts> = (0..world.desks.len()).map(|desk| (desk, ports)).collect();
         let pbx = Pbx::new(Arc::clone(world), 0, address, &ports);
         let transport = world.transport(0);
-        Self { pbx, address, transport, peers: HashSet::new(), parcels: Vec::new(), cut: false }
+        Self {
+            pbx,
+            address,
+            transport,
+            peers: HashSet::new(),
+            parcels: Vec::new(),
+            cut: false,
+            forgot: false,
+        }
     }
 
     fn collect(&mut self) {
         while let Some(output) = self.pbx.poll_output() {
             match output {
                 PbxOutput::Transmit { to, bytes } => {
+                    self.forgot |= bytes.starts_with(b"SIP/2.0 481");
                     let (transport, from) = (self.transport, self.address);
                     self.parcels.push(Parcel { transport, from, to, payload: bytes });
                 }
@@ -177,6 +188,8 @@ fn absences(seed: u64, network: Network) -> (Transport, Vec<Absence>) {
     pbx.pbx.start(net.now());
     live(&mut net, &mut phone, &mut pbx, Duration::from_secs(112));
     assert_eq!(pbx.pbx.strangers(), [""; 0], "seed {seed}");
+    let forgets = network == Network::Lossy && pbx.transport == Transport::Udp;
+    assert_eq!(pbx.forgot, forgets, "seed {seed}: a stream takes its subscriptions with it");
     (pbx.transport, pbx.pbx.absences())
 }
 

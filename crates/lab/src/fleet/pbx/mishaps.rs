@@ -149,7 +149,7 @@ impl Pbx {
             .map(|(call, _)| *call);
         quiet
             && match mishap {
-                Mishap::Restart => under_way.next().is_none(),
+                Mishap::Restart => under_way.next().is_none() && self.has_told_all(),
                 Mishap::Cut => under_way.all(|call| self.talks(call)),
             }
     }

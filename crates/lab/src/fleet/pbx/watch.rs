@@ -79,6 +79,9 @@ impl Pbx {
             let response = self.challenge(request, 401);
             return self.reply(id, response, now);
         }
+        if !self.knows_subscription(desk, request) {
+            return self.reply(id, Response::reply_to(request, status(481)), now);
+        }
         let expires = request.headers.expires().unwrap_or(GRANTED_S).min(GRANTED_S);
         let mut response = Response::reply_to(request, StatusCode::OK);
         response.headers.push(HeaderName::Expires, expires.to_string());
@@ -94,6 +97,20 @@ impl Pbx {
         {
             seat.watcher = None;
         }
+    }
+
+    /// Tells whether no notification and no fork's end is under way.
+    pub(super) fn has_told_all(&self) -> bool {
+        let mut watchers = self.seats.values().filter_map(|seat| seat.watcher.as_ref());
+        self.forks.is_empty() && watchers.all(|watcher| matches!(watcher.telling, Telling::Idle))
+    }
+
+    /// Tells whether a SUBSCRIBE begins a subscription, or is within the one of its desk: a restart forgets it.
+    fn knows_subscription(&self, desk: usize, request: &Request) -> bool {
+        let within = request.headers.to().is_ok_and(|to| to.tag().is_some());
+        let watcher = self.seats.get(&desk).and_then(|seat| seat.watcher.as_ref());
+        !within
+            || watcher.is_some_and(|watcher| request.headers.call_id().ok() == Some(watcher.call_id.as_str()))
     }
 
     fn keep_watcher(&mut self, desk: usize, request: &Request, flow: Flow, tag: &str) {
