@@ -34,11 +34,15 @@ use crate::recorder::{Edge, Lane, LaneState, RecordingId, Slot, Tap};
 pub(super) const WAKE: Token = Token(usize::MAX);
 
 /// Datagrams read from one socket before others have their turn.
-const TURN: usize = 32;
+const TURN: usize = 64;
 /// Longer datagrams than this are no telephony.
 const DATAGRAM_LEN: usize = 2_048;
 /// How often legs are asked for silence.
 const TICK: Duration = Duration::from_millis(500);
+/// Sockets that are told to be ready at a time, and the waker.
+const EVENTS: usize = 1_024;
+/// How far behind recordings may be for packets that wait in their sockets.
+const UNSEEN_MAX: Duration = Duration::from_secs(2);
 /// What the relay is told.
 pub(super) enum Command {
     Open { leg: LegId, ports: LentPorts, origin: SessionOrigin, mapping: Option<Mapping> },
@@ -91,6 +95,8 @@ pub(super) struct Relay {
     unread: Vec<(usize, Channel)>,
     buffer: Vec<u8>,
     ticked_at: Instant,
+    /// Everything that came until then has been read.
+    seen: Instant,
     workload: Workload,
 }
 
@@ -127,12 +133,13 @@ impl Relay {
             unread: Vec::new(),
             buffer: vec![0; DATAGRAM_LEN],
             ticked_at: Instant::now(),
+            seen: Instant::now(),
             workload,
         }
     }
 
     pub(super) fn run(mut self) {
-        let mut ready = Events::with_capacity(1_024);
+        let mut ready = Events::with_capacity(EVENTS);
         let mut wait = TICK;
         loop {
             if let Err(error) = self.poll.poll(&mut ready, Some(wait))
@@ -142,6 +149,7 @@ impl Relay {
                 self.report(MediaEvent::Broken { part: MediaPart::Relay });
                 break;
             }
+            let polled = Instant::now();
             // Before the sockets: a packet that follows a bridge must find it.
             if self.take_commands() == Course::Ending {
                 break;
@@ -149,11 +157,16 @@ impl Relay {
             for (index, channel) in std::mem::take(&mut self.unread) {
                 self.read(index, channel);
             }
+            let mut sockets = 0;
             for event in ready.iter().filter(|event| event.token() != WAKE) {
                 let (index, channel) = origin(event.token());
                 self.read(index, channel);
+                sockets += 1;
             }
             let now = Instant::now();
+            let is_drained = self.unread.is_empty() && sockets < EVENTS - 1;
+            self.seen =
+                if is_drained { polled } else { self.seen.max(now.checked_sub(UNSEEN_MAX).unwrap_or(now)) };
             self.tick(now);
             wait = self.flush(now).min(self.play(now)).min(self.map(now));
         }
@@ -296,7 +309,7 @@ impl Relay {
         let mut wait = if self.unread.is_empty() { TICK } else { Duration::ZERO };
         let mut gone = false;
         for seat in &mut self.lanes {
-            match seat.as_mut().map(|lane| lane.flush(now)) {
+            match seat.as_mut().map(|lane| lane.flush(now, self.seen)) {
                 Some(LaneState::Waiting(pause)) => wait = wait.min(pause),
                 Some(LaneState::Gone) => {
                     *seat = None;

@@ -91,6 +91,9 @@ pub(crate) struct Lane {
     current: Batch,
     backlog: VecDeque<Work>,
     sent_at: Instant,
+    /// Up to when the relay has read what its sockets had. A batch says no more: the writer plays what is older than that
+    /// by its horizon, and packets that a busy machine lets wait in their sockets would come too late.
+    seen: Instant,
     /// Open recordings, with the packets dropped of each.
     open: HashMap<Slot, u64>,
 }
@@ -107,6 +110,7 @@ impl Lane {
             current: Batch::new(now),
             backlog: VecDeque::new(),
             sent_at: now,
+            seen: now,
             open: HashMap::new(),
         };
         (lane, receiver, back)
@@ -136,18 +140,20 @@ impl Lane {
                 }
                 return;
             }
-            self.seal(tap.at);
+            self.seal();
         }
         self.current.bytes.extend_from_slice(bytes);
         self.current.taps.push((tap, bytes.len()));
     }
 
-    /// Hands over what is due. Returns how long nothing more will be, and whether the writer is alive.
-    pub(crate) fn flush(&mut self, now: Instant) -> LaneState {
+    /// Hands over what is due; the relay has read everything that came until `seen`. Returns how long nothing more will be
+    /// due, and whether the writer is alive.
+    pub(crate) fn flush(&mut self, now: Instant, seen: Instant) -> LaneState {
+        self.seen = seen;
         let idle = now.saturating_duration_since(self.sent_at);
         let due = if self.current.taps.is_empty() { HEARTBEAT_EVERY } else { FLUSH_EVERY };
         if !self.open.is_empty() && idle >= due && self.backlog.len() < BACKLOG_LEN {
-            self.seal(now);
+            self.seal();
             self.sent_at = now;
         }
         while let Some(work) = self.backlog.pop_front() {
@@ -179,16 +185,15 @@ impl Lane {
     /// Control work keeps its place among the packets and is never dropped.
     fn push_control(&mut self, work: Work) {
         if !self.current.taps.is_empty() {
-            let until = self.current.taps.last().map_or(self.current.until, |(tap, _)| tap.at);
-            self.seal(until);
+            self.seal();
         }
         self.backlog.push_back(work);
     }
 
-    fn seal(&mut self, until: Instant) {
-        let next = self.spare.try_recv().unwrap_or_else(|_| Batch::new(until));
+    fn seal(&mut self) {
+        let next = self.spare.try_recv().unwrap_or_else(|_| Batch::new(self.seen));
         let mut batch = std::mem::replace(&mut self.current, next);
-        batch.until = until;
+        batch.until = self.seen;
         self.backlog.push_back(Work::Batch(batch));
     }
 }
@@ -220,7 +225,7 @@ mod tests {
         let packet = [0; 1_000];
         for _ in 0..100_000 {
             lane.record(tap(1), &packet);
-            lane.flush(Instant::now() + FLUSH_EVERY);
+            lane.flush(Instant::now() + FLUSH_EVERY, Instant::now());
         }
         lane.stop(Slot(1), Instant::now());
         let stored = |item: &Work| match item {
@@ -230,7 +235,7 @@ mod tests {
         // The writer wakes up: everything but the surplus is there, in order, and the surplus is known.
         let (mut packets, mut overflowed) = (0, None);
         while overflowed.is_none() {
-            lane.flush(Instant::now());
+            lane.flush(Instant::now(), Instant::now());
             while let Ok(item) = work.try_recv() {
                 packets += stored(&item);
                 if let Work::Stop { overflowed: dropped, .. } = item {
@@ -241,6 +246,30 @@ mod tests {
         assert_eq!(packets + overflowed.unwrap(), 100_000);
         assert!(packets * 1_000 <= (QUEUE_LEN + BACKLOG_LEN + 2) * (BATCH_LEN + 1_000), "{packets}");
         assert!(overflowed > Some(0));
+    }
+
+    #[test]
+    fn a_batch_that_is_full_says_nothing_of_sockets_that_were_not_read() {
+        let (mut lane, work, _spare) = Lane::new();
+        let seen = Instant::now();
+        lane.start(Slot(1), RecordingId::new("jam").unwrap(), SampleRate::Narrow, seen);
+        lane.flush(seen, seen);
+        // The machine stood still for a second; the first sockets that are read fill a batch.
+        let late = seen + Duration::from_secs(1);
+        for _ in 0..=BATCH_LEN / 1_000 + 1 {
+            lane.record(Tap { at: late, ..tap(1) }, &[0; 1_000]);
+        }
+        lane.mark(Slot(1), SpanKind::Hold, Edge::Begin, late);
+        lane.flush(late, seen);
+        lane.flush(late + HEARTBEAT_EVERY, late);
+        lane.stop(Slot(1), late);
+        lane.drain();
+        let untils: Vec<Instant> = work
+            .iter()
+            .filter_map(|item| if let Work::Batch(batch) = item { Some(batch.until()) } else { None })
+            .collect();
+        assert!(untils.len() >= 3 && untils.last() == Some(&late), "{untils:?}");
+        assert!(untils.iter().rev().skip(1).all(|until| *until == seen), "{untils:?}");
     }
 
     #[test]
