@@ -11,20 +11,21 @@ mod office;
 mod reading;
 mod sound;
 mod stream;
+mod wishes;
 
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, anyhow, bail};
-use linecard_lab::fleet::{Chance, Course, Scorecard, Tolerance, World, WorldPlan, judge};
-use serde_json::{Value, json};
+use linecard_lab::fleet::{Chance, Scorecard, Tolerance, World, WorldPlan, judge};
+use serde_json::Value;
 use tokio::sync::{Mutex, mpsc, watch};
 use tokio::task::JoinHandle;
 
 use self::browser::{Browser, Habit, Heard};
+use self::client::Client;
 pub(crate) use self::client::Server;
-use self::client::{Client, text};
 use self::fleet::{Fleet, Order, Standing};
 pub(crate) use self::link::Faults;
 use self::office::Office;
@@ -111,7 +112,7 @@ async fn happen(
     fleet.orders.send(Order::Begin).ok();
     let last_ms = world.calls.last().map_or(0, |call| call.at_ms);
     let over = Duration::from_millis(last_ms * 3) + GRACE;
-    let clicking = click(world, office, &mut fleet.clicks, &fleet.orders);
+    let asking = wishes::ask(world, office, &mut fleet.wishes, &fleet.orders);
     let done = fleet.standing.wait_for(|standing| standing.open == Some(0));
     tokio::select! {
         done = tokio::time::timeout(over, done) => {
@@ -119,7 +120,7 @@ async fn happen(
                 tracing::warn!("the calls did not come to an end in time");
             }
         }
-        () = clicking => bail!("the fleet ended"),
+        () = asking => bail!("the fleet ended"),
     }
     tracing::info!(took_s = started.elapsed().as_secs(), "every call is over");
     let mut observed = reading::read(admin, office, &began_at, SETTLED_WITHIN).await?;
@@ -189,39 +190,4 @@ async fn open_browsers(
         browser.await??;
     }
     bail!("a browser could not be opened")
-}
-
-/// Clicks for the agents, as often as the world says; a second click has to be the same call.
-async fn click(
-    world: &Arc<World>,
-    office: &Office,
-    clicks: &mut mpsc::UnboundedReceiver<usize>,
-    orders: &mpsc::UnboundedSender<Order>,
-) {
-    while let Some(call) = clicks.recv().await {
-        let Some(planned) = world.calls.get(call) else { continue };
-        let Course::Outbound { callee, clicks, .. } = &planned.course else { continue };
-        let names = office.names.get(planned.desk).cloned().unwrap_or_default();
-        let Some(agent) = office.agents.get(planned.desk).cloned() else { continue };
-        let body = json!({"to": callee.number, "line_id": names.line_id});
-        let (clicks, orders) = (*clicks, orders.clone());
-        tokio::spawn(async move {
-            let mut first: Option<String> = None;
-            for _ in 0..clicks {
-                let answer = agent.lock().await.post("/calls", &body).await;
-                let named = answer.map(|call| text(&call, "call_id").to_owned());
-                let why = match (named, &first) {
-                    (Ok(named), None) => {
-                        first = Some(named);
-                        continue;
-                    }
-                    (Ok(named), Some(known)) if named == *known => continue,
-                    (Ok(_), Some(_)) => "the second click made a second call".to_owned(),
-                    (Err(error), _) => format!("{error:#}"),
-                };
-                let _ = orders.send(Order::DialRefused { call, why });
-                return;
-            }
-        });
-    }
 }

@@ -6,7 +6,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use linecard_lab::fleet::{Absence, Chance, Deeds, Pbx, PbxOutput, Side, SoundPorts, World};
+use linecard_lab::fleet::{Absence, Chance, Deeds, Pbx, PbxOutput, Side, SoundPorts, Wish, World};
 use linecard_sip::transport::Transport;
 use tokio::net::{TcpListener, UdpSocket};
 use tokio::sync::{mpsc, watch};
@@ -38,8 +38,8 @@ enum Wire {
 pub(super) enum Order {
     /// Let the calls begin.
     Begin,
-    /// The server refused an agent's click.
-    DialRefused { call: usize, why: String },
+    /// The server refused what an agent asked for.
+    Refused { call: usize, wish: Wish, why: String },
     /// Leave.
     Stop,
 }
@@ -71,8 +71,8 @@ pub(super) struct Fleet {
     /// Where each PBX listens.
     pub(super) addresses: Vec<SocketAddr>,
     pub(super) orders: mpsc::UnboundedSender<Order>,
-    /// Calls that agents ask for.
-    pub(super) clicks: mpsc::UnboundedReceiver<usize>,
+    /// What agents ask for, and in which call.
+    pub(super) wishes: mpsc::UnboundedReceiver<(usize, Wish)>,
     pub(super) standing: watch::Receiver<Standing>,
     pub(super) task: tokio::task::JoinHandle<Known>,
 }
@@ -83,7 +83,7 @@ struct Running {
     sound: Sound,
     link: Link,
     faults: Faults,
-    clicks: mpsc::UnboundedSender<usize>,
+    wishes: mpsc::UnboundedSender<(usize, Wish)>,
     standing: watch::Sender<Standing>,
     begun: Option<Instant>,
 }
@@ -120,12 +120,12 @@ impl Fleet {
             wires.push(wire);
         }
         let (orders, ordered) = mpsc::unbounded_channel();
-        let (clicks, clicked) = mpsc::unbounded_channel();
+        let (wishes, wished) = mpsc::unbounded_channel();
         let (standing, seen) = watch::channel(Standing::default());
         let link = Link::new(Faults::None, Chance::new(world.plan.seed ^ 0x5eed));
-        let running = Running { pbxes, wires, sound, link, faults, clicks, standing, begun: None };
+        let running = Running { pbxes, wires, sound, link, faults, wishes, standing, begun: None };
         let task = tokio::spawn(running.run(arrivals, ordered));
-        Ok(Self { addresses, orders, clicks: clicked, standing: seen, task })
+        Ok(Self { addresses, orders, wishes: wished, standing: seen, task })
     }
 }
 
@@ -170,10 +170,10 @@ impl Running {
                 },
                 order = orders.recv() => match order {
                     Some(Order::Begin) => self.begin(),
-                    Some(Order::DialRefused { call, why }) => {
+                    Some(Order::Refused { call, wish, why }) => {
                         let now = Instant::now();
                         for pbx in self.pbxes.iter_mut().filter(|pbx| pbx.deeds().contains_key(&call)) {
-                            pbx.dial_refused(call, &why, now);
+                            pbx.refused(call, &wish, &why, now);
                         }
                     }
                     Some(Order::Stop) | None => return self.known(),
@@ -268,8 +268,8 @@ impl Running {
                 }
                 PbxOutput::Speak { desk, side, to, call } => self.sound.speak(desk, side, to, call),
                 PbxOutput::Hush { desk, side } => self.sound.hush(desk, side),
-                PbxOutput::Dial { call } => {
-                    let _ = self.clicks.send(call);
+                PbxOutput::Ask { call, wish } => {
+                    let _ = self.wishes.send((call, wish));
                 }
             }
         }

@@ -95,7 +95,7 @@ async fn furnish_desk(
     let password = password_of(&login);
     let user = json!({
         "login": login, "name": format!("Simulated {number}"), "role": "agent", "password": password,
-        "ring_timeout_ms": ring_timeout_ms,
+        "ring_timeout_ms": ring_timeout_ms, "extension": desk.extension,
     });
     let user_id = id_of(&admin.post("/users", &user).await?)?;
     let device = json!({"kind": "sip", "uri": desk.extension});

@@ -103,7 +103,8 @@ impl Ends {
 }
 
 impl Sound {
-    /// Opens two sockets a desk at `ip`; each of loss, doubling and overtaking befalls a `share` of the packets, 0 to 1.
+    /// Opens a socket for each end of each desk at `ip`; each of loss, doubling and overtaking befalls a `share` of the packets,
+    /// 0 to 1.
     ///
     /// # Errors
     /// When the system has no sockets to give.
@@ -115,13 +116,20 @@ impl Sound {
     ) -> std::io::Result<(Self, Vec<SoundPorts>)> {
         let mut sockets = HashMap::new();
         let mut ports = Vec::with_capacity(desks);
-        let mut reports = Vec::with_capacity(desks);
+        let mut reports = Vec::with_capacity(desks * Side::ALL.len());
         for desk in 0..desks {
-            let [(customer, of_customer), (agent, of_agent)] = [pair(ip)?, pair(ip)?];
-            reports.extend([of_customer, of_agent]);
-            ports.push(SoundPorts { customer: customer.local_addr()?, agent: agent.local_addr()? });
-            sockets.insert((desk, Side::Customer), customer);
-            sockets.insert((desk, Side::Agent), agent);
+            let mut open = |side| -> std::io::Result<SocketAddr> {
+                let (sound, of_sound) = pair(ip)?;
+                let address = sound.local_addr()?;
+                reports.push(of_sound);
+                sockets.insert((desk, side), sound);
+                Ok(address)
+            };
+            ports.push(SoundPorts {
+                customer: open(Side::Customer)?,
+                agent: open(Side::Agent)?,
+                other: open(Side::Other)?,
+            });
         }
         let (orders, taken) = channel();
         let notes = Arc::new(Mutex::default());
@@ -266,8 +274,7 @@ impl Stream {
             marker: self.frame == 0,
             sequence: self.sequence,
             timestamp: first,
-            ssrc: u32::try_from(self.call & 0x7fff_ffff).unwrap_or(0) * 2
-                + u32::from(self.side == Side::Agent),
+            ssrc: u32::try_from(self.call & 0x3fff_ffff).unwrap_or(0) * 4 + self.side as u32,
         };
         header.build(&payload).ok()
     }

@@ -34,6 +34,7 @@ fn the_fleet_finds_no_wrong_call() {
         let (code, text) = simulate(&server, &world);
         assert_eq!(code, 0, "{text}");
         assert!(text.contains("all is right"), "{text}");
+        assert!(!text.contains("handed over   0,"), "customers are handed over: {text}");
     }
     let users = server.get("/users")["items"].as_array().expect("a list").len();
     assert_eq!(users, 1, "what was simulated is gone but for its history");

@@ -32,6 +32,7 @@ mod pbx;
 mod quirk;
 mod scorecard;
 mod sound;
+mod talk;
 mod truth;
 mod world;
 
@@ -39,12 +40,12 @@ pub use chance::Chance;
 pub use judge::{Tolerance, judge};
 pub use mishap::{AWAY_MAX, Absence, Mishap};
 pub use observed::{DeskNames, Found, FoundMissed, FoundRecording, Observed, PopFrame};
-pub use pbx::{Pbx, PbxOutput, SoundPorts, password_of};
+pub use pbx::{Pbx, PbxOutput, SoundPorts, Wish, password_of};
 pub use quirk::{Profile, Quirk};
 pub use scorecard::{Finding, Scorecard, Verdict};
-pub use sound::{Channel, Listening, SoundError, listen, tone_hz};
-pub use truth::Deeds;
+pub use sound::{Channel, Listening, Run, SoundError, listen, tone_hz};
+pub use talk::{Asks, Handover, Hold, HoldEnd, HoldOffer, Side, Taker, TakerEnd, Talk, Turn};
+pub use truth::{Asked, Deeds, Handing};
 pub use world::{
-    AfterRefusal, Course, Desk, InboundEnd, Mode, Network, OutboundEnd, Party, PlannedCall, Side, Talk,
-    World, WorldPlan,
+    AfterRefusal, Course, Desk, InboundEnd, Mode, Network, OutboundEnd, Party, PlannedCall, World, WorldPlan,
 };

@@ -56,6 +56,12 @@ pub struct Scorecard {
     pub seed: u64,
     /// Calls that were made.
     pub calls: usize,
+    /// Customers whom another one took over.
+    pub handed_over: usize,
+    /// Customers whom nobody took over, so that the agent had them back.
+    pub handed_back: usize,
+    /// Customers who stayed where they were for want of an idle colleague.
+    pub nobody_idle: usize,
     /// Interactions that say what happened.
     pub interactions_right: usize,
     /// Pops that came in time and went.
@@ -91,6 +97,9 @@ impl Scorecard {
     /// Takes the scorecard of another world in.
     pub fn add(&mut self, other: Self) {
         self.calls += other.calls;
+        self.handed_over += other.handed_over;
+        self.handed_back += other.handed_back;
+        self.nobody_idle += other.nobody_idle;
         self.interactions_right += other.interactions_right;
         self.pops_right += other.pops_right;
         self.pop_ms = (self.pop_ms.0.max(other.pop_ms.0), self.pop_ms.1.max(other.pop_ms.1));
@@ -110,6 +119,11 @@ impl fmt::Display for Scorecard {
         };
         writeln!(f, "seed {}, {} calls", self.seed, self.calls)?;
         let n = |verdict| self.count(verdict);
+        writeln!(
+            f,
+            "handed over   {}, back with the agent {}, nobody idle {}",
+            self.handed_over, self.handed_back, self.nobody_idle
+        )?;
         writeln!(
             f,
             "interactions  right {:<7} wrong {:<5} missing {:<5} double {}",

@@ -3,7 +3,7 @@
 use std::f64::consts::TAU;
 use std::io::Cursor;
 
-use super::world::Side;
+use super::talk::Side;
 
 /// A frame that is judged: 20 ms.
 const FRAME: usize = 160;
@@ -21,18 +21,19 @@ const PURE: f64 = 0.6;
 /// How many tones each side has.
 const TONES: usize = 7;
 
-/// Gives the tone of one end of a call; neighbours have others, and no customer sounds as any agent.
+/// Gives the tone of one end of a call; neighbours have others, and each side sounds as no other.
 #[must_use]
 pub fn tone_hz(call: usize, side: Side) -> u32 {
     let step = u32::try_from(call % TONES).unwrap_or(0);
     match side {
         Side::Customer => 350 + 100 * step,
         Side::Agent => 1_250 + 100 * step,
+        Side::Other => 2_250 + 100 * step,
     }
 }
 
 /// What is in a recording.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Listening {
     /// Its length, in ms.
     pub duration_ms: u64,
@@ -42,30 +43,61 @@ pub struct Listening {
     pub agent: Channel,
 }
 
-/// What is in one channel.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+/// What is in one channel, in its order; what is between is silent.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Channel {
-    /// The tone that is there the longest; `None` when nobody's is.
+    /// Everything that is heard.
+    pub runs: Vec<Run>,
+}
+
+/// A part of a channel in which one thing is heard without a silence.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Run {
+    /// Whose tone; `None` for what is nobody's.
     pub tone_hz: Option<u32>,
-    /// How long it is there, in ms.
-    pub own_ms: u64,
-    /// How long something else is there, in ms.
-    pub foreign_ms: u64,
-    /// Where that begins, in ms, and whose tone it is, if anybody's.
-    pub foreign_from: Option<(u64, Option<u32>)>,
-    /// The longest silence between its first and its last sound, in ms.
-    pub gap_ms: u64,
+    /// Where it begins, in ms.
+    pub from_ms: u64,
+    /// Where it ends, in ms.
+    pub until_ms: u64,
+}
+
+impl Run {
+    /// Gives its length, in ms.
+    #[must_use]
+    pub fn length_ms(self) -> u64 {
+        self.until_ms.saturating_sub(self.from_ms)
+    }
 }
 
 impl Channel {
-    /// Says what else is there.
+    /// Gives how long a tone is heard, in ms.
     #[must_use]
-    pub fn foreign(&self) -> String {
-        let from = self.foreign_from.map_or(String::new(), |(at_ms, hz)| {
-            let what = hz.map_or("noise".to_owned(), |hz| format!("a tone of {hz} Hz"));
-            format!(", first {what} at {at_ms} ms")
-        });
-        format!("{} ms of it{from}", self.foreign_ms)
+    pub fn heard_ms(&self, hz: u32) -> u64 {
+        self.runs.iter().filter(|run| run.tone_hz == Some(hz)).map(|run| run.length_ms()).sum()
+    }
+
+    /// Lists which of these tones are heard, each once for every turn that it has.
+    #[must_use]
+    pub fn turns(&self, own: &[u32]) -> Vec<u32> {
+        let tones = self.runs.iter().filter_map(|run| run.tone_hz);
+        let mut turns: Vec<u32> = tones.filter(|hz| own.contains(hz)).collect();
+        turns.dedup();
+        turns
+    }
+
+    /// Lists what is heard beside these tones.
+    #[must_use]
+    pub fn strange(&self, own: &[u32]) -> Vec<Run> {
+        let is_own = |run: &Run| run.tone_hz.is_some_and(|hz| own.contains(&hz));
+        self.runs.iter().copied().filter(|run| !is_own(run)).collect()
+    }
+
+    /// Lists the silences between its first and its last sound that are longer than this, in ms.
+    #[must_use]
+    pub fn gaps_ms(&self, longer_than: u64) -> Vec<u64> {
+        let gaps = self.runs.iter().zip(self.runs.iter().skip(1));
+        let gaps = gaps.map(|(before, after)| after.from_ms.saturating_sub(before.until_ms));
+        gaps.filter(|gap| *gap > longer_than).collect()
     }
 }
 
@@ -118,44 +150,45 @@ enum Frame {
     Noise,
 }
 
-impl Frame {
-    fn tone(self) -> Option<u32> {
-        match self {
-            Self::Tone(hz) => Some(hz),
-            Self::Silence | Self::Edge | Self::Noise => None,
-        }
+fn judge_channel(samples: &[i16]) -> Channel {
+    let tones: Vec<u32> = (0..TONES).flat_map(|call| Side::ALL.map(|side| tone_hz(call, side))).collect();
+    let mut frames: Vec<Frame> = samples.chunks_exact(FRAME).map(|frame| heard(frame, &tones)).collect();
+    round_off(&mut frames);
+    let mut runs: Vec<Run> = Vec::new();
+    let mut from = 0;
+    for same in frames.chunk_by(|a, b| a == b) {
+        let until = from + same.len();
+        let [from_ms, until_ms] = [from, until].map(|place| place as u64 * FRAME_MS);
+        from = until;
+        let tone_hz = match same.first() {
+            Some(Frame::Tone(hz)) => Some(*hz),
+            Some(Frame::Noise) => None,
+            Some(Frame::Silence | Frame::Edge) | None => continue,
+        };
+        runs.push(Run { tone_hz, from_ms, until_ms });
     }
+    Channel { runs }
 }
 
-fn judge_channel(samples: &[i16]) -> Channel {
-    let tones: Vec<u32> =
-        (0..TONES).flat_map(|call| [Side::Customer, Side::Agent].map(|side| tone_hz(call, side))).collect();
-    let frames: Vec<Frame> = samples.chunks_exact(FRAME).map(|frame| heard(frame, &tones)).collect();
-    let length_ms = |wanted: Frame| frames.iter().filter(|frame| **frame == wanted).count() as u64 * FRAME_MS;
-    let longest = tones.iter().copied().max_by_key(|hz| length_ms(Frame::Tone(*hz)));
-    let Some(own) = longest.map(Frame::Tone).filter(|tone| length_ms(*tone) > 0) else {
-        let foreign_ms = length_ms(Frame::Noise);
-        return Channel { foreign_ms, ..Channel::default() };
-    };
-    let mut channel = Channel { tone_hz: longest, own_ms: length_ms(own), ..Channel::default() };
-    let strange = |place: Option<usize>| {
-        let frame = place.and_then(|place| frames.get(place));
-        frame.is_some_and(|frame| ![own, Frame::Silence, Frame::Edge].contains(frame))
-    };
-    let mut gap_ms = None;
-    for (place, frame) in frames.iter().enumerate() {
-        if *frame == own || *frame == Frame::Edge && gap_ms.is_some() {
-            channel.gap_ms = channel.gap_ms.max(gap_ms.unwrap_or(0));
-            gap_ms = Some(0);
-        } else if *frame == Frame::Silence {
-            gap_ms = gap_ms.map(|gap| gap + FRAME_MS);
-        } else if strange(place.checked_sub(1)) || strange(place.checked_add(1)) {
-            // One alone is where the tone begins or ends within a frame.
-            channel.foreign_ms += FRAME_MS;
-            channel.foreign_from.get_or_insert((place as u64 * FRAME_MS, frame.tone()));
-        }
+/// What begins or ends within a frame makes noise of that one: alone it counts as the tone beside it, and so does sound beside
+/// silence, wherever it stands.
+fn round_off(frames: &mut [Frame]) {
+    let heard = frames.to_vec();
+    let tone = |frame: &&Frame| matches!(frame, Frame::Tone(_));
+    for (place, frame) in frames.iter_mut().enumerate() {
+        let (before, after) = heard.split_at(place);
+        let after = after.get(1..).unwrap_or_default();
+        let beside = [before.last(), after.first()];
+        let alone = *frame == Frame::Noise && !beside.contains(&Some(&Frame::Noise));
+        let spoken = beside.into_iter().flatten().find(tone);
+        let nearest = match *frame {
+            Frame::Noise if alone => spoken,
+            // Lost packets leave a row of edges: whoever spoke before them goes on.
+            Frame::Edge => spoken.or_else(|| before.iter().rev().chain(after).find(tone)),
+            _ => continue,
+        };
+        *frame = nearest.copied().unwrap_or(Frame::Silence);
     }
-    channel
 }
 
 fn heard(frame: &[i16], tones: &[u32]) -> Frame {
@@ -229,18 +262,23 @@ mod tests {
     #[test]
     fn each_end_is_found_in_its_own_channel_and_a_gap_is_measured() {
         let (customer, agent) = (tone_hz(5, Side::Customer), tone_hz(5, Side::Agent));
+        let runs = |runs: &[(Option<u32>, u64, u64)]| {
+            let run = |&(tone_hz, from_ms, until_ms): &_| Run { tone_hz, from_ms, until_ms };
+            Channel { runs: runs.iter().map(run).collect() }
+        };
         let whole = listen(&wav(customer, agent, 0..0)).unwrap();
         assert_eq!(whole.duration_ms, 1_000);
-        assert_eq!(whole.customer, Channel { tone_hz: Some(customer), own_ms: 1_000, ..Channel::default() });
-        assert_eq!(whole.agent, Channel { tone_hz: Some(agent), ..whole.customer });
-        let cut = listen(&wav(customer, agent, 400..600)).unwrap();
-        assert_eq!((cut.customer.own_ms, cut.customer.gap_ms, cut.customer.foreign_ms), (800, 200, 0));
+        assert_eq!(whole.customer, runs(&[(Some(customer), 0, 1_000)]));
+        assert_eq!(whole.agent, runs(&[(Some(agent), 0, 1_000)]));
+        let cut = listen(&wav(customer, agent, 400..612)).unwrap().customer;
+        assert_eq!((cut.heard_ms(customer), cut.gaps_ms(60)), (800, vec![200]));
+        assert_eq!(cut.strange(&[customer]), [], "that it begins within a frame is nothing strange");
         let mut mixed = samples_of(&wav(customer, agent, 0..0));
         for (n, pair) in mixed.chunks_exact_mut(2).enumerate().skip(4_000).take(1_600) {
             pair[1] = pair[0].wrapping_mul(i16::from(n % 2 == 0));
         }
         let strange = judge_channel(&mixed.iter().skip(1).step_by(2).copied().collect::<Vec<_>>());
-        assert_eq!((strange.foreign_ms, strange.foreign_from), (200, Some((500, None))));
+        assert_eq!(strange.strange(&[agent]), [Run { tone_hz: None, from_ms: 500, until_ms: 700 }]);
         let nothing = listen(&wav(customer, agent, 0..1_000)).unwrap();
         assert_eq!(nothing.customer, Channel::default());
         assert_ne!(tone_hz(5, Side::Customer), tone_hz(6, Side::Customer), "neighbours can be told apart");
@@ -263,18 +301,25 @@ mod tests {
     fn lost_packets_are_gaps_and_nothing_strange_wherever_frames_begin() {
         for ahead in 0..FRAME {
             for (lost, most_ms) in [(&[5][..], 20), (&[5, 7, 9, 11], 20), (&[4, 5, 6, 9], 60)] {
-                let heard = lossy(lost, ahead);
-                assert_eq!(
-                    (heard.tone_hz, heard.foreign_ms),
-                    (Some(tone_hz(2, Side::Agent)), 0),
-                    "{ahead} {lost:?}"
-                );
-                assert!(
-                    (most_ms - 20..=most_ms).contains(&heard.gap_ms),
-                    "{ahead} {lost:?}: {}",
-                    heard.gap_ms
-                );
+                let (heard, own) = (lossy(lost, ahead), [tone_hz(2, Side::Agent)]);
+                assert_eq!((heard.turns(&own), heard.strange(&own)), (own.to_vec(), Vec::new()), "{ahead} {lost:?}");
+                let longest = heard.gaps_ms(0).into_iter().max().unwrap_or(0);
+                assert!((most_ms - 20..=most_ms).contains(&longest), "{ahead} {lost:?}: {longest}");
             }
         }
+    }
+
+    #[test]
+    fn two_who_speak_in_turn_are_told_apart_in_one_channel() {
+        let (first, second) = (tone_hz(3, Side::Agent), tone_hz(3, Side::Other));
+        let [before, after] = [first, second].map(|hz| samples_of(&wav(hz, hz, 0..0)));
+        let one_side = |samples: &[i16]| samples.iter().step_by(2).copied().take(4_000).collect::<Vec<_>>();
+        let handed_over = judge_channel(&[one_side(&before), vec![0; 1_600], one_side(&after)].concat());
+        assert_eq!(handed_over.turns(&[first, second]), [first, second]);
+        assert_eq!((handed_over.heard_ms(first), handed_over.heard_ms(second)), (500, 500));
+        assert_eq!((handed_over.gaps_ms(60), handed_over.strange(&[first, second])), (vec![200], Vec::new()));
+        assert_eq!(handed_over.strange(&[first]).len(), 1);
+        let back = judge_channel(&[one_side(&before), one_side(&after), one_side(&before)].concat());
+        assert_eq!(back.turns(&[first, second]), [first, second, first]);
     }
 }

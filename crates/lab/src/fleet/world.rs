@@ -4,6 +4,7 @@ use serde::Serialize;
 
 use super::chance::Chance;
 use super::quirk::{Profile, Quirk};
+use super::talk::{Talk, Turn, talk, talk_with_caller};
 
 /// What a world is made from; the same gives the same world.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -186,27 +187,6 @@ pub enum AfterRefusal {
     Listens,
 }
 
-/// A talk.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Talk {
-    /// How long, in ms.
-    pub talk_ms: u64,
-    /// Who hangs up.
-    pub ends: Side,
-    /// Whether the customer's side holds in its middle third.
-    pub holds: bool,
-}
-
-/// A side of a call.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Side {
-    /// Who is outside.
-    Customer,
-    /// The agent's phone.
-    Agent,
-}
-
 /// How many ms a call takes at a desk on average, pause included.
 const MEAN_CALL_MS: u64 = 2_200;
 
@@ -231,9 +211,11 @@ impl World {
                 Mode::Anchor => course(&mut chance, &plan, profile, fresh, known),
                 Mode::Shadow | Mode::DialogInfo => course_at_phone(&mut chance, desk.mode, profile, fresh),
             };
+            // Upon an agent who hands the customer over nobody comes: whether the desk is busy then is no question of the plan.
             let long = matches!(
                 &course,
-                Course::Inbound { end: InboundEnd::Talk { talk, .. }, .. } if talk.talk_ms > 700
+                Course::Inbound { end: InboundEnd::Talk { talk, .. }, .. }
+                    if talk.talk_ms > 700 && !matches!(talk.turn, Turn::Handover(_))
             );
             calls.push(PlannedCall { desk: index, at_ms, course });
             if long && desk.mode == Mode::Anchor && calls.len() < plan.calls && chance.one_in(4) {
@@ -249,6 +231,12 @@ impl World {
     #[must_use]
     pub fn profile(&self, desk: usize) -> Option<Profile> {
         self.plan.profiles.get(self.desks.get(desk)?.pbx).copied()
+    }
+
+    /// Gives the number of somebody outside to whom a call's customer may be handed over.
+    #[must_use]
+    pub fn outside_number(&self, call: usize) -> String {
+        format!("+74952{:06}", call % 1_000_000)
     }
 
     /// Gives the number of a call's other party as the interaction has to have it.
@@ -267,6 +255,8 @@ fn desks(plan: &WorldPlan) -> Vec<Desk> {
     let busy = u64::from(plan.rate_per_s) * MEAN_CALL_MS / 1_000;
     let wanted = usize::try_from(busy * 3 / 2).unwrap_or(usize::MAX).clamp(pbxes, 400);
     let count = wanted.min(plan.calls.max(1)).max(1);
+    // A user of the server's whose extension is the same would be rung in place of a colleague.
+    let extensions_from = 10_000 + plan.numbers_from % 200 * 400;
     let desk = |number: usize| {
         let pbx = number % pbxes;
         let told = plan.profiles.get(pbx).is_some_and(|profile| profile.has(Quirk::TellsDialogs));
@@ -275,7 +265,7 @@ fn desks(plan: &WorldPlan) -> Vec<Desk> {
             (true, 4) => Mode::Shadow,
             _ => Mode::Anchor,
         };
-        let extension = format!("{}", 200 + number);
+        let extension = (extensions_from + number as u64).to_string();
         let account = if mode == Mode::Anchor { format!("line{number}") } else { extension.clone() };
         Desk { pbx, mode, account, extension, did: format!("+74951{number:06}") }
     };
@@ -312,7 +302,7 @@ fn course(
 fn course_at_phone(chance: &mut Chance, mode: Mode, profile: Profile, fresh: String) -> Course {
     let party = Party { number: Some(fresh) };
     let after_ms = 150 + chance.below(400);
-    let talk = Talk { holds: false, ..talk(chance) };
+    let talk = Talk { turn: Turn::Straight, ..talk(chance) };
     if mode == Mode::DialogInfo && chance.one_in(3) {
         let end = OutboundEnd::Talk { after_ms, talk };
         return Course::Outbound { callee: party, pickup_ms: 0, clicks: 0, end };
@@ -328,7 +318,7 @@ fn course_at_phone(chance: &mut Chance, mode: Mode, profile: Profile, fresh: Str
 fn inbound_end(chance: &mut Chance) -> InboundEnd {
     let after_ms = 80 + chance.below(400);
     match chance.below(20) {
-        0..=10 => InboundEnd::Talk { after_ms, talk: talk(chance) },
+        0..=10 => InboundEnd::Talk { after_ms, talk: talk_with_caller(chance) },
         11..=14 => InboundEnd::GivesUp { after_ms: 200 + chance.below(600) },
         15 => InboundEnd::RingsOut,
         16 | 17 => InboundEnd::Busy { after_ms },
@@ -364,15 +354,10 @@ fn outbound(
     Course::Outbound { callee, pickup_ms: 50 + chance.below(200), clicks, end }
 }
 
-fn talk(chance: &mut Chance) -> Talk {
-    let talk_ms = 400 + chance.below(800);
-    let ends = if chance.one_in(2) { Side::Customer } else { Side::Agent };
-    Talk { talk_ms, ends, holds: talk_ms > 700 && chance.one_in(4) }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::fleet::talk::{Asks, Handover, Hold, HoldEnd, HoldOffer, Side, Taker, TakerEnd};
 
     fn plan(seed: u64) -> WorldPlan {
         let (profiles, network) = (Profile::ALL.to_vec(), Network::Good);
@@ -414,5 +399,42 @@ mod tests {
         for (name, wanted) in ends {
             assert!(count(wanted) >= 10, "{name}: {}", count(wanted));
         }
+    }
+
+    #[test]
+    fn talks_take_every_turn_in_a_world_of_two_thousand_calls() {
+        let world = World::generate(plan(3));
+        let turns = world.calls.iter().filter_map(|call| match call.course {
+            Course::Inbound { end: InboundEnd::Talk { talk, .. }, .. }
+            | Course::Outbound { end: OutboundEnd::Talk { talk, .. }, .. } => Some(talk.turn),
+            _ => None,
+        });
+        let turns: Vec<Turn> = turns.collect();
+        let count = |wanted: &dyn Fn(&Turn) -> bool| turns.iter().filter(|turn| wanted(turn)).count();
+        let holds = |of_it: fn(&Hold) -> bool| count(&|turn| matches!(turn, Turn::Hold(it) if of_it(it)));
+        let hands =
+            |of_it: fn(&Handover) -> bool| count(&|turn| matches!(turn, Turn::Handover(it) if of_it(it)));
+        let counts = [
+            ("the customer's side holds", holds(|it| it.by == Side::Customer)),
+            ("the agent's phone holds", holds(|it| it.by == Side::Agent)),
+            ("sendonly", holds(|it| it.offer == HoldOffer::SendOnly)),
+            ("inactive", holds(|it| it.offer == HoldOffer::Inactive)),
+            ("0.0.0.0", holds(|it| it.offer == HoldOffer::NoAddress)),
+            ("held until the end", holds(|it| it.end == HoldEnd::HungUp)),
+            ("REFER", hands(|it| it.asks == Asks::OnPhone)),
+            ("REFER and BYE", hands(|it| it.asks == Asks::OnPhoneAndLeaves)),
+            ("REFER with Replaces", hands(|it| it.asks == Asks::OnPhoneAfterTalk)),
+            ("blind in the interface", hands(|it| it.asks == Asks::InInterface)),
+            ("attended in the interface", hands(|it| it.asks == Asks::InInterfaceAfterTalk)),
+            ("to a number outside", hands(|it| it.to == Taker::Outside)),
+            ("nobody answers", hands(|it| it.end == TakerEnd::RingsOut)),
+            ("refused", hands(|it| matches!(it.end, TakerEnd::Refuses { .. }))),
+        ];
+        for (name, count) in counts {
+            assert!(count >= 5, "{name}: {count}");
+        }
+        let talks = turns.len();
+        let handed = count(&|turn| matches!(turn, Turn::Handover(_)));
+        assert!((talks / 20..talks / 6).contains(&handed), "{handed} of {talks} talks");
     }
 }

@@ -10,8 +10,9 @@ use super::leg::{Leg, LegState, Sends, description};
 use super::phones::T1;
 use super::{Change, Pbx, Task};
 use crate::fleet::quirk::Quirk;
+use crate::fleet::talk::{Hold, HoldEnd, Side, Talk, Turn};
 use crate::fleet::truth::Deeds;
-use crate::fleet::world::{Course, Desk, InboundEnd, Party, Side, Talk};
+use crate::fleet::world::{Course, Desk, InboundEnd, OutboundEnd, Party};
 
 impl Pbx {
     /// A customer dials: the INVITE goes to the contact that the line has registered.
@@ -53,6 +54,7 @@ impl Pbx {
             server: binding.from,
             sequence: 0,
             version: 1,
+            sends: Sends::Both,
             sound_to: None,
             second_fork: None,
             answer_wait: T1,
@@ -61,7 +63,7 @@ impl Pbx {
         let mut invite = leg.request(Method::Invite, &self.contact());
         self.identify(&mut invite, caller, desk);
         invite.headers.push(HeaderName::ContentType, "application/sdp");
-        invite.body = description(ports.customer, leg.version, Sends::Both);
+        invite.body = description(ports.customer, leg.version, leg.sends);
         Some((leg, invite))
     }
 
@@ -158,36 +160,33 @@ impl Pbx {
         }
         self.note(call, |deeds| deeds.connected = Some(now));
         self.speak(call, Side::Customer);
-        if self.profile.has(Quirk::ReinviteAfterAnswer)
-            && let Some(leg) = self.leg_of(call, Side::Customer)
-        {
-            self.later(now + Duration::from_millis(20), Task::Reinvite(leg));
+        if self.profile.has(Quirk::ReinviteAfterAnswer) {
+            let again = Task::Change(call, Side::Customer, Change::Refresh);
+            self.later(now + Duration::from_millis(20), again);
         }
-        let Some(Talk { talk_ms, ends, holds }) = self.talk_of(call) else { return };
+        let Some(Talk { talk_ms, ends, turn }) = self.talk_of(call) else { return };
         let after = |ms: u64| now + Duration::from_millis(ms);
-        self.later(after(talk_ms), Task::HangUp(call, ends));
-        if holds {
-            self.later(after(talk_ms / 3), Task::Hold(call));
-            self.later(after(talk_ms * 2 / 3), Task::Retrieve(call));
+        match turn {
+            Turn::Straight => {}
+            Turn::Hold(Hold { by, offer, end }) => {
+                self.later(after(talk_ms / 3), Task::Change(call, by, Change::Hold(offer)));
+                if end == HoldEnd::Retrieved {
+                    self.later(after(talk_ms * 2 / 3), Task::Change(call, by, Change::Retrieve));
+                }
+            }
+            // Who hangs up and when depends on what becomes of it.
+            Turn::Handover(_) => return self.later(after(talk_ms / 3), Task::HandOver(call)),
         }
+        self.later(after(talk_ms), Task::HangUp(call, ends));
         if let Some(intrusion) = self.intrusion_upon(call) {
             self.later(after(talk_ms / 4), Task::Begin(intrusion));
-        }
-    }
-
-    /// The customer's side offers something else.
-    pub(super) fn change_customer(&mut self, call: usize, change: Change, now: Instant) {
-        if let Some(leg) = self.leg_of(call, Side::Customer) {
-            self.reinvite(leg, change, now);
         }
     }
 
     pub(super) fn talk_of(&self, call: usize) -> Option<Talk> {
         match &self.world.calls.get(call)?.course {
             Course::Inbound { end: InboundEnd::Talk { talk, .. }, .. }
-            | Course::Outbound { end: crate::fleet::world::OutboundEnd::Talk { talk, .. }, .. } => {
-                Some(*talk)
-            }
+            | Course::Outbound { end: OutboundEnd::Talk { talk, .. }, .. } => Some(*talk),
             _ => None,
         }
     }

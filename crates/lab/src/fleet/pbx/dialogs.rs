@@ -5,11 +5,11 @@ use std::time::{Duration, Instant};
 use linecard_sip::message::{HeaderName, Method, Request, Response, StatusCode};
 use linecard_sip::transaction::{ClientTransactionId, ServerTransactionId};
 
-use super::leg::{ForkState, LegId, LegState, Sends, description};
+use super::leg::{ForkState, LegId, LegState, Sends};
 use super::phones::{answer, tag_of};
 use super::{Change, Pbx, PbxOutput, Task, status};
 use crate::fleet::quirk::Quirk;
-use crate::fleet::world::Side;
+use crate::fleet::talk::Side;
 
 /// How soon a re-INVITE that met another is tried again (RFC 3261 section 14.1).
 const GLARE: Duration = Duration::from_millis(120);
@@ -23,7 +23,7 @@ impl Pbx {
         if self.forks.contains_key(&id) {
             return self.fork_answered(id, response);
         }
-        if self.notify_answered(id, response, now) {
+        if self.notify_answered(id, response, now) || self.referral_answered(id, response, now) {
             return;
         }
         let Some(leg_id) = self.invites.get(&id).copied() else { return };
@@ -90,9 +90,11 @@ impl Pbx {
         {
             leg.state = LegState::Up;
         }
-        if leg.side == Side::Customer {
-            let call = leg.call;
-            self.customer_connected(call, now);
+        let call = leg.call;
+        match leg.side {
+            Side::Customer => self.customer_connected(call, now),
+            Side::Agent => {}
+            Side::Other => self.taken_over(call, now),
         }
     }
 
@@ -123,11 +125,11 @@ impl Pbx {
         let Some(leg_id) = self.by_call_id.get(call_id).copied() else {
             return self.reply(id, Response::reply_to(request, status(481)), now);
         };
-        let body = self.description_of(leg_id);
-        let contact = self.contact();
         let Some(leg) = self.legs.get_mut(&leg_id) else { return };
         if request.method == Method::Bye && leg.lets_go(tag.as_deref()) {
-            return self.reply(id, Response::reply_to(request, StatusCode::OK), now);
+            let call = leg.call;
+            self.reply(id, Response::reply_to(request, StatusCode::OK), now);
+            return self.taken_over(call, now);
         }
         if leg.is_over() {
             return self.reply(id, Response::reply_to(request, status(481)), now);
@@ -137,13 +139,35 @@ impl Pbx {
                 self.reply(id, Response::reply_to(request, StatusCode::OK), now);
                 self.leg_over(leg_id, now);
             }
-            Method::Invite => {
-                leg.hear(&request.body);
-                leg.version += 1;
-                let response = answer(request, StatusCode::OK, leg, &contact, body);
-                let _ = self.layer.respond(id, response, now);
+            Method::Invite => self.reinvited(id, leg_id, request, now),
+            Method::Notify => {
+                let call = leg.call;
+                self.told_of_referral(call, &request.body);
+                self.reply(id, Response::reply_to(request, StatusCode::OK), now);
             }
             _ => self.reply(id, Response::reply_to(request, StatusCode::OK), now),
+        }
+    }
+
+    /// The server changes a session; an end that is held sends nothing until it is held no more.
+    fn reinvited(&mut self, id: ServerTransactionId, leg_id: LegId, request: &Request, now: Instant) {
+        let contact = self.contact();
+        let Some(leg) = self.legs.get_mut(&leg_id) else { return };
+        let was_held = leg.sends == Sends::Hears;
+        let held = leg.hear(&request.body);
+        leg.version += 1;
+        if held || was_held {
+            leg.sends = if held { Sends::Hears } else { Sends::Both };
+        }
+        let (call, side) = (leg.call, leg.side);
+        let body = self.description_of(leg_id);
+        let Some(leg) = self.legs.get(&leg_id) else { return };
+        let response = answer(request, StatusCode::OK, leg, &contact, body);
+        let _ = self.layer.respond(id, response, now);
+        match (was_held, held) {
+            (false, true) => self.hush(call, side),
+            (true, false) => self.speak(call, side),
+            _ => {}
         }
     }
 
@@ -162,7 +186,7 @@ impl Pbx {
         self.hang_up_leg_of(id, now);
     }
 
-    fn hang_up_leg_of(&mut self, id: LegId, now: Instant) {
+    pub(super) fn hang_up_leg_of(&mut self, id: LegId, now: Instant) {
         self.hang_up_leg(id, now);
         self.leg_over(id, now);
     }
@@ -204,21 +228,17 @@ impl Pbx {
     }
 
     /// Offers the server a changed session.
-    pub(super) fn reinvite(&mut self, id: LegId, change: Change, now: Instant) {
-        let contact = self.contact();
-        let Some(leg) = self.legs.get_mut(&id) else { return };
-        if !matches!(leg.state, LegState::Up) {
+    pub(super) fn change(&mut self, call: usize, side: Side, change: Change, now: Instant) {
+        let (Some(id), contact) = (self.leg_of(call, side), self.contact()) else { return };
+        let Some(leg) = self.legs.get_mut(&id).filter(|leg| matches!(leg.state, LegState::Up)) else {
             return;
-        }
+        };
         leg.version += 1;
-        let Some(desk) = self.world.calls.get(leg.call).map(|planned| planned.desk) else { return };
-        let Some(ports) = self.seats.get(&desk).map(|seat| seat.ports) else { return };
-        let own = if leg.side == Side::Customer { ports.customer } else { ports.agent };
-        let sends = if change == Change::Hold { Sends::Held } else { Sends::Both };
         let mut invite = leg.request(Method::Invite, &contact);
+        let (flow, sends) = (self.door.flow(self.address, leg.server), change.sends(leg.sends));
         invite.headers.push(HeaderName::ContentType, "application/sdp");
-        invite.body = description(own, leg.version, sends);
-        let flow = self.door.flow(self.address, leg.server);
+        let Some(body) = self.described(id, sends) else { return };
+        invite.body = body;
         let transaction = self.layer.send_request(invite, flow, now);
         self.changes.insert(transaction, (id, change));
     }
@@ -241,9 +261,10 @@ impl Pbx {
             return self.change_refused(leg_id, change, response.status.get(), now);
         }
         leg.hear(&response.body);
+        leg.sends = change.sends(leg.sends);
         self.acknowledge(leg_id, response);
         match change {
-            Change::Hold => {
+            Change::Hold(_) => {
                 self.note(call, |deeds| {
                     deeds.held.get_or_insert((now, None));
                 });
@@ -262,18 +283,16 @@ impl Pbx {
     }
 
     fn change_refused(&mut self, leg: LegId, change: Change, code: u16, now: Instant) {
-        let Some(call) = self.legs.get(&leg).filter(|leg| !leg.is_over()).map(|leg| leg.call) else { return };
-        let again = match (code, change) {
+        let Some(leg) = self.legs.get(&leg).filter(|leg| !leg.is_over()) else { return };
+        let (call, side) = (leg.call, leg.side);
+        match (code, change) {
             // 500: one before it is not done with (RFC 3261 section 14.2).
-            (491 | 500, Change::Hold) => Some(Task::Hold(call)),
-            (491 | 500, Change::Retrieve) => Some(Task::Retrieve(call)),
-            _ => None,
-        };
-        match again {
-            Some(task) => self.later(now + GLARE, task),
+            (491 | 500, Change::Hold(_) | Change::Retrieve) => {
+                self.later(now + GLARE, Task::Change(call, side, change));
+            }
             // The other side may have hung up meanwhile: then there is nothing to change.
-            None if matches!(code, 481 | 408 | 491 | 500) => {}
-            None => self.fault(call, format!("a changed session was refused with {code}")),
+            (481 | 408 | 491 | 500, _) => {}
+            _ => self.fault(call, format!("a changed session was refused with {code}")),
         }
     }
 

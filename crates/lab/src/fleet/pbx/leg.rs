@@ -8,7 +8,7 @@ use linecard_sip::sdp::{SessionDescription, audio_of};
 use linecard_sip::transaction::{ClientTransactionId, ServerTransactionId};
 use linecard_sip::uri::Uri;
 
-use crate::fleet::world::Side;
+use crate::fleet::talk::{HoldOffer, Side};
 
 /// Names a leg of one PBX.
 pub(super) type LegId = u64;
@@ -29,6 +29,8 @@ pub(super) struct Leg {
     pub(super) sequence: u32,
     /// Counts our session descriptions.
     pub(super) version: u32,
+    /// What this end has said of who sends.
+    pub(super) sends: Sends,
     /// Where the server wants this end's sound.
     pub(super) sound_to: Option<SocketAddr>,
     /// A second fork that answered too, until the server has hung one of them up.
@@ -91,13 +93,14 @@ impl Leg {
         true
     }
 
-    /// Reads where the other side wants our sound.
-    pub(super) fn hear(&mut self, body: &[u8]) {
+    /// Reads where the other side wants our sound, and gives whether it holds us.
+    pub(super) fn hear(&mut self, body: &[u8]) -> bool {
         let described = SessionDescription::parse(body).ok();
-        let audio = described.as_ref().and_then(audio_of);
-        if let Some(remote) = audio.and_then(|audio| audio.remote()) {
+        let Some(audio) = described.as_ref().and_then(audio_of) else { return false };
+        if let Some(remote) = audio.remote() {
             self.sound_to = Some(remote);
         }
+        audio.is_hold()
     }
 
     /// Makes a request inside the dialog.
@@ -119,25 +122,30 @@ impl Leg {
     }
 }
 
-/// Who is sent, as a description of a session says it.
+/// Who sends, as a description of a session says it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Sends {
-    /// Both ways.
+    /// Both ends.
     Both,
-    /// Nothing is to be played: a hold.
-    Held,
+    /// The other end is to send nothing: a hold.
+    Held(HoldOffer),
+    /// This end sends nothing, since the other one holds it (RFC 3264 section 6.1).
+    Hears,
 }
 
 /// Describes one end's sound: A-law and nothing else.
 pub(super) fn description(address: SocketAddr, version: u32, sends: Sends) -> Vec<u8> {
-    let (ip, port) = (address.ip(), address.port());
-    let direction = match sends {
-        Sends::Both => "sendrecv",
-        Sends::Held => "sendonly",
+    let (ip, port) = (address.ip().to_string(), address.port());
+    let (at, direction) = match sends {
+        Sends::Both => (ip.as_str(), "a=sendrecv\r\n"),
+        Sends::Held(HoldOffer::SendOnly) => (ip.as_str(), "a=sendonly\r\n"),
+        Sends::Held(HoldOffer::Inactive) => (ip.as_str(), "a=inactive\r\n"),
+        Sends::Held(HoldOffer::NoAddress) => ("0.0.0.0", ""),
+        Sends::Hears => (ip.as_str(), "a=recvonly\r\n"),
     };
     format!(
-        "v=0\r\no=- {port} {version} IN IP4 {ip}\r\ns=-\r\nc=IN IP4 {ip}\r\nt=0 0\r\nm=audio {port} RTP/AVP 8\r\n\
-         a=rtpmap:8 PCMA/8000\r\na=ptime:20\r\na={direction}\r\n"
+        "v=0\r\no=- {port} {version} IN IP4 {ip}\r\ns=-\r\nc=IN IP4 {at}\r\nt=0 0\r\nm=audio {port} RTP/AVP 8\r\n\
+         a=rtpmap:8 PCMA/8000\r\na=ptime:20\r\n{direction}"
     )
     .into_bytes()
 }

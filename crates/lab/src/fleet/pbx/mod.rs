@@ -4,9 +4,11 @@
 //! call. Transactions are those of `linecard-sip`; everything above them is the fleet's own, so that a misreading of
 //! the RFCs by the server's user agent is not shared.
 
+mod book;
 mod customers;
 mod dialogs;
 mod door;
+mod handover;
 mod leg;
 mod mishaps;
 mod phones;
@@ -26,7 +28,7 @@ use linecard_sip::transaction::{
 use linecard_sip::transport::{Flow, LocalAddress, Transport};
 
 use self::door::{Door, without_rport};
-use self::leg::{Leg, LegId, LegState};
+use self::leg::{Leg, LegId, Sends};
 use self::mishaps::{Away, Service};
 use self::registrar::Binding;
 pub use self::registrar::password_of;
@@ -34,8 +36,9 @@ use self::watch::{PhoneEnd, PhoneState, Watcher};
 use super::chance::Chance;
 use super::mishap::{Absence, Mishap};
 use super::quirk::{Profile, Quirk};
+use super::talk::{HoldOffer, Side};
 use super::truth::Deeds;
-use super::world::{Course, Mode, Side, World};
+use super::world::{Course, Mode, World};
 
 /// How long a desk rests between two calls.
 const PAUSE: Duration = Duration::from_millis(300);
@@ -52,6 +55,38 @@ pub struct SoundPorts {
     pub customer: SocketAddr,
     /// The phone's.
     pub agent: SocketAddr,
+    /// That of whoever takes a customer over.
+    pub other: SocketAddr,
+}
+
+impl SoundPorts {
+    /// Gives those of one end.
+    #[must_use]
+    pub fn of(&self, side: Side) -> SocketAddr {
+        match side {
+            Side::Customer => self.customer,
+            Side::Agent => self.agent,
+            Side::Other => self.other,
+        }
+    }
+}
+
+/// What an agent asks for in the interface.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Wish {
+    /// A call to the callee.
+    Dial,
+    /// The customer is to be handed over.
+    HandOver {
+        /// The number that is typed.
+        to: String,
+        /// Whether the agent talks with the other first.
+        attended: bool,
+    },
+    /// The one who was asked is to have the customer.
+    Complete,
+    /// The agent takes the customer back.
+    Retrieve,
 }
 
 /// What a PBX wants.
@@ -84,10 +119,12 @@ pub enum PbxOutput {
         /// Which end.
         side: Side,
     },
-    /// The agent of a desk asks in the interface for a call.
-    Dial {
+    /// The agent of a desk asks for something in the interface.
+    Ask {
         /// The call.
         call: usize,
+        /// For what.
+        wish: Wish,
     },
 }
 
@@ -104,9 +141,11 @@ enum Task {
     EarlyMedia(LegId),
     RepeatAnswer(LegId),
     HangUp(usize, Side),
-    Hold(usize),
-    Retrieve(usize),
-    Reinvite(LegId),
+    Change(usize, Side, Change),
+    HandOver(usize),
+    AskAgain(usize),
+    Refer(usize),
+    Ask(usize, Wish),
     PhoneTalks(usize),
     PhoneEnds(usize, PhoneEnd),
     Suffer(Mishap),
@@ -135,9 +174,20 @@ struct Seat {
 /// What a re-INVITE of ours is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Change {
-    Hold,
+    Hold(HoldOffer),
     Retrieve,
     Refresh,
+}
+
+impl Change {
+    /// Who sends after it.
+    fn sends(self, before: Sends) -> Sends {
+        match self {
+            Self::Hold(offer) => Sends::Held(offer),
+            Self::Retrieve => Sends::Both,
+            Self::Refresh => before,
+        }
+    }
 }
 
 /// A simulated PBX.
@@ -158,6 +208,8 @@ pub struct Pbx {
     by_call_id: HashMap<String, LegId>,
     invites: HashMap<ClientTransactionId, LegId>,
     changes: HashMap<ClientTransactionId, (LegId, Change)>,
+    /// REFERs of phones, by their call.
+    referrals: HashMap<ClientTransactionId, usize>,
     /// INVITEs that ring a line beside its phone, by their call.
     forks: HashMap<ClientTransactionId, usize>,
     next_leg: LegId,
@@ -215,6 +267,7 @@ impl Pbx {
             by_call_id: HashMap::new(),
             invites: HashMap::new(),
             changes: HashMap::new(),
+            referrals: HashMap::new(),
             forks: HashMap::new(),
             next_leg: 0,
             agenda: BTreeMap::new(),
@@ -269,12 +322,6 @@ impl Pbx {
         &self.strangers
     }
 
-    /// Notes that an agent's click was refused: there is no call.
-    pub fn dial_refused(&mut self, call: usize, why: &str, now: Instant) {
-        self.fault(call, format!("the click was refused: {why}"));
-        self.finish(call, now);
-    }
-
     /// Acts on the time.
     pub fn wake(&mut self, now: Instant) {
         self.layer.handle_timeout(now);
@@ -318,11 +365,13 @@ impl Pbx {
             Task::EarlyMedia(leg) => self.early_media(leg, now),
             Task::RepeatAnswer(leg) => self.repeat_answer(leg, now),
             Task::HangUp(call, side) => self.hang_up(call, side, now),
-            Task::Hold(call) => self.change_customer(call, Change::Hold, now),
-            Task::Retrieve(call) => self.change_customer(call, Change::Retrieve, now),
+            Task::Change(call, side, change) => self.change(call, side, change, now),
+            Task::HandOver(call) => self.hand_over(call, now),
+            Task::AskAgain(call) => self.ask(call, now),
+            Task::Refer(call) => self.refer(call, now),
+            Task::Ask(call, wish) => self.outputs.push_back(PbxOutput::Ask { call, wish }),
             Task::PhoneTalks(call) => self.phone_talks(call, now),
             Task::PhoneEnds(call, end) => self.phone_ends(call, end, now),
-            Task::Reinvite(leg) => self.reinvite(leg, Change::Refresh, now),
             Task::Suffer(mishap) => self.suffer(mishap, now),
             Task::Look => self.look(now),
             Task::Return => self.open_again(now),
@@ -433,7 +482,7 @@ impl Pbx {
         }
         match &planned.course {
             Course::Inbound { .. } | Course::Intrusion { .. } => self.call_in(call, now),
-            Course::Outbound { .. } => self.outputs.push_back(PbxOutput::Dial { call }),
+            Course::Outbound { .. } => self.outputs.push_back(PbxOutput::Ask { call, wish: Wish::Dial }),
         }
     }
 
@@ -446,104 +495,11 @@ impl Pbx {
         seat.call = None;
         self.serve(desk, now);
     }
-
-    fn stuck(&mut self, call: usize, now: Instant) {
-        if self.deeds.get(&call).is_some_and(|deeds| deeds.done.is_some()) {
-            return;
-        }
-        let open: Vec<LegId> = self.open_legs(call).collect();
-        let stand: Vec<String> = open.iter().filter_map(|leg| self.legs.get(leg)).map(standing).collect();
-        self.fault(call, format!("not over after {} s: {}", STUCK_AFTER.as_secs(), stand.join(", ")));
-        for leg in open {
-            self.hang_up_leg(leg, now);
-            self.leg_over(leg, now);
-        }
-        self.finish(call, now);
-    }
-
-    fn open_legs(&self, call: usize) -> impl Iterator<Item = LegId> {
-        let legs = self.by_call.get(&call).into_iter().flatten().copied();
-        legs.filter(|id| self.legs.get(id).is_some_and(|leg| !leg.is_over()))
-    }
-
-    /// Forgets a call's dialogs and lets its desk rest.
-    fn finish(&mut self, call: usize, now: Instant) {
-        let legs = self.by_call.get(&call).into_iter().flatten();
-        let unhung = legs.filter_map(|id| self.legs.get(id)).any(|leg| leg.second_fork.is_some());
-        if unhung {
-            self.fault(call, "the second fork that answered was not hung up".to_owned());
-        }
-        let Some(deeds) = self.deeds.get_mut(&call).filter(|deeds| deeds.done.is_none()) else { return };
-        deeds.done = Some(now);
-        self.later(now + FORGOTTEN_AFTER, Task::Forget(call));
-        let Some(planned) = self.world.calls.get(call) else { return };
-        let desk = planned.desk;
-        if self.seats.get(&desk).is_some_and(|seat| seat.call == Some(call)) {
-            self.later(now + PAUSE, Task::Free(desk));
-        }
-    }
-
-    fn forget(&mut self, call: usize) {
-        for id in self.by_call.remove(&call).unwrap_or_default() {
-            if let Some(leg) = self.legs.remove(&id) {
-                self.by_call_id.remove(&leg.call_id);
-            }
-        }
-    }
-
-    fn add_leg(&mut self, leg: Leg) -> LegId {
-        self.next_leg += 1;
-        let id = self.next_leg;
-        self.by_call.entry(leg.call).or_default().push(id);
-        self.by_call_id.insert(leg.call_id.clone(), id);
-        self.legs.insert(id, leg);
-        id
-    }
-
-    fn leg_of(&self, call: usize, side: Side) -> Option<LegId> {
-        let mut legs = self.by_call.get(&call).into_iter().flatten().copied();
-        legs.rfind(|id| self.legs.get(id).is_some_and(|leg| leg.side == side))
-    }
-
-    /// A leg is over: its end falls silent, and with the last one the call is done.
-    fn leg_over(&mut self, id: LegId, now: Instant) {
-        let Some(leg) = self.legs.get_mut(&id).filter(|leg| !leg.is_over()) else { return };
-        leg.state = LegState::Over;
-        let (call, side) = (leg.call, leg.side);
-        if let Some(planned) = self.world.calls.get(call)
-            && self.seats.get(&planned.desk).is_some_and(|seat| seat.call == Some(call))
-        {
-            self.outputs.push_back(PbxOutput::Hush { desk: planned.desk, side });
-        }
-        if side == Side::Customer {
-            self.note(call, |deeds| deeds.over = Some(now));
-        }
-        if self.open_legs(call).next().is_none() {
-            self.finish(call, now);
-        }
-    }
 }
 
 fn configured(transport: Transport, address: SocketAddr) -> TransactionConfig {
     let local_addresses = vec![LocalAddress { transport, addr: address }];
     TransactionConfig { local_addresses, datagram_limit: 8_000, ..TransactionConfig::default() }
-}
-
-/// Says how a leg stands, for a person.
-fn standing(leg: &Leg) -> String {
-    let side = match leg.side {
-        Side::Customer => "the customer",
-        Side::Agent => "the phone",
-    };
-    let state = match leg.state {
-        LegState::Calling { .. } => "calls",
-        LegState::GivingUp => "gave up and is told nothing",
-        LegState::Called { .. } => "rings",
-        LegState::Answered { .. } => "answered and gets no ACK",
-        LegState::Up => "talks",
-        LegState::Over => "is gone",
-    };
-    format!("{side} {state}")
 }
 
 fn status(code: u16) -> StatusCode {

@@ -11,18 +11,21 @@ use linecard_sip::uri::Uri;
 use super::leg::{Fork, ForkState, Leg, LegId, LegState, Sends, description};
 use super::{Pbx, Task, status};
 use crate::fleet::quirk::Quirk;
-use crate::fleet::world::{AfterRefusal, Course, InboundEnd, Network, OutboundEnd, Side};
+use crate::fleet::talk::Side;
+use crate::fleet::world::{AfterRefusal, Course, InboundEnd, Network, OutboundEnd};
 
 /// T1 and T2 of RFC 3261 section 17.1.1.1: how soon a 200 is repeated, and how seldom.
 pub(super) const T1: Duration = Duration::from_millis(500);
 const T2: Duration = Duration::from_secs(4);
 
 /// How an end answers an INVITE.
-enum Reaction {
+pub(super) enum Reaction {
     /// It rings until it is cancelled.
     Rings,
     /// It rings and is answered.
     Answers(u64),
+    /// It is there already: what is called is a place in a talk.
+    IsThere,
     /// It refuses; a phone that is busy does so without ringing.
     Refuses { after_ms: u64, status: u16, rings: bool },
 }
@@ -57,6 +60,9 @@ impl Pbx {
             return self.reply(id, Response::reply_to(&request, status(486)), now);
         }
         self.check_shown(call, side, shown);
+        if side == Side::Other {
+            self.check_place(call, &request);
+        }
         self.ring(call, side, (id, request, flow), now);
     }
 
@@ -64,6 +70,9 @@ impl Pbx {
     fn phone_called(&self, user: &str, shown: Option<&str>) -> Option<(usize, Side)> {
         let desk = self.seat_of_extension(user)?;
         let call = self.seats.get(&desk)?.call?;
+        if self.world.calls.get(call)?.desk != desk {
+            return Some((call, Side::Other));
+        }
         let intrusion = self.open_intrusion(call).filter(|other| self.world.other_number(*other) == shown);
         Some((intrusion.unwrap_or(call), Side::Agent))
     }
@@ -79,18 +88,20 @@ impl Pbx {
 
     /// The call for which a customer may be called now.
     fn customer_called(&self, user: &str) -> Option<(usize, Side)> {
-        let busy = self.seats.values().filter_map(|seat| seat.call);
-        let wanted = |call: &usize| match self.world.calls.get(*call).map(|planned| &planned.course) {
-            Some(Course::Outbound { callee, .. }) => callee.number.as_deref() == Some(user),
-            _ => false,
+        let wanted = |call: usize| match &self.world.calls.get(call)?.course {
+            Course::Outbound { callee, .. } if callee.number.as_deref() == Some(user) => {
+                Some((call, Side::Customer))
+            }
+            _ if self.is_asked_for(call, user) => Some((call, Side::Other)),
+            _ => None,
         };
-        busy.into_iter().find(wanted).map(|call| (call, Side::Customer))
+        self.seats.values().filter_map(|seat| seat.call).find_map(wanted)
     }
 
     /// The phone has to show the other party of the call.
     fn check_shown(&mut self, call: usize, side: Side, shown: Option<String>) {
         let expected = self.world.other_number(call).map(str::to_owned);
-        if side == Side::Agent && shown != expected {
+        if side != Side::Customer && shown != expected {
             self.fault(call, format!("the phone was shown {shown:?} instead of {expected:?}"));
         }
     }
@@ -118,6 +129,7 @@ impl Pbx {
             server: flow.remote,
             sequence: 0,
             version: 1,
+            sends: Sends::Both,
             sound_to: None,
             second_fork: None,
             answer_wait: T1,
@@ -127,16 +139,24 @@ impl Pbx {
         leg.state = LegState::Called { invite: transaction, request };
         let id = self.add_leg(leg);
         let reaction = self.reaction(call, side);
-        if !matches!(reaction, Reaction::Refuses { rings: false, .. }) {
+        if !matches!(reaction, Reaction::Refuses { rings: false, .. } | Reaction::IsThere) {
             self.progress(id, status(180), None, now);
             self.note(call, |deeds| match side {
-                Side::Agent => deeds.rang = Some(now),
+                // One who is rung again has the customer back.
+                Side::Agent => {
+                    deeds.rang.get_or_insert(now);
+                }
                 Side::Customer => deeds.dialled = Some(now),
+                Side::Other => {}
             });
+            if side == Side::Other {
+                self.note_asked(call, |asked| asked.rang = Some(now));
+            }
         }
         let after = |ms: u64| now + Duration::from_millis(ms);
         match reaction {
             Reaction::Rings => {}
+            Reaction::IsThere => self.answer(id, now),
             Reaction::Answers(after_ms) => {
                 if self.profile.has(Quirk::RingsThenEarlyMedia) {
                     self.later(after(20), Task::EarlyMedia(id));
@@ -172,6 +192,7 @@ impl Pbx {
         let gone = self.deeds.get(&call).is_some_and(|deeds| deeds.over.is_some());
         let Some(planned) = world.calls.get(call).filter(|_| !gone) else { return Reaction::Rings };
         match (&planned.course, side) {
+            (_, Side::Other) => self.reaction_of_other(call),
             (Course::Inbound { end, .. }, Side::Agent) => match *end {
                 InboundEnd::Talk { after_ms, .. } => Reaction::Answers(after_ms),
                 InboundEnd::GivesUp { .. } | InboundEnd::RingsOut => Reaction::Rings,
@@ -210,11 +231,15 @@ impl Pbx {
 
     /// The session that an end of a desk has.
     pub(super) fn description_of(&self, id: LegId) -> Option<Vec<u8>> {
+        self.described(id, self.legs.get(&id)?.sends)
+    }
+
+    /// The session that an end of a desk has, or wants to have.
+    pub(super) fn described(&self, id: LegId, sends: Sends) -> Option<Vec<u8>> {
         let leg = self.legs.get(&id)?;
         let desk = self.world.calls.get(leg.call)?.desk;
-        let ports = self.seats.get(&desk)?.ports;
-        let own = if leg.side == Side::Customer { ports.customer } else { ports.agent };
-        Some(description(own, leg.version, Sends::Both))
+        let own = self.seats.get(&desk)?.ports.of(leg.side);
+        Some(description(own, leg.version, sends))
     }
 
     pub(super) fn answer(&mut self, id: LegId, now: Instant) {
@@ -236,7 +261,13 @@ impl Pbx {
         self.later(now + T1, Task::RepeatAnswer(id));
         self.speak(call, side);
         match side {
-            Side::Agent => self.note(call, |deeds| deeds.picked_up = Some(now)),
+            Side::Agent => {
+                self.note(call, |deeds| {
+                    deeds.picked_up.get_or_insert(now);
+                });
+                self.has_customer_back(call, now);
+            }
+            Side::Other => self.other_answered(call, now),
             // Connected is whoever has the ACK.
             Side::Customer => self.note(call, |deeds| deeds.status = Some(200)),
         }

@@ -13,7 +13,8 @@ use linecard_sip::uri::Uri;
 
 use super::{Pbx, Task, status};
 use crate::fleet::quirk::Quirk;
-use crate::fleet::world::{Course, InboundEnd, Mode, Network, OutboundEnd, Side};
+use crate::fleet::talk::Side;
+use crate::fleet::world::{Course, InboundEnd, Mode, Network, OutboundEnd};
 
 /// The longest that a subscription is granted, in seconds.
 const GRANTED_S: u32 = 600;
@@ -213,7 +214,9 @@ impl Pbx {
                 let state = match end {
                     PhoneEnd::GaveUp => "<state event=\"cancelled\">terminated</state>",
                     PhoneEnd::Declined => "<state event=\"rejected\" code=\"603\">terminated</state>",
-                    PhoneEnd::HungUp(Side::Agent) => "<state event=\"local-bye\">terminated</state>",
+                    PhoneEnd::HungUp(Side::Agent | Side::Other) => {
+                        "<state event=\"local-bye\">terminated</state>"
+                    }
                     PhoneEnd::HungUp(Side::Customer) => "<state event=\"remote-bye\">terminated</state>",
                 };
                 text += &self.dialog(extension, call, state);

@@ -1,15 +1,18 @@
 //! The comparison of what happened with what was seen.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+mod pops;
+mod recording;
+
+use std::collections::{BTreeMap, HashMap};
 use std::ops::RangeInclusive;
 use std::time::{Duration, Instant};
 
-use super::observed::{Found, Observed, PopFrame};
+use super::observed::{Found, Observed};
 use super::quirk::Quirk;
 use super::scorecard::{Finding, Scorecard, Verdict};
-use super::sound::tone_hz;
-use super::truth::Deeds;
-use super::world::{Course, InboundEnd, Mode, Network, OutboundEnd, Side, World};
+use super::talk::{Handover, Side, Turn};
+use super::truth::{Deeds, Handing};
+use super::world::{Course, InboundEnd, Mode, Network, OutboundEnd, World};
 use super::{mishap, missed};
 
 /// How far what is seen may lie from what happened.
@@ -55,6 +58,7 @@ pub fn judge(
     let made = deeds.values().filter(|deeds| deeds.begun.is_some()).count();
     let card = Scorecard { seed: world.plan.seed, calls: made, ..Scorecard::default() };
     let mut judge = Judge { world, deeds, observed, tolerance, card, pop_ms: Vec::new() };
+    judge.count_handovers();
     let pairs = judge.pair();
     for (call, found) in &pairs {
         judge.interaction(*call, found);
@@ -198,6 +202,34 @@ impl<'a> Judge<'a> {
         })
     }
 
+    fn count_handovers(&mut self) {
+        for deeds in self.deeds.values() {
+            match &deeds.handover {
+                Some(Handing::NobodyIdle) => self.card.nobody_idle += 1,
+                Some(Handing::Asked(asked)) if asked.taken.is_some() => self.card.handed_over += 1,
+                Some(Handing::Asked(asked)) if asked.back.is_some() => self.card.handed_back += 1,
+                Some(Handing::Asked(_)) | None => {}
+            }
+        }
+    }
+
+    fn turn(&self, call: usize) -> Turn {
+        match self.world.calls.get(call).map(|planned| &planned.course) {
+            Some(
+                Course::Inbound { end: InboundEnd::Talk { talk, .. }, .. }
+                | Course::Outbound { end: OutboundEnd::Talk { talk, .. }, .. },
+            ) => talk.turn,
+            _ => Turn::Straight,
+        }
+    }
+
+    fn handover(&self, call: usize) -> Option<Handover> {
+        match self.turn(call) {
+            Turn::Handover(handover) => Some(handover),
+            Turn::Straight | Turn::Hold(_) => None,
+        }
+    }
+
     /// Whether the server has the call's sound, and is asked for its end.
     fn is_carried(&self, call: usize) -> bool {
         self.mode(call) == Some(Mode::Anchor)
@@ -296,166 +328,11 @@ impl<'a> Judge<'a> {
         if let Some(talked) = talked.filter(|talked| !within(talked, found.talk_ms)) {
             wrong.push((format!("talk_ms {}", in_words(&talked)), format!("talk_ms {:?}", found.talk_ms)));
         }
-        let held = deeds.held.map_or(0, |(from, until)| {
-            let until = until.or(deeds.hung_up.map(|(_, at)| at)).or(deeds.over);
-            until.map_or(0, |until| between(from, until))
-        });
+        let held = held(deeds).map_or(0, |(from, until)| between(from, until));
         if !within(&(held..=held), found.hold_ms) {
             wrong.push((format!("hold_ms {held}"), format!("hold_ms {:?}", found.hold_ms)));
         }
         wrong
-    }
-
-    /// A talk has one recording, with all of both ends.
-    fn recording(&mut self, call: usize, found: &Found) {
-        let talked = self.expected(call).is_some_and(|expected| expected.outcome == "answered");
-        let talked = talked && self.is_carried(call);
-        let Some(deeds) = self.deeds.get(&call) else { return };
-        let ids = &found.recording_ids;
-        match (talked, ids.as_slice()) {
-            (false, []) => return,
-            (true, [_]) => {}
-            (true, []) => {
-                let expected = "a recording".to_owned();
-                return self.find(Verdict::RecordingMissing, call, Some(found), expected, "none".to_owned());
-            }
-            (_, ids) => {
-                let (expected, seen) = (format!("{} recordings", u8::from(talked)), ids.len().to_string());
-                return self.find(Verdict::RecordingShort, call, Some(found), expected, seen);
-            }
-        }
-        let Some((recording, sound)) = ids.first().and_then(|id| self.observed.recordings.get(id)) else {
-            let seen = "an id that leads to nothing".to_owned();
-            return self.find(Verdict::RecordingMissing, call, Some(found), "a recording".to_owned(), seen);
-        };
-        if recording.state != "finished" {
-            let (expected, seen) = ("state finished".to_owned(), format!("state {}", recording.state));
-            return self.find(Verdict::RecordingShort, call, Some(found), expected, seen);
-        }
-        let Some(sound) = sound else {
-            let (expected, seen) = ("a WAV".to_owned(), "no WAV that can be read".to_owned());
-            return self.find(Verdict::RecordingMissing, call, Some(found), expected, seen);
-        };
-        let talked = self.talked(call, deeds).unwrap_or(0..=0);
-        let talk = *talked.start();
-        let held = deeds.held.is_some();
-        let edge = self.tolerance.edge_ms;
-        let mut short = Vec::new();
-        if off_by(sound.duration_ms, &talked) > edge {
-            short.push((format!("{} ms", in_words(&talked)), format!("{} ms", sound.duration_ms)));
-        }
-        let ends = [(Side::Customer, "customer", sound.customer), (Side::Agent, "agent", sound.agent)];
-        for (end, side, channel) in ends {
-            if channel.tone_hz.is_some_and(|heard| heard != tone_hz(call, end)) {
-                let expected = format!("the {side}'s tone of {} Hz", tone_hz(call, end));
-                short.push((expected, format!("{:?}", channel.tone_hz)));
-            }
-            // What is on hold says nothing: of the customer's tone only the rest can be there.
-            let least = talk.saturating_sub(edge + if held { talk / 2 } else { 0 });
-            if channel.own_ms < least {
-                let seen = format!("{} ms of it", channel.own_ms);
-                short.push((format!("at least {least} ms of the {side}'s tone"), seen));
-            }
-            if channel.foreign_ms > 40 {
-                short.push((format!("nothing else beside the {side}'s tone"), channel.foreign()));
-            }
-            let lost_ms = self.observed.lost_ms.get(&(call, end)).copied().unwrap_or(0);
-            if !held && channel.gap_ms > self.tolerance.gap_ms + lost_ms {
-                let seen = format!("a gap of {} ms", channel.gap_ms);
-                short.push((format!("the {side}'s tone without a gap over {lost_ms} ms"), seen));
-            }
-        }
-        if short.is_empty() {
-            self.card.recordings_complete += 1;
-        } else if self.observed.spoke_late.contains(&call) {
-            // The fleet's own sound did not leave in time: what is missing is no fault of the server's.
-            self.card.recordings_unjudged += 1;
-            return;
-        }
-        for (expected, seen) in short {
-            self.find(Verdict::RecordingShort, call, Some(found), expected, seen);
-        }
-    }
-
-    /// Where a phone rang for a customer's call there is one pop, in time, and it goes.
-    fn pop(&mut self, call: usize, found: &Found) {
-        let (Some(planned), Some(deeds)) = (self.world.calls.get(call), self.deeds.get(&call)) else {
-            return;
-        };
-        let mine = |frame: &&&PopFrame| frame.interaction_id == found.id && frame.desk == planned.desk;
-        let frames: Vec<&PopFrame> = self.observed.pops.iter().filter(|frame| mine(&frame)).collect();
-        let pops: HashSet<&str> = frames.iter().map(|frame| frame.pop_id.as_str()).collect();
-        let rang = deeds.rang.is_some() && !matches!(planned.course, Course::Outbound { .. });
-        let before = self.card.findings.len();
-        if rang && pops.is_empty() {
-            let (expected, seen) = ("a pop".to_owned(), "no frame".to_owned());
-            return self.find(Verdict::PopLost, call, Some(found), expected, seen);
-        }
-        let intrudes = matches!(planned.course, Course::Intrusion { .. });
-        // A fork whose INVITE was lost rings when the phone does no more: the pop is there again.
-        let lossy = self.world.plan.network == Network::Lossy;
-        let late_fork = lossy && self.mode(call) == Some(Mode::Shadow);
-        let most = usize::from(rang || !intrudes) + usize::from(late_fork);
-        if pops.len() > most {
-            let seen = format!("{} pops", pops.len());
-            self.find(Verdict::PopGhost, call, Some(found), format!("{most} pops"), seen);
-        }
-        if let Some(last) = frames.iter().max_by_key(|frame| frame.version)
-            && !last.is_over()
-        {
-            let (expected, seen) = ("a pop that is taken off".to_owned(), format!("state {}", last.state));
-            self.find(Verdict::PopGhost, call, Some(found), expected, seen);
-        }
-        if let (true, Some(first), Some(invited)) = (rang, frames.first(), deeds.invited) {
-            let late = between(invited, first.at);
-            if first.awake {
-                self.pop_ms.push(late);
-            }
-            if first.awake && late > self.tolerance.pop_ms {
-                let expected = format!("a pop within {} ms", self.tolerance.pop_ms);
-                self.find(Verdict::PopLate, call, Some(found), expected, format!("after {late} ms"));
-            }
-            if first.number.as_deref() != self.world.other_number(call) {
-                let expected = format!("a pop for {:?}", self.world.other_number(call));
-                self.find(Verdict::PopGhost, call, Some(found), expected, format!("{:?}", first.number));
-            }
-        }
-        if rang && self.card.findings.len() == before {
-            self.card.pops_right += 1;
-        }
-    }
-
-    /// Each version of a pop is told once; a snapshot tells how pops stand, whatever was told before.
-    fn pops_told_twice(&mut self) {
-        let mut told = HashSet::new();
-        for frame in self.observed.pops.iter().filter(|frame| frame.kind != "snapshot") {
-            if !told.insert((frame.desk, frame.pop_id.as_str(), frame.version)) {
-                self.card.findings.push(Finding {
-                    verdict: Verdict::PopGhost,
-                    call: None,
-                    interaction: Some(frame.interaction_id.clone()),
-                    expected: format!("version {} of a pop once", frame.version),
-                    found: format!("it twice at desk {}", frame.desk),
-                });
-            }
-        }
-    }
-
-    /// Pops of interactions that no call has.
-    fn stray_pops(&mut self, pairs: &[(usize, &Found)]) {
-        let known: HashSet<&str> = pairs.iter().map(|(_, found)| found.id.as_str()).collect();
-        let mut told = HashSet::new();
-        for frame in &self.observed.pops {
-            if !known.contains(frame.interaction_id.as_str()) && told.insert(frame.pop_id.as_str()) {
-                self.card.findings.push(Finding {
-                    verdict: Verdict::PopGhost,
-                    call: None,
-                    interaction: Some(frame.interaction_id.clone()),
-                    expected: "no pop".to_owned(),
-                    found: format!("a pop for {:?} at desk {}", frame.number, frame.desk),
-                });
-            }
-        }
     }
 
     /// What the ends themselves saw that must not be.
@@ -482,15 +359,26 @@ impl<'a> Judge<'a> {
 fn who(deeds: &Deeds, customer: &'static str) -> Option<&'static str> {
     match deeds.hung_up? {
         (Side::Customer, _) => Some(customer),
-        (Side::Agent, _) => Some("agent"),
+        (Side::Agent | Side::Other, _) => Some("agent"),
     }
 }
 
 /// How long both ends talked, in ms.
 fn talk_ms(deeds: &Deeds) -> Option<u64> {
+    talked(deeds).map(|(from, until)| between(from, until))
+}
+
+/// From when to when both ends talked.
+fn talked(deeds: &Deeds) -> Option<(Instant, Instant)> {
     let from = deeds.connected?.max(deeds.picked_up?);
-    let until = deeds.hung_up.map(|(_, at)| at).or(deeds.over)?;
-    Some(between(from, until))
+    Some((from, deeds.hung_up.map(|(_, at)| at).or(deeds.over)?))
+}
+
+/// From when to when one held the other.
+fn held(deeds: &Deeds) -> Option<(Instant, Instant)> {
+    let (from, until) = deeds.held?;
+    let until = until.or(deeds.hung_up.map(|(_, at)| at)).or(deeds.over)?;
+    Some((from, until.max(from)))
 }
 
 /// How far a time lies outside what it may be, in ms.
