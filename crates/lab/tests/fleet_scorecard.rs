@@ -354,7 +354,14 @@ fn each_pop_that_is_spoilt_is_found() {
             |a| a.frames(TRAVELLER, 0)[1].at += Duration::from_millis(1_100),
             Verdict::PopGhost,
         ),
-        ("a pop for somebody else", |a| a.frames(TALKER, 0)[1].desk = 1, Verdict::PopGhost),
+        (
+            "a pop for somebody else",
+            |a| {
+                let over = a.frames(TALKER, 0)[1].clone();
+                a.observed.pops.push(PopFrame { desk: 1, ..over });
+            },
+            Verdict::PopGhost,
+        ),
     ]);
 }
 
@@ -368,6 +375,15 @@ fn each_recording_that_is_spoilt_is_found() {
             |a| {
                 let sound = a.sound(TALKER);
                 std::mem::swap(&mut sound.customer, &mut sound.agent);
+            },
+            Verdict::RecordingShort,
+        ),
+        (
+            "noise in a side",
+            |a| {
+                let agent = &mut a.sound(TALKER).agent.runs;
+                agent[0].until_ms = 700;
+                agent.push(Run { tone_hz: None, from_ms: 700, until_ms: 900 });
             },
             Verdict::RecordingShort,
         ),
@@ -422,6 +438,14 @@ fn each_recording_of_a_customer_who_is_handed_over_that_is_spoilt_is_found() {
             |a| {
                 let agent = &mut a.sound(TRAVELLER).agent.runs;
                 (agent[0].until_ms, agent[1].from_ms) = (1_100, 1_100);
+            },
+            Verdict::RecordingShort,
+        ),
+        (
+            "the colleague is on the customer's side",
+            |a| {
+                let hz = Some(tone_hz(3, Side::Other));
+                a.sound(TRAVELLER).customer.runs.insert(1, Run { tone_hz: hz, from_ms: 600, until_ms: 700 });
             },
             Verdict::RecordingShort,
         ),
