@@ -142,7 +142,8 @@ pub(super) fn talk_with_caller(chance: &mut Chance) -> Talk {
     if !chance.one_in(8) {
         return talk(chance);
     }
-    let (talk_ms, ends) = (900 + chance.below(600), who_hangs_up(chance));
+    // Its last two thirds are longer than a pop may be late: one that stays with the first agent is seen to stay.
+    let (talk_ms, ends) = (1_650 + chance.below(500), who_hangs_up(chance));
     Talk { talk_ms, ends, turn: Turn::Handover(handover(chance)) }
 }
 
