@@ -35,15 +35,12 @@ impl Pbx {
         if unhung {
             self.fault(call, "the second fork that answered was not hung up".to_owned());
         }
-        self.let_taker_go(call, now);
         let Some(deeds) = self.deeds.get_mut(&call).filter(|deeds| deeds.done.is_none()) else { return };
         deeds.done = Some(now);
+        self.let_taker_go(call, now);
         self.later(now + FORGOTTEN_AFTER, Task::Forget(call));
         let Some(planned) = self.world.calls.get(call) else { return };
-        let desk = planned.desk;
-        if self.seats.get(&desk).is_some_and(|seat| seat.call == Some(call)) {
-            self.later(now + PAUSE, Task::Free(desk));
-        }
+        self.later(now + PAUSE, Task::Free(planned.desk, call));
     }
 
     pub(super) fn forget(&mut self, call: usize) {

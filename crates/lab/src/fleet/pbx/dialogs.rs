@@ -165,8 +165,17 @@ impl Pbx {
         let response = answer(request, StatusCode::OK, leg, &contact, body);
         let _ = self.layer.respond(id, response, now);
         match (was_held, held) {
-            (false, true) => self.hush(call, side),
-            (true, false) => self.speak(call, side),
+            (false, true) => {
+                // The holder's own answer may be lost.
+                self.note(call, |deeds| {
+                    deeds.held.get_or_insert((now, None));
+                });
+                self.hush(call, side);
+            }
+            (true, false) => {
+                self.retrieved(call, now);
+                self.speak(call, side);
+            }
             _ => {}
         }
     }
@@ -271,11 +280,7 @@ impl Pbx {
                 self.hush(call, side);
             }
             Change::Retrieve => {
-                self.note(call, |deeds| {
-                    if let Some((_, until)) = &mut deeds.held {
-                        until.get_or_insert(now);
-                    }
-                });
+                self.retrieved(call, now);
                 self.speak(call, side);
             }
             Change::Refresh => {}

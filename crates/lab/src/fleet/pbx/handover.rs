@@ -241,7 +241,7 @@ impl Pbx {
     }
 
     /// Nobody holds the customer any more.
-    fn retrieved(&mut self, call: usize, now: Instant) {
+    pub(super) fn retrieved(&mut self, call: usize, now: Instant) {
         self.note(call, |deeds| {
             if let Some((_, until)) = &mut deeds.held {
                 until.get_or_insert(now);
@@ -272,10 +272,8 @@ impl Pbx {
     pub(super) fn let_taker_go(&mut self, call: usize, now: Instant) {
         let asked = self.deeds.get(&call).and_then(|deeds| deeds.asked().cloned());
         let (Some(asked), Some(handover)) = (asked, self.handover_of(call)) else { return };
-        if let Some(desk) =
-            asked.desk.filter(|desk| self.seats.get(desk).is_some_and(|it| it.call == Some(call)))
-        {
-            self.later(now + PAUSE, Task::Free(desk));
+        if let Some(desk) = asked.desk {
+            self.later(now + PAUSE, Task::Free(desk, call));
         }
         let waited = matches!(handover.asks, Asks::OnPhone | Asks::OnPhoneAfterTalk);
         let due = match handover.end {

@@ -132,7 +132,7 @@ pub enum PbxOutput {
 #[derive(Debug, Clone)]
 enum Task {
     Begin(usize),
-    Free(usize),
+    Free(usize, usize),
     Stuck(usize),
     Forget(usize),
     GiveUp(usize),
@@ -356,7 +356,7 @@ impl Pbx {
     fn perform(&mut self, task: Task, now: Instant) {
         match task {
             Task::Begin(call) => self.begin(call, now),
-            Task::Free(desk) => self.free(desk, now),
+            Task::Free(desk, call) => self.free(desk, call, now),
             Task::Stuck(call) => self.stuck(call, now),
             Task::Forget(call) => self.forget(call),
             Task::GiveUp(call) => self.give_up(call, now),
@@ -486,12 +486,12 @@ impl Pbx {
         }
     }
 
-    fn free(&mut self, desk: usize, now: Instant) {
-        let Some(seat) = self.seats.get(&desk) else { return };
-        if seat.call.is_some_and(|call| self.open_intrusion(call).is_some()) {
-            return self.later(now + PAUSE, Task::Free(desk));
+    /// A desk has rested after a call and takes the next one.
+    fn free(&mut self, desk: usize, call: usize, now: Instant) {
+        if self.open_intrusion(call).is_some() {
+            return self.later(now + PAUSE, Task::Free(desk, call));
         }
-        let Some(seat) = self.seats.get_mut(&desk) else { return };
+        let Some(seat) = self.seats.get_mut(&desk).filter(|seat| seat.call == Some(call)) else { return };
         seat.call = None;
         self.serve(desk, now);
     }
