@@ -38,7 +38,7 @@ struct Driven {
 impl Driven {
     fn new(world: &Arc<World>) -> Self {
         let address: SocketAddr = PBX.parse().unwrap();
-        let ports = SoundPorts { customer: address, agent: address };
+        let ports = SoundPorts { customer: address, agent: address, other: address };
         let ports: BTreeMap<usize, SoundPorts> = (0..world.desks.len()).map(|desk| (desk, ports)).collect();
         let pbx = Pbx::new(Arc::clone(world), 0, address, &ports);
         let transport = world.transport(0);
@@ -65,7 +65,7 @@ impl Driven {
                     self.peers.clear();
                     self.cut = true;
                 }
-                PbxOutput::Speak { .. } | PbxOutput::Hush { .. } | PbxOutput::Dial { .. } => {}
+                PbxOutput::Speak { .. } | PbxOutput::Hush { .. } | PbxOutput::Ask { .. } => {}
             }
         }
     }

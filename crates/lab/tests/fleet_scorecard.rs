@@ -7,9 +7,9 @@ use std::time::{Duration, Instant};
 
 use linecard_lab::fleet::{
     AWAY_MAX, Absence, Asked, Asks, Channel, Course, Deeds, Desk, DeskNames, Found, FoundMissed,
-    FoundRecording, Handing, Handover, Hold, HoldEnd, HoldOffer, InboundEnd, Listening, Mishap, Mode, Network,
-    Observed, Party, PlannedCall, PopFrame, Profile, Run, Side, Taker, TakerEnd, Talk, Tolerance, Turn,
-    Verdict, World, WorldPlan, judge, tone_hz,
+    FoundRecording, Handing, Handover, Hold, HoldEnd, HoldOffer, InboundEnd, Listening, Mishap, Mode,
+    Network, Observed, Party, PlannedCall, PopFrame, Profile, Run, Side, Taker, TakerEnd, Talk, Tolerance,
+    Turn, Verdict, World, WorldPlan, judge, tone_hz,
 };
 
 /// Call 0: talks for a second.
@@ -502,8 +502,11 @@ fn where_the_word_of_an_answer_came_late_the_talk_counts_from_the_answer_or_from
         talked.connected = talked.connected.map(|at| at + later);
         talked.hung_up = talked.hung_up.map(|(side, at)| (side, at + later));
         afternoon.observed.interactions[0].talk_ms = i64::try_from(talk_ms).ok();
-        let sound = afternoon.observed.recordings.get_mut("recording").unwrap().1.as_mut().unwrap();
+        let sound = afternoon.sound(TALKER);
         sound.duration_ms = talk_ms;
+        for channel in [&mut sound.customer, &mut sound.agent] {
+            channel.runs[0].until_ms = talk_ms;
+        }
         afternoon.found()
     };
     assert_eq!(found(Network::Good, 1_000), []);
@@ -544,8 +547,10 @@ fn a_line_may_be_away_for_30_s_after_its_pbx_is_back_and_no_longer() {
 fn a_gap_may_be_as_long_as_what_the_network_lost_of_that_end_in_a_row() {
     let gap = |agent_ms: u64, lost: (Side, u64)| {
         let mut afternoon = Afternoon::new();
-        let sound = afternoon.observed.recordings.get_mut("recording").unwrap().1.as_mut().unwrap();
-        sound.agent.gap_ms = agent_ms;
+        let whole = &mut afternoon.sound(TALKER).agent.runs;
+        let rest = Run { from_ms: 400 + agent_ms, ..whole[0] };
+        whole[0].until_ms = 400;
+        whole.push(rest);
         afternoon.observed.lost_ms.insert((0, lost.0), lost.1);
         afternoon.found()
     };

@@ -7,7 +7,7 @@ use serde::Deserialize;
 
 use super::mishap::Absence;
 use super::sound::Listening;
-use super::world::Side;
+use super::talk::Side;
 
 /// Everything that was seen.
 #[derive(Debug, Default)]

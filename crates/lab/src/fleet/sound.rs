@@ -302,7 +302,11 @@ mod tests {
         for ahead in 0..FRAME {
             for (lost, most_ms) in [(&[5][..], 20), (&[5, 7, 9, 11], 20), (&[4, 5, 6, 9], 60)] {
                 let (heard, own) = (lossy(lost, ahead), [tone_hz(2, Side::Agent)]);
-                assert_eq!((heard.turns(&own), heard.strange(&own)), (own.to_vec(), Vec::new()), "{ahead} {lost:?}");
+                assert_eq!(
+                    (heard.turns(&own), heard.strange(&own)),
+                    (own.to_vec(), Vec::new()),
+                    "{ahead} {lost:?}"
+                );
                 let longest = heard.gaps_ms(0).into_iter().max().unwrap_or(0);
                 assert!((most_ms - 20..=most_ms).contains(&longest), "{ahead} {lost:?}: {longest}");
             }

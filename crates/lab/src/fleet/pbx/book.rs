@@ -23,7 +23,7 @@ impl Pbx {
         self.finish(call, now);
     }
 
-    fn open_legs(&self, call: usize) -> impl Iterator<Item = LegId> {
+    pub(super) fn open_legs(&self, call: usize) -> impl Iterator<Item = LegId> {
         let legs = self.by_call.get(&call).into_iter().flatten().copied();
         legs.filter(|id| self.legs.get(id).is_some_and(|leg| !leg.is_over()))
     }
