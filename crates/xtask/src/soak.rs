@@ -18,7 +18,7 @@ use super::{root, verify};
 /// The calls of one world.
 const WORLD: u64 = 2_000;
 /// How many calls begin in a second on a good network, and on a bad one.
-const RATE: (u64, u64) = (40, 25);
+const RATE: (u64, u64) = (60, 40);
 /// How long the server may take to start and to stop.
 const SOON: Duration = Duration::from_secs(30);
 /// The administrator of the server that is started here; it lives as long as the run.

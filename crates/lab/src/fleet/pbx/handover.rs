@@ -4,7 +4,6 @@ use std::time::{Duration, Instant};
 
 use linecard_sip::message::{HeaderName, Method, Request, Response};
 use linecard_sip::transaction::ClientTransactionId;
-use linecard_sip::transport::{Flow, Transport};
 
 use super::leg::LegState;
 use super::phones::Reaction;
@@ -50,7 +49,8 @@ impl Pbx {
     fn idle_colleague(&mut self, call: usize) -> Option<usize> {
         let own = self.world.calls.get(call)?.desk;
         let has_pops = |desk: &usize| self.world.desks.get(*desk).is_some_and(|it| it.mode == Mode::Anchor);
-        let idle = self.seats.iter().filter(|(_, seat)| seat.call.is_none()).map(|(desk, _)| *desk);
+        let idle = self.seats.iter().filter(|(_, seat)| seat.call.is_none() && seat.away.is_none());
+        let idle = idle.map(|(desk, _)| *desk);
         let idle: Vec<usize> = idle.filter(|desk| *desk != own && has_pops(desk)).collect();
         idle.get(self.chance.index(idle.len())).copied()
     }
@@ -96,7 +96,7 @@ impl Pbx {
         let leg = self.leg_of(call, Side::Agent).and_then(|id| self.legs.get_mut(&id));
         let Some(leg) = leg.filter(|leg| matches!(leg.state, LegState::Up)) else { return };
         let mut refer = leg.request(Method::Refer, &contact);
-        let flow = Flow::new(Transport::Udp, self.address, leg.server);
+        let flow = self.door.flow(self.address, leg.server);
         let target = match asks {
             Some(Asks::OnPhoneAfterTalk) => {
                 let place = place.replace('@', "%40").replace(';', "%3B").replace('=', "%3D");
