@@ -49,7 +49,7 @@ fn the_customer_is_on_the_screen_and_on_the_telephone_and_is_found_by_the_own_nu
     office.server.closed_recording(&interaction);
     let found = office.server.get("/interactions?number=%2B79161234567");
     assert_eq!(found["items"][0]["id"], interaction["id"], "{found}");
-    let text = office.server.command(&["explain", interaction["id"].as_str().expect("an id")], "");
+    let text = office.server.explain(interaction["id"].as_str().expect("an id"));
     assert_eq!(text.matches("is connected with +79161234567").count(), 1, "{text}");
     office.server.command(&["replay"], "");
 }

@@ -134,7 +134,7 @@ fn a_colleague_takes_the_customer_over_at_once_and_it_stays_one_recording() {
     assert!(at_the_end(&wav, 1, 900) > 0.1, "the second at the end");
     assert!(at_the_end(&wav, 1, 700) < 0.02, "and the first no more");
     assert!(at_the_end(&wav, 0, 440) > 0.1, "the customer throughout");
-    let text = office.server.command(&["explain", interaction["id"].as_str().expect("an id")], "");
+    let text = office.server.explain(interaction["id"].as_str().expect("an id"));
     assert!(text.contains("The customer is to be connected to Ирина at once."), "{text}");
     let hers = office.server.log_in("irina");
     for list in ["/interactions", "/recordings"] {
@@ -219,7 +219,7 @@ fn the_agents_own_phone_hands_the_customer_over_by_refer() {
     assert_eq!(office.server.get("/interactions")["total"], 1, "one interaction");
     call.hang_up();
     let interaction = office.server.ended_interaction();
-    let text = office.server.command(&["explain", interaction["id"].as_str().expect("an id")], "");
+    let text = office.server.explain(interaction["id"].as_str().expect("an id"));
     assert!(text.contains("The customer is to be connected to Ирина at once."), "{text}");
 }
 
@@ -241,7 +241,7 @@ fn digits_reach_the_customers_side_between_the_sound() {
     assert_eq!((refused.status, &refused.json()["field"]), (422, &json!("digits")));
     call.hang_up();
     let interaction = office.server.ended_interaction();
-    let text = office.server.command(&["explain", interaction["id"].as_str().expect("an id")], "");
+    let text = office.server.explain(interaction["id"].as_str().expect("an id"));
     assert!(text.contains("2 digit(s) were sent to the customer."), "{text}");
     assert!(!text.contains("7#"), "which ones is nobody's business: {text}");
 }
@@ -280,7 +280,7 @@ fn another_phone_takes_the_customers_place_in_the_same_call_and_recording() {
     let wav = office.server.closed_recording(&interaction);
     assert!(wav.tone_between(0, 440, 300, 900) > 0.1, "first the one");
     assert!(at_the_end(&wav, 0, 1_000) > 0.1, "then the other, in one file");
-    let text = office.server.command(&["explain", interaction["id"].as_str().expect("an id")], "");
+    let text = office.server.explain(interaction["id"].as_str().expect("an id"));
     assert!(text.contains("Another phone took this party's place."), "{text}");
     office.server.command(&["replay"], "");
 }

@@ -29,7 +29,7 @@ fn a_call_that_a_phone_sends_on_is_answered_there_and_counts_as_the_agents() {
     assert_eq!(interaction["legs"].as_array().map(Vec::len), Some(2), "one leg that went on: {interaction}");
     let wav = office.server.closed_recording(&interaction);
     assert!(wav.tone_between(1, 700, 200, 800) > 0.1, "the phone that took it is heard");
-    let text = office.server.command(&["explain", interaction["id"].as_str().expect("an id")], "");
+    let text = office.server.explain(interaction["id"].as_str().expect("an id"));
     assert!(text.contains("The phone sent the call on to 201."), "{text}");
     office.server.command(&["replay"], "");
     assert_eq!(phone.errors(), "");
@@ -44,6 +44,6 @@ fn a_call_is_not_sent_on_to_a_number_that_may_not_be_dialled() {
     let interaction = office.server.ended_interaction();
     assert_eq!(interaction["outcome"], "no_answer", "{interaction}");
     assert_eq!(interaction["legs"][1]["sip_status"], 302, "{interaction}");
-    let text = office.server.command(&["explain", interaction["id"].as_str().expect("an id")], "");
+    let text = office.server.explain(interaction["id"].as_str().expect("an id"));
     assert!(!text.contains("sent the call on"), "{text}");
 }

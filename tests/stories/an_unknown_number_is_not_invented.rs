@@ -26,7 +26,7 @@ fn an_unknown_number_stays_unknown() {
     assert_eq!(found["candidates"], json!([]), "{found}");
     let contacts = office.server.get("/contacts");
     assert_eq!(contacts["total"], 1, "nobody was added: {contacts}");
-    let text = office.server.command(&["explain", interaction["id"].as_str().expect("an id")], "");
+    let text = office.server.explain(interaction["id"].as_str().expect("an id"));
     assert!(text.contains("Nobody is known by this number."), "{text}");
     office.server.command(&["replay"], "");
 }
@@ -47,7 +47,7 @@ fn a_withheld_number_stays_withheld() {
     assert_eq!(interaction["caller_number"], Value::Null, "{interaction}");
     assert_eq!(interaction["contact_id"], Value::Null, "{interaction}");
     assert_eq!(interaction["outcome"], "abandoned", "{interaction}");
-    let text = office.server.command(&["explain", interaction["id"].as_str().expect("an id")], "");
+    let text = office.server.explain(interaction["id"].as_str().expect("an id"));
     assert!(text.contains("withheld"), "{text}");
     office.server.command(&["replay"], "");
 }

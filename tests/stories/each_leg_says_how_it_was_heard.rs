@@ -100,7 +100,7 @@ fn a_lossy_talk_is_stored_as_the_network_was_and_told_while_it_goes_on() {
         assert!(figure(&received["worst"]["mos"]) <= figure(&received["mos"]) + 0.05, "{quality}");
     }
     let id = office.server.ended_interaction()["id"].as_str().expect("an id").to_owned();
-    let told = office.server.command(&["explain", &id], "");
+    let told = office.server.explain(&id);
     assert!(told.contains("This party came through fairly") && told.contains("poorly"), "{told}");
     let page = request(office.server.http, "GET", "/metrics", "", None).expect("an answer");
     let page = String::from_utf8_lossy(&page.body).into_owned();

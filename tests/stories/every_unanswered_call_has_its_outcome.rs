@@ -26,7 +26,7 @@ fn never_talked(interaction: &Value) {
 
 /// Asks `explain` about an interaction; the verdict has to hold `why`, the sentences before it `seen`.
 fn explained(office: &Office, interaction: &Value, why: &str, seen: &[&str]) {
-    let text = office.server.command(&["explain", interaction["id"].as_str().expect("an id")], "");
+    let text = office.server.explain(interaction["id"].as_str().expect("an id"));
     let verdict = text.lines().find_map(|line| line.strip_prefix("verdict: ")).expect("a verdict");
     assert!(verdict.contains(why), "{why:?} in {text}");
     for what in seen {

@@ -175,7 +175,7 @@ fn readable(name: &str) -> Option<String> {
 /// `explain` prints no letter that a terminal obeys, and `replay` reports no difference.
 fn explained_as_text(office: &Office, interactions: &Value) {
     for interaction in interactions["items"].as_array().expect("items").iter().take(10) {
-        let text = office.server.command(&["explain", interaction["id"].as_str().expect("an id")], "");
+        let text = office.server.explain(interaction["id"].as_str().expect("an id"));
         assert!(!text.contains(|letter: char| letter.is_control() && letter != '\n'), "{text:?}");
     }
     office.server.command(&["replay"], "");

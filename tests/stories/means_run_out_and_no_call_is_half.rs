@@ -139,7 +139,7 @@ fn the_call_that_finds_the_relay_at_its_limit_is_refused_and_the_others_talk_on(
         let list = office.server.get("/interactions?limit=500");
         list["items"].as_array()?.iter().find(|it| it["sip_status"] == 503).cloned()
     });
-    let why = office.server.command(&["explain", told["id"].as_str().expect("an id")], "");
+    let why = office.server.explain(told["id"].as_str().expect("an id"));
     assert!(why.contains("As many talks were relayed as this machine can bear."), "{why}");
 }
 

@@ -170,6 +170,14 @@ impl Linecard {
         text
     }
 
+    /// Says what `linecard explain` says of an interaction, once the database has it: the server shows it before.
+    pub(crate) fn explain(&self, interaction: &str) -> String {
+        eventually("the interaction can be explained", SOON, || {
+            let (code, text) = self.ask(&["explain", interaction], "");
+            (code == 0).then_some(text)
+        })
+    }
+
     pub(crate) fn log_in(&self, login: &str) -> String {
         let body = json!({"login": login, "password": PASSWORD}).to_string();
         let reply = request(self.http, "POST", "/api/v1/session", &body, None).expect("an answer");

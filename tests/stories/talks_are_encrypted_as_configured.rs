@@ -80,7 +80,7 @@ fn required_encryption_refuses_a_caller_and_a_phone_without_it() {
     let refused = office.server.ended_interaction();
     assert_eq!((&refused["outcome"], &refused["sip_status"]), (&json!("failed"), &json!(488)), "{refused}");
     let id = refused["id"].as_str().expect("an id");
-    let why = office.server.command(&["explain", id], "");
+    let why = office.server.explain(id);
     assert!(why.contains("media.srtp"), "{why}");
     assert_eq!(office.phone.count("CALL_INCOMING"), 0, "nobody is rung for it");
 

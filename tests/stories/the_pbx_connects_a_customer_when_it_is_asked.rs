@@ -53,7 +53,7 @@ fn asks_and_connects(office: &Office, other: &Baresip, customer: &CustomerCall) 
 }
 
 fn explained(office: &Office, interaction: &Value) -> String {
-    office.server.command(&["explain", interaction["id"].as_str().expect("an id")], "")
+    office.server.explain(interaction["id"].as_str().expect("an id"))
 }
 
 #[test]

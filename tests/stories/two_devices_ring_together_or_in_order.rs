@@ -98,7 +98,7 @@ fn the_second_device_rings_when_the_ring_time_of_the_first_is_over() {
     second.wait_closed(SOON);
     let interaction = office.server.ended_interaction();
     one_answered(&interaction, &device, "cancelled");
-    let text = office.server.command(&["explain", interaction["id"].as_str().expect("an id")], "");
+    let text = office.server.explain(interaction["id"].as_str().expect("an id"));
     assert!(text.contains("The leg was cancelled: the ring time was over"), "{text}");
     assert_eq!((office.phone.count("CALL_INCOMING"), second.count("CALL_INCOMING")), (1, 1));
     office.server.command(&["replay"], "");
