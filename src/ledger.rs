@@ -232,6 +232,7 @@ impl Writer {
         let mut attempt = JoinSet::new();
         loop {
             self.spooled.store(self.spool.depth(), Ordering::Relaxed);
+            tokio::time::sleep_until(next_at).await;
             let received = match self.reach {
                 Reach::Here => queue.recv_many(&mut group, GROUP_MAX).await,
                 Reach::Away => {
@@ -249,12 +250,6 @@ impl Writer {
             };
             if received == 0 {
                 return;
-            }
-            tokio::time::sleep_until(next_at).await;
-            while group.len() < GROUP_MAX
-                && let Ok(entry) = queue.try_recv()
-            {
-                group.push(entry);
             }
             next_at = Instant::now() + pace_of(group.len());
             self.write(std::mem::take(&mut group)).await;

@@ -63,14 +63,13 @@ impl Recent {
     }
 
     /// Takes what belongs to a talk that began at `since` and that nobody has heard; the other party has it `now`.
-    pub(super) fn take_unsent(&mut self, since: Instant, now: Instant) -> Vec<Waiting> {
+    pub(super) fn take_unsent(&mut self, since: Instant, now: Instant) -> Vec<(PayloadKind, Vec<u8>)> {
         let from = ahead_of(since);
         let mut unsent = Vec::new();
         for waiting in &mut self.waiting {
             if waiting.at >= from && waiting.heard_at.is_none() {
-                let heard_at = waiting.heard_at.insert(now);
-                let (bytes, heard_at) = (waiting.bytes.clone(), Some(*heard_at));
-                unsent.push(Waiting { bytes, heard_at, ..*waiting });
+                waiting.heard_at = Some(now);
+                unsent.push((waiting.kind, waiting.bytes.clone()));
             }
         }
         unsent
@@ -130,7 +129,11 @@ mod tests {
         let mut recent = kept(6, began);
         // Numbers 0 and 1 were heard; 2 came a packet before the word of the answer.
         let now = began + STEP * 6;
-        assert_eq!(numbers(&recent.take_unsent(began + STEP * 3, now)), [2, 3, 4, 5]);
+        let unsent = recent.take_unsent(began + STEP * 3, now);
+        assert_eq!(
+            unsent.iter().filter_map(|(_, bytes)| bytes.last().copied()).collect::<Vec<_>>(),
+            [2, 3, 4, 5]
+        );
         assert!(recent.take_unsent(began, now).is_empty(), "nobody hears it twice");
         let recorded = Recorded { said_since: began + STEP * 3, heard_since: now };
         assert_eq!(recent.first(recorded), Some(began + STEP * 2));
@@ -142,7 +145,7 @@ mod tests {
     fn what_was_said_long_before_a_talk_is_no_part_of_it() {
         let began = Instant::now();
         let mut recent = kept(100, began);
-        assert_eq!(numbers(&recent.take_unsent(began, began + STEP * 100)).len(), KEPT);
+        assert_eq!(recent.take_unsent(began, began + STEP * 100).len(), KEPT);
         let at = began + STEP * 98;
         assert_eq!(numbers(&recent.take(Recorded { said_since: at, heard_since: at })), [97, 98, 99]);
     }

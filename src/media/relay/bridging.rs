@@ -61,8 +61,8 @@ impl Relay {
         }
         let waiting =
             self.line_mut(index).map(|line| line.recent.take_unsent(since, now)).unwrap_or_default();
-        for packet in waiting {
-            if self.forward(index, peer, packet.kind, &packet.bytes)
+        for (kind, bytes) in waiting {
+            if self.forward(index, peer, kind, &bytes)
                 && let Some(line) = self.line_mut(index)
             {
                 line.forwarded += 1;
