@@ -2,16 +2,14 @@
 //!
 //! Every signal gets its place here. A group goes to the database in one commit; when that is locked, slow or gone,
 //! the signals go to the spool (an fsynced file) in the same order and are carried over later. Interactions and
-//! frames wait in memory meanwhile: both can be made again from the signals.
+//! frames wait in memory meanwhile, and some of them also otherwise: both can be made again from the signals.
 
-use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use linecard_calls::missed::MissedCall;
-use linecard_calls::{InteractionId, MissedChange, MissedId, MissedItem, Signal, SignalId};
+use linecard_calls::{InteractionId, MissedChange, MissedItem, Signal, SignalId};
 use linecard_store::Store;
 use linecard_store::frames::FrameRow;
 use linecard_store::ledger::{Batch, LedgerEntry, SavedCall};
@@ -19,7 +17,12 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, timeout};
 
+use self::pace::Pace;
+use self::waiting::{Share, Waiting};
 use crate::spool::Spool;
+
+mod pace;
+mod waiting;
 
 /// The spool's name in its folder.
 const SPOOL: &str = "signals.jsonl";
@@ -42,23 +45,27 @@ const TOO_LONG: &str = "the database takes too long to commit";
 /// The most entries in one commit.
 const GROUP_MAX: usize = 512;
 
-/// How long after its beginning a commit keeps the next one waiting, for each entry that it had: whatever is in it, a
-/// commit is some ten ways to the database and back. A call alone waits for nothing.
-const PACE: Duration = Duration::from_micros(200);
-const PACE_MAX: Duration = Duration::from_millis(5);
-
-/// The most frames that wait for a database that is away; older ones can then no longer be resumed from.
-const FRAMES_MAX: usize = 100_000;
-
 /// What the ledger is given.
 #[derive(Debug)]
 enum Entry {
     Signal(Box<Signal>),
-    Save(Option<Box<SavedCall>>, Vec<MissedChange>),
+    Save(Box<SavedCall>),
+    Missed(Box<MissedChange>, Option<Box<SavedCall>>),
     Frame(FrameRow),
     Flush(oneshot::Sender<()>),
     Ask(oneshot::Sender<bool>),
     Settle { within: Duration, done: oneshot::Sender<()> },
+}
+
+impl Entry {
+    /// Tells whether the database need not have it at once.
+    fn may_wait(&self) -> bool {
+        match self {
+            Self::Save(call) => !call.settled,
+            Self::Frame(_) => true,
+            Self::Signal(_) | Self::Missed(..) | Self::Flush(_) | Self::Ask(_) | Self::Settle { .. } => false,
+        }
+    }
 }
 
 /// What the ledger tells the reactor.
@@ -117,12 +124,12 @@ impl Ledger {
 
     /// Saves what the fold made of a call; of several states only the newest is written.
     pub(crate) fn save(&self, call: SavedCall) {
-        self.send(Entry::Save(Some(Box::new(call)), Vec::new()));
+        self.send(Entry::Save(Box::new(call)));
     }
 
     /// Saves what changed of a missed-call item, in one commit with the interaction that brought it about.
     pub(crate) fn save_missed(&self, change: MissedChange, because: Option<SavedCall>) {
-        self.send(Entry::Save(because.map(Box::new), vec![change]));
+        self.send(Entry::Missed(Box::new(change), because.map(Box::new)));
     }
 
     /// Keeps a frame to resume from.
@@ -177,11 +184,12 @@ enum Reach {
     Away,
 }
 
-/// How long after a commit of so many entries the next one begins at the earliest.
-fn pace_of(entries: usize) -> Duration {
-    // A timer has no shorter turns than a millisecond.
-    let pace = PACE.saturating_mul(u32::try_from(entries).unwrap_or(u32::MAX)).min(PACE_MAX);
-    if pace < Duration::from_millis(1) { Duration::ZERO } else { pace }
+/// Signals that the database did not take.
+#[derive(Debug)]
+struct Uncommitted {
+    signals: Vec<LedgerEntry>,
+    /// Why, for an administrator.
+    reason: String,
 }
 
 struct Writer {
@@ -192,10 +200,7 @@ struct Writer {
     epoch: String,
     /// Signals that neither the database nor the spool took.
     homeless: Vec<LedgerEntry>,
-    saves: BTreeMap<InteractionId, SavedCall>,
-    missed: BTreeMap<MissedId, MissedChange>,
-    frames: Vec<FrameRow>,
-    frames_lost_until: Option<i64>,
+    waiting: Waiting,
     reach: Reach,
     notices: mpsc::UnboundedSender<Notice>,
 }
@@ -216,10 +221,7 @@ impl Writer {
             next_seq: last + 1,
             epoch,
             homeless: Vec::new(),
-            saves: BTreeMap::new(),
-            missed: BTreeMap::new(),
-            frames: Vec::new(),
-            frames_lost_until: None,
+            waiting: Waiting::default(),
             reach: Reach::Here,
             notices,
         }
@@ -227,20 +229,26 @@ impl Writer {
 
     async fn run(mut self, mut queue: mpsc::UnboundedReceiver<(Instant, Entry)>) {
         let mut group = Vec::new();
-        let mut next_at = Instant::now();
+        let mut pace = Pace::new(Instant::now());
         // A task, since a connection that is waited for here must not keep `write` from getting one.
         let mut attempt = JoinSet::new();
         loop {
             self.spooled.store(self.spool.depth(), Ordering::Relaxed);
-            tokio::time::sleep_until(next_at).await;
+            tokio::time::sleep_until(pace.next_at()).await;
             let received = match self.reach {
-                Reach::Here => queue.recv_many(&mut group, GROUP_MAX).await,
+                Reach::Here => {
+                    tokio::select! {
+                        biased;
+                        received = queue.recv_many(&mut group, GROUP_MAX) => Some(received),
+                        () = until(self.waiting.due_at()) => None,
+                    }
+                }
                 Reach::Away => {
                     if attempt.is_empty() {
                         attempt.spawn(reachable_again(self.store.clone()));
                     }
                     tokio::select! {
-                        received = queue.recv_many(&mut group, GROUP_MAX) => received,
+                        received = queue.recv_many(&mut group, GROUP_MAX) => Some(received),
                         _ = attempt.join_next() => {
                             self.carry_over(COMMIT_WITHIN).await;
                             continue;
@@ -248,10 +256,14 @@ impl Writer {
                     }
                 }
             };
-            if received == 0 {
+            if received == Some(0) {
                 return;
             }
-            next_at = Instant::now() + pace_of(group.len());
+            let now = Instant::now();
+            let due = self.waiting.due_at().is_some_and(|due| due <= now);
+            if due || group.iter().any(|(_, entry)| !entry.may_wait()) {
+                pace.begun(now);
+            }
             self.write(std::mem::take(&mut group)).await;
         }
     }
@@ -268,13 +280,11 @@ impl Writer {
                     ));
                     self.next_seq += 1;
                 }
-                Entry::Save(call, missed) => {
-                    if let Some(call) = call {
-                        self.wait_to_save(*call);
-                    }
-                    missed.into_iter().for_each(|change| self.wait_to_save_missed(change));
+                Entry::Save(call) => self.waiting.save(*call),
+                Entry::Missed(change, because) => {
+                    self.waiting.save_missed(*change, because.map(|call| *call))
                 }
-                Entry::Frame(frame) => self.frames.push(frame),
+                Entry::Frame(frame) => self.waiting.keep(frame),
                 Entry::Flush(done) => flushed.push(done),
                 Entry::Ask(done) => asked.push(done),
                 Entry::Settle { within, done } => {
@@ -283,8 +293,8 @@ impl Writer {
                 }
             }
         }
-        self.bound_frames();
-        self.make_durable(signals).await;
+        let share = if flushed.is_empty() { Share::Due } else { Share::All };
+        self.make_durable(signals, share).await;
         if let Some(within) = settling {
             self.settle(Instant::now() + within).await;
         }
@@ -309,32 +319,11 @@ impl Writer {
 
     fn has_work_waiting(&self) -> bool {
         let waits = !self.spool.is_empty() || !self.homeless.is_empty();
-        waits || !self.saves.is_empty() || !self.missed.is_empty() || !self.frames.is_empty()
+        waits || !self.waiting.is_empty()
     }
 
-    /// Keeps the newest state of an interaction, and the recordings of an older one that does not speak of any.
-    fn wait_to_save(&mut self, mut call: SavedCall) {
-        let older = self.saves.remove(&call.interaction.id);
-        if let (true, Some(older)) = (call.recordings.is_empty(), older) {
-            call.recordings = older.recordings;
-        }
-        self.saves.insert(call.interaction.id, call);
-    }
-
-    /// Keeps the newest state of an item, and of its calls all that changed since it was written.
-    fn wait_to_save_missed(&mut self, mut change: MissedChange) {
-        if let Some(older) = self.missed.remove(&change.item.id).filter(|_| !change.void) {
-            let newer =
-                |call: &MissedCall| change.calls.iter().any(|it| it.interaction_id == call.interaction_id);
-            let mut calls: Vec<MissedCall> = older.calls.into_iter().filter(|call| !newer(call)).collect();
-            calls.append(&mut change.calls);
-            change.calls = calls;
-        }
-        self.missed.insert(change.item.id, change);
-    }
-
-    /// Puts the signals into the database with all that waits, or into the spool.
-    async fn make_durable(&mut self, signals: Vec<(Instant, LedgerEntry)>) {
+    /// Puts the signals into the database with what is due of all that waits, or into the spool.
+    async fn make_durable(&mut self, signals: Vec<(Instant, LedgerEntry)>, share: Share) {
         let mut entries: Vec<LedgerEntry> = Vec::with_capacity(signals.len());
         for (given_at, mut entry) in signals {
             if given_at.elapsed() > DURABLE_WITHIN {
@@ -345,11 +334,12 @@ impl Writer {
         }
         let straight = self.reach == Reach::Here && self.spool.is_empty() && self.homeless.is_empty();
         if straight {
-            match self.commit(entries.clone(), COMMIT_WITHIN).await {
-                Ok(()) => {
-                    return self.tell_durable(entries.iter().map(|entry| entry.signal.id).collect());
+            match self.commit(entries, share, COMMIT_WITHIN).await {
+                Ok(()) => return,
+                Err(uncommitted) => {
+                    self.set_away(uncommitted.reason);
+                    entries = uncommitted.signals;
                 }
-                Err(reason) => self.set_away(reason),
             }
         }
         self.homeless.append(&mut entries);
@@ -374,38 +364,42 @@ impl Writer {
         }
     }
 
-    /// Commits signals with every waiting interaction and frame.
-    async fn commit(&mut self, signals: Vec<LedgerEntry>, within: Duration) -> Result<(), String> {
-        let batch = Batch {
-            signals,
-            saves: self.saves.values().cloned().collect(),
-            missed: self.missed.values().cloned().collect(),
-            frames: self.frames.clone(),
-            epoch: self.epoch.clone(),
-            frames_lost_until: self.frames_lost_until,
-        };
+    /// Commits signals with a share of what waits, and tells what is safe now.
+    async fn commit(
+        &mut self,
+        signals: Vec<LedgerEntry>,
+        share: Share,
+        within: Duration,
+    ) -> Result<(), Uncommitted> {
+        let mut batch =
+            Batch { signals, epoch: self.epoch.clone(), ..self.waiting.take(share, Instant::now()) };
         if batch.is_empty() {
             return Ok(());
         }
-        match timeout(within.max(patience(batch.frames.len())), self.store.append(&batch)).await {
+        let within = within.max(patience(batch.frames.len()));
+        let reason = match timeout(within, self.store.append(&batch)).await {
             Ok(Ok(())) => {
-                let settled = self.saves.values().filter(|call| call.settled);
-                let settled: Vec<InteractionId> = settled.map(|call| call.interaction.id).collect();
-                if !settled.is_empty() {
-                    self.tell(Notice::Saved(settled));
-                }
-                self.saves.clear();
-                if !self.missed.is_empty() {
-                    let missed = std::mem::take(&mut self.missed);
-                    self.tell(Notice::MissedSaved(missed.into_values().map(|change| change.item).collect()));
-                }
-                self.frames.clear();
-                self.frames_lost_until = None;
-                Ok(())
+                self.tell_written(batch);
+                return Ok(());
             }
-            Ok(Err(error)) => Err(error.to_string()),
-            Err(_) => Err(TOO_LONG.to_owned()),
+            Ok(Err(error)) => error.to_string(),
+            Err(_) => TOO_LONG.to_owned(),
+        };
+        let signals = std::mem::take(&mut batch.signals);
+        self.waiting.put_back(batch);
+        Err(Uncommitted { signals, reason })
+    }
+
+    fn tell_written(&self, batch: Batch) {
+        let settled = batch.saves.iter().filter(|call| call.settled);
+        let settled: Vec<InteractionId> = settled.map(|call| call.interaction.id).collect();
+        if !settled.is_empty() {
+            self.tell(Notice::Saved(settled));
         }
+        if !batch.missed.is_empty() {
+            self.tell(Notice::MissedSaved(batch.missed.into_iter().map(|change| change.item).collect()));
+        }
+        self.tell_durable(batch.signals.iter().map(|entry| entry.signal.id).collect());
     }
 
     /// Carries spooled signals over into the database, in order, then commits `within` what waits in memory; on failure
@@ -435,18 +429,16 @@ impl Writer {
             return self.set_away(format!("the spool cannot be emptied: {error}"));
         }
         let homeless = std::mem::take(&mut self.homeless);
-        let ids = homeless.iter().map(|entry| entry.signal.id).collect();
-        match self.commit(homeless.clone(), within).await {
+        match self.commit(homeless, Share::All, within).await {
             Ok(()) => {
-                self.tell_durable(ids);
                 if self.reach != Reach::Here {
                     self.reach = Reach::Here;
                     self.tell(Notice::Back);
                 }
             }
-            Err(reason) => {
-                self.homeless = homeless;
-                self.set_away(reason);
+            Err(uncommitted) => {
+                self.homeless = uncommitted.signals;
+                self.set_away(uncommitted.reason);
             }
         }
     }
@@ -459,12 +451,6 @@ impl Writer {
         self.reach = Reach::Away;
     }
 
-    fn bound_frames(&mut self) {
-        if let Some(excess) = self.frames.len().checked_sub(FRAMES_MAX).filter(|excess| *excess > 0) {
-            self.frames_lost_until = self.frames.drain(..excess).next_back().map(|frame| frame.seq);
-        }
-    }
-
     fn tell_durable(&self, ids: Vec<SignalId>) {
         if !ids.is_empty() {
             self.tell(Notice::Durable(ids));
@@ -473,6 +459,14 @@ impl Writer {
 
     fn tell(&self, notice: Notice) {
         let _ = self.notices.send(notice);
+    }
+}
+
+/// Waits until a moment; for ever when there is none.
+async fn until(at: Option<Instant>) {
+    match at {
+        Some(at) => tokio::time::sleep_until(at).await,
+        None => std::future::pending().await,
     }
 }
 

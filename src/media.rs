@@ -273,6 +273,8 @@ pub enum MediaEvent {
         /// What it has counted.
         totals: LegTotals,
     },
+    /// Everything that was ordered before `tell_when_done` is done and told.
+    Done,
     /// A recording has something to report.
     Recording(RecordingEvent),
     /// A thread of the media path has ended by itself: no talk is relayed or recorded from here on.
@@ -542,6 +544,11 @@ impl MediaHandle {
     /// [`MediaEvent::LegClosed`] follows.
     pub fn close_leg(&self, leg: LegId, at: Instant) {
         self.send(Command::Close { leg, at });
+    }
+
+    /// Asks to be told by [`MediaEvent::Done`] when everything ordered so far is done.
+    pub fn tell_when_done(&self) {
+        self.send(Command::TellDone);
     }
 
     /// Returns how many further legs could be opened.

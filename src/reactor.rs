@@ -20,6 +20,7 @@ mod redirecting;
 mod referrals;
 mod referring;
 mod registrations;
+mod saving;
 mod shadow;
 mod signalling;
 mod stop;
@@ -35,8 +36,7 @@ use std::time::{Duration, Instant};
 
 use linecard_calls::{
     AlarmKind, AlarmView, CallId, Candidate, DeviceId, Engine, Event, Input, Interaction, InteractionId,
-    LegId, LineId, MissedId, MissedItem, Output, Recording, RecordingView, RegistrationView, Signal,
-    UtcMillis, Viewer,
+    LegId, LineId, MissedId, MissedItem, Output, Recording, RegistrationView, UtcMillis, Viewer,
 };
 use linecard_crm::Destination;
 use linecard_crm::{Barring, DialPlan};
@@ -44,7 +44,6 @@ use linecard_media::ToneTable;
 use linecard_sip::invite::DialogHandle;
 use linecard_sip::ua::{self, UserAgent};
 use linecard_store::Store;
-use linecard_store::ledger::SavedCall;
 use linecard_store::phones::KeptBinding;
 use linecard_web::dial::PhoneRefusal;
 use linecard_web::port::{Command, DialOrder};
@@ -166,9 +165,13 @@ pub(crate) struct Reactor {
     /// Lines that record and whose server answers no OPTIONS.
     silent_recorders: HashSet<LineId>,
     /// Interactions of ended calls on their way into the database.
-    unsaved: HashMap<InteractionId, Unsaved>,
+    unsaved: HashMap<InteractionId, saving::Unsaved>,
     /// Missed-call items on their way into the database.
     unsaved_missed: HashMap<MissedId, MissedItem>,
+    /// Calls whose ports are being given up, in the order in which the relay was told.
+    releasing: VecDeque<CallId>,
+    /// Calls that go on and changed since the database was given them.
+    changed: saving::Changed,
     /// Lines whose server's name had no address when it was last asked for.
     nameless: HashSet<LineId>,
     amendments: Amendments,
@@ -192,14 +195,6 @@ pub(crate) struct Reactor {
     engine_at: Option<Instant>,
     course: Course,
     tally: Tally,
-}
-
-/// An ended call that the database does not have yet.
-#[derive(Debug, Clone)]
-struct Unsaved {
-    call: SavedCall,
-    /// Its evidence; `None` when it was folded from the database, which has it then.
-    signals: Option<Vec<Signal>>,
 }
 
 /// Whether new calls are taken.
@@ -237,6 +232,8 @@ impl Reactor {
             silent_recorders: HashSet::new(),
             unsaved: HashMap::new(),
             unsaved_missed: HashMap::new(),
+            releasing: VecDeque::new(),
+            changed: saving::Changed::default(),
             nameless: HashSet::new(),
             amendments: Amendments::default(),
             learning: Learning::Idle,
@@ -278,7 +275,7 @@ impl Reactor {
 
     fn next_wake_up(&self) -> Instant {
         let far = Instant::now() + Duration::from_secs(3_600);
-        let times = [self.agent_at, self.engine_at, self.gate.next_deadline()];
+        let times = [self.agent_at, self.engine_at, self.gate.next_deadline(), self.changed.due_at()];
         times.into_iter().flatten().min().unwrap_or(far)
     }
 
@@ -289,6 +286,9 @@ impl Reactor {
         }
         if self.engine_at.is_some_and(|at| at <= now) {
             self.engine(Input::Timeout);
+        }
+        if self.changed.due_at().is_some_and(|at| at <= now) {
+            self.save_changed();
         }
         while let Some((signal, call, effects)) = self.gate.overdue(now) {
             self.engine(Input::SignalLate { call, signal });
@@ -375,64 +375,22 @@ impl Reactor {
     }
 
     fn publish(&mut self, event: Event) {
-        let (call, recordings) = match &event {
+        match &event {
             Event::CallCreated(call)
             | Event::CallRinging(call)
             | Event::CallAnswered(call)
             | Event::CallHeld(call)
             | Event::CallRetrieved(call)
             | Event::CallUpdated(call)
-            | Event::CallTransferred(call) => (Some(call.call_id), Vec::new()),
-            Event::RecordingStarted(started) => (Some(started.call_id), vec![begun(started)]),
-            _ => (None, Vec::new()),
-        };
-        if let Some(interaction) = call.and_then(|call| self.live_interaction(call)) {
-            self.parts.ledger.save(SavedCall { interaction, recordings, settled: false });
+            | Event::CallTransferred(call) => self.changed.note(call.call_id, None),
+            Event::RecordingStarted(started) => {
+                self.changed.note(started.call_id, Some(saving::begun(started)))
+            }
+            _ => {}
         }
         let at = wall_clock();
         self.tally.published(&event, at);
         self.parts.hub.publish(event, at);
-    }
-
-    fn live_interaction(&self, call: CallId) -> Option<Interaction> {
-        self.parts.engine.live_interaction(call)
-    }
-
-    /// Gives an interaction to the database and shows it as it is until it is there.
-    fn save_for_good(
-        &mut self,
-        interaction: Interaction,
-        recordings: Vec<Recording>,
-        signals: Option<Vec<Signal>>,
-    ) {
-        let call = SavedCall { interaction, recordings, settled: true };
-        self.unsaved.insert(call.interaction.id, Unsaved { call: call.clone(), signals });
-        self.parts.ledger.save(call);
-    }
-
-    fn call_ended(
-        &mut self,
-        call: CallId,
-        interaction: Interaction,
-        recordings: Vec<Recording>,
-        signals: Vec<Signal>,
-    ) {
-        let recorded: Vec<_> = recordings.iter().map(|recording| recording.id.to_string()).collect();
-        self.tally.call_ended(interaction.outcome);
-        self.save_for_good(interaction, recordings, Some(signals));
-        self.farewells.push_back((Instant::now() + FAREWELL, call));
-        if recorded.is_empty() {
-            return;
-        }
-        let (ledger, files) = (self.parts.ledger.clone(), self.parts.recordings.clone());
-        tokio::spawn(async move {
-            ledger.flush().await;
-            for id in recorded.into_iter().filter_map(|id| crate::recorder::RecordingId::new(id).ok()) {
-                if let Err(error) = files.acknowledge(&id) {
-                    tracing::warn!(%error, "the spans kept beside a recording cannot be removed");
-                }
-            }
-        });
     }
 
     /// Forgets the legs of calls that have been over for a while.
@@ -520,21 +478,6 @@ impl Reactor {
         if let Some(arrival) = self.parts.wire.admit(arrival) {
             self.parts.agent.handle_input(arrival.input(), Instant::now());
         }
-    }
-}
-
-/// A recording of which nothing is known but that it is being written.
-fn begun(started: &RecordingView) -> Recording {
-    Recording {
-        id: started.recording_id,
-        interaction_id: started.interaction_id,
-        state: started.state,
-        duration_ms: None,
-        channels: None,
-        sample_rate_hz: None,
-        sha256: None,
-        spans: Vec::new(),
-        path: None,
     }
 }
 

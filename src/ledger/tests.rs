@@ -368,7 +368,31 @@ async fn a_flush_returns_when_what_was_given_before_it_is_written() {
 }
 
 #[tokio::test]
-async fn more_frames_than_can_wait_cost_the_oldest_and_say_so() {
+async fn what_may_wait_is_written_after_a_while_and_what_is_over_at_once() {
+    let mut bench = Bench::open().await;
+    let (live, over) = (bench.interaction("live"), bench.interaction("over"));
+    let saved = |interaction: &Interaction, settled| SavedCall {
+        interaction: interaction.clone(),
+        recordings: Vec::new(),
+        settled,
+    };
+    bench.ledger.save(saved(&live, false));
+    bench.ledger.keep(FrameRow { seq: 1, at: NOW.0, frame: "{}".to_owned() });
+    let begun = Instant::now();
+    bench.ledger.save(saved(&over, true));
+    assert_eq!(bench.heard().await, Notice::Saved(vec![over.id]));
+    if begun.elapsed() < Duration::from_millis(100) {
+        assert_eq!(bench.store.interaction(live.id).await.unwrap(), None, "it may still change");
+    }
+    while bench.store.interaction(live.id).await.unwrap().is_none() {
+        assert!(begun.elapsed() < SOON, "it waits for ever");
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    assert_eq!(bench.store.frames_between("epoch", 0, 9, 9).await.unwrap().len(), 1);
+}
+
+#[tokio::test]
+async fn frames_that_were_given_up_are_not_resumed_from() {
     let bench = Bench::open().await;
     let (notices, _heard) = mpsc::unbounded_channel();
     let spool = Spool::open(&bench.folder.path().join("another"), SPOOL).unwrap().0;
@@ -379,16 +403,11 @@ async fn more_frames_than_can_wait_cost_the_oldest_and_say_so() {
         .append(&Batch { frames: vec![frame(1)], epoch: "epoch".into(), ..Batch::default() })
         .await
         .unwrap();
-    let many = i64::try_from(FRAMES_MAX).unwrap();
-    writer.frames = (2..=many + 6).map(frame).collect();
-    writer.bound_frames();
-    assert_eq!((writer.frames.len(), writer.frames[0].seq), (FRAMES_MAX, 7));
-    assert_eq!(writer.frames_lost_until, Some(6));
-    writer.frames.truncate(3);
-    writer.commit(Vec::new(), SOON).await.unwrap();
+    let lost = Batch { frames: vec![frame(7)], frames_lost_until: Some(6), ..Batch::default() };
+    writer.waiting.put_back(lost);
+    writer.commit(Vec::new(), Share::All, SOON).await.unwrap();
     // A cursor before the loss must get a snapshot: nothing of before it may be resumed from.
     assert_eq!(bench.store.frames_floor("epoch").await.unwrap(), Some(6));
-    assert_eq!(writer.frames_lost_until, None);
 }
 
 #[tokio::test]
@@ -417,11 +436,4 @@ async fn at_the_end_it_waits_for_the_database_and_not_for_ever() {
     assert_eq!(bench.store.interaction(interaction.id).await.unwrap(), Some(interaction));
     assert_eq!(bench.store.frames_between("epoch", 0, 9, 9).await.unwrap().len(), 1);
     assert_eq!(bench.spooled_lines(), 0);
-}
-
-#[test]
-fn a_call_alone_waits_for_nothing_and_many_share_a_commit() {
-    assert_eq!([1, 4].map(pace_of), [Duration::ZERO; 2]);
-    assert_eq!(pace_of(10), Duration::from_millis(2));
-    assert_eq!([200, GROUP_MAX].map(pace_of), [PACE_MAX; 2]);
 }

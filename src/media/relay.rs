@@ -57,6 +57,7 @@ pub(super) enum Command {
     Mark { recording: RecordingId, kind: SpanKind, edge: Edge, at: Instant },
     StopRecording { recording: RecordingId, at: Instant },
     Close { leg: LegId, at: Instant },
+    TellDone,
     Shutdown { at: Instant },
 }
 
@@ -389,6 +390,7 @@ impl Relay {
             }
             Command::StopRecording { recording, at } => self.stop_recording(&recording, at),
             Command::Close { leg, at } => self.close(leg, at),
+            Command::TellDone => self.report(MediaEvent::Done),
             Command::Shutdown { .. } => {}
         }
     }

@@ -128,6 +128,8 @@ impl Reactor {
         for media in self.legs.of_call(call).filter_map(|(_, leg)| leg.media).chain(reserved) {
             self.parts.media.close_leg(media.id, self.told_at);
         }
+        self.releasing.push_back(call);
+        self.parts.media.tell_when_done();
     }
 
     fn on_file(&self, recording: RecordingId, act: impl FnOnce(&MediaHandle, recorder::RecordingId)) {

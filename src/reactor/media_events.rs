@@ -44,6 +44,11 @@ impl Reactor {
                     self.engine(measured.into());
                 }
             }
+            MediaEvent::Done => {
+                if let Some(call) = self.releasing.pop_front() {
+                    self.engine(Input::MediaReleased { call });
+                }
+            }
             MediaEvent::Recording(event) => self.recording_event(event),
             MediaEvent::Broken { part } => {
                 tracing::error!(

@@ -58,3 +58,22 @@ fn a_lines_state_is_told_to_its_user_and_alarms_to_supervisors() {
     assert_eq!(mine.hear(Duration::from_millis(300)), Heard::Nothing, "a line of nobody's is not told");
     assert_eq!(others.hear(Duration::from_millis(100)), Heard::Nothing);
 }
+
+#[test]
+fn whoever_becomes_a_supervisor_sees_everything_from_the_next_log_in_on() {
+    let desk = Desk::open();
+    let other = desk.server.agent(&desk.admin, "olga");
+    let (mut others, _) = EventSocket::logged_in(&other);
+    let customer = desk.customer_calls(CALLER);
+    customer.wait_ringing(SOON);
+    desk.admin.change(&format!("/users/{}", other.id), &json!({"role": "supervisor"}));
+    others.send(&json!({"type": "auth", "token": other.token}));
+    let snapshot = others.frame();
+    assert_eq!(snapshot["type"], "snapshot", "what was hidden until now: {snapshot}");
+    assert_eq!(snapshot["data"]["calls"][0]["user_id"], json!(desk.agent.id), "{snapshot}");
+    customer.give_up();
+    let told = others.until_type("interaction.closed");
+    rising(&told);
+    others.send(&json!({"type": "auth", "token": other.token}));
+    assert_eq!(others.hear(Duration::from_millis(300)), Heard::Nothing, "who sees the same goes on");
+}

@@ -8,11 +8,15 @@ use anyhow::{Context, Result, ensure};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use socket2::{Domain, Protocol, Socket, Type};
 
+use crate::figures::Spread;
 use crate::pbx::{Course, End, Pbx, Speak};
 use crate::sound::Sound;
 
 /// How long the thread sleeps between two looks at the clock: packets leave within it of their time.
 const STEP: Duration = Duration::from_millis(1);
+
+/// How late the load may be, p99, for figures to be of the server and not of the load.
+pub const LATE_MAX_MS: f64 = 3.0;
 
 /// A call that is to begin.
 #[derive(Debug, Clone)]
@@ -36,6 +40,8 @@ pub struct Load {
     socket: UdpSocket,
     server: SocketAddr,
     planned: std::collections::VecDeque<Planned>,
+    /// How long after their time calls began.
+    late_us: Vec<u32>,
 }
 
 impl Load {
@@ -50,7 +56,14 @@ impl Load {
         socket.bind(&SocketAddr::from((ip, 0)).into())?;
         let socket: UdpSocket = socket.into();
         let pbx = Pbx::new(socket.local_addr()?);
-        Ok(Self { pbx, sound: Sound::open(ip)?, socket, server, planned: std::collections::VecDeque::new() })
+        Ok(Self {
+            pbx,
+            sound: Sound::open(ip)?,
+            socket,
+            server,
+            planned: std::collections::VecDeque::new(),
+            late_us: Vec::new(),
+        })
     }
 
     /// Where the PBX is.
@@ -64,6 +77,11 @@ impl Load {
     /// Plans calls; they begin while the load runs, in the order of the list.
     pub fn plan(&mut self, calls: impl IntoIterator<Item = Planned>) {
         self.planned.extend(calls);
+    }
+
+    /// Gives how long after their time the calls began that were planned since this was last asked.
+    pub fn take_late(&mut self) -> Spread {
+        Spread::of(std::mem::take(&mut self.late_us))
     }
 
     /// Lets time pass.
@@ -105,7 +123,9 @@ impl Load {
         while self.planned.front().is_some_and(|planned| planned.at <= now) {
             let Some(planned) = self.planned.pop_front() else { break };
             let listens = self.sound.address(self.pbx.count() * 2);
-            let Planned { agent, number, course, .. } = planned;
+            let Planned { at, agent, number, course } = planned;
+            let late = Instant::now().saturating_duration_since(at);
+            self.late_us.push(u32::try_from(late.as_micros()).unwrap_or(u32::MAX));
             let begun = self.pbx.call(agent, &number, course, listens, Instant::now());
             begun.with_context(|| format!("the line of agent {agent} has not registered"))?;
             self.obey()?;

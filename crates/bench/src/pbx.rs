@@ -268,10 +268,12 @@ impl Pbx {
     fn register(&mut self, request: &Request) {
         let account = request.headers.to().ok().and_then(|to| to.uri.as_sip()?.user.clone());
         let contact = request.headers.contacts().ok().and_then(|all| all.into_iter().next());
-        let granted = contact.as_ref().map(|contact| format!("<{}>;expires=3600", contact.uri));
-        if let (Some(account), Some(contact)) = (account, contact) {
-            self.bindings.insert(account, contact.uri);
+        if let (Some(account), Some(contact)) = (&account, contact) {
+            self.bindings.insert(account.clone(), contact.uri);
         }
+        // Listed also to whoever only asks (RFC 3261 section 10.3): a line that is not there registers again.
+        let bound = account.and_then(|account| self.bindings.get(&account));
+        let granted = bound.map(|contact| format!("<{contact}>;expires=3600"));
         self.reply(request, 200, |response| {
             if let Some(granted) = granted {
                 response.headers.push(HeaderName::Contact, granted);

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use crate::Bench;
 use crate::browsers::Browsers;
 use crate::figures::Spread;
-use crate::load::{Load, Planned};
+use crate::load::{LATE_MAX_MS, Load, Planned};
 use crate::office::{AGENTS, furnish, name_of, number_of};
 use crate::pbx::Course;
 use crate::process::Pinned;
@@ -79,6 +79,7 @@ fn step(
     (rate, seconds): (u32, u32),
 ) -> Result<Value> {
     browsers.take()?;
+    load.take_late();
     let (first, calls) = (load.pbx.count(), usize::try_from(rate * seconds)?);
     let (began, cpu) = (Instant::now() + Duration::from_millis(100), server.cpu()?);
     let asked: Vec<(usize, usize)> = (0..calls)
@@ -108,13 +109,20 @@ fn step(
             |(agent, contact): &(usize, usize)| *agent == pop.agent && number_of(*contact) == pop.number;
         !asked.iter().any(right)
     });
-    let (wrong, spread) = (wrong.count(), Spread::of(took));
+    let (wrong, spread, late) = (wrong.count(), Spread::of(took), load.take_late());
+    let fit = late.p99_ms < LATE_MAX_MS;
     println!(
-        "  {talks:3} talks, {rate:3} calls/s: p50 {:.2}, p99 {:.2}, p99.9 {:.2} ms of {}; missed {missed}, wrong agent {wrong}",
-        spread.p50_ms, spread.p99_ms, spread.p999_ms, spread.count,
+        "  {talks:3} talks, {rate:3} calls/s: p50 {:.2}, p99 {:.2}, p99.9 {:.2} ms of {}; missed {missed}, wrong agent {wrong}; \
+         load late {:.2} ms{}",
+        spread.p50_ms,
+        spread.p99_ms,
+        spread.p999_ms,
+        spread.count,
+        late.p99_ms,
+        if fit { "" } else { ": its figures do not count" },
     );
     Ok(json!({
         "talks": talks, "calls_per_second": rate, "calls": calls, "invite_to_frame": spread.json(), "missed": missed,
-        "wrong_agent": wrong, "cpu_share": spent.as_secs_f64() / f64::from(seconds),
+        "wrong_agent": wrong, "load_late": late.json(), "load_fit": fit, "cpu_share": spent.as_secs_f64() / f64::from(seconds),
     }))
 }

@@ -11,7 +11,7 @@ use crate::contenders::bare::Bare;
 use crate::contenders::rtpengine::Rtpengine;
 use crate::contenders::sink::Sink;
 use crate::figures::{Spread, median_of};
-use crate::load::{Load, Planned};
+use crate::load::{LATE_MAX_MS, Load, Planned};
 use crate::office::{AGENTS, furnish, number_of};
 use crate::pbx::Course;
 use crate::process::Pinned;
@@ -25,8 +25,6 @@ const COMPARED: usize = 200;
 const RAMP: u32 = 40;
 /// What a relay may take, p99, for a step of the ladder to count.
 const DELAY_MAX_MS: f64 = 20.0;
-/// How late the load itself may be, p99, for its figures to count.
-const LATE_MAX_MS: f64 = 3.0;
 
 /// Who is measured.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -77,8 +75,13 @@ impl Run {
             "cpu_ms_per_call_second": self.cpu_ms, "memory_kb_per_call": self.memory_kb,
             "delay": self.delay.json(), "load_late": self.late.json(), "setup": self.setup.json(),
             "packets": self.sent, "lost": self.lost, "clipped": self.clipped, "wrong": self.wrong,
-            "recorded": self.recorded,
+            "recorded": self.recorded, "load_fit": self.load_is_fit(),
         })
+    }
+
+    /// Whether what was late was not the load itself.
+    fn load_is_fit(&self) -> bool {
+        self.late.p99_ms < LATE_MAX_MS
     }
 
     /// Whether nothing was lost, late or wrong.
@@ -90,7 +93,7 @@ impl Run {
     fn tell(&self) {
         println!(
             "  {:10} {:4} calls: {:.2} ms CPU a call-second, delay {:.2} / {:.2} ms, lost {}, clipped {}, wrong {}, \
-             refused {}, setup {:.1} / {:.1} ms, {:.0} kB a call, recordings {}; load late {:.2} ms",
+             refused {}, setup {:.1} / {:.1} ms, {:.0} kB a call, recordings {}; load late {:.2} ms{}",
             self.contender.name(),
             self.calls,
             self.cpu_ms,
@@ -105,6 +108,7 @@ impl Run {
             self.memory_kb,
             self.recorded,
             self.late.p99_ms,
+            if self.load_is_fit() { "" } else { ": its delays do not count" },
         );
     }
 }
@@ -157,8 +161,12 @@ pub fn run(bench: &Bench) -> Result<Value> {
     let mut steps = Vec::new();
     for contender in chosen {
         for calls in plans.ladder {
-            let run = measure(bench, contender, *calls, plans.window)?;
+            let mut run = measure(bench, contender, *calls, plans.window)?;
             run.tell();
+            if !run.is_clean() && !run.load_is_fit() {
+                run = measure(bench, contender, *calls, plans.window)?;
+                run.tell();
+            }
             let clean = run.is_clean();
             steps.push(run);
             if !clean {

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use crate::Bench;
 use crate::figures::Spread;
-use crate::load::{Load, Planned};
+use crate::load::{LATE_MAX_MS, Load, Planned};
 use crate::office::{AGENTS, furnish, number_of, open};
 use crate::pbx::Course;
 use crate::server::{Plan, Recording, fresh};
@@ -72,7 +72,8 @@ fn step(bench: &Bench, rate: u32, seconds: u32) -> Result<(Value, bool)> {
     }
     let saved = saved(bench, &plan.database(), &mut load, i64::from(calls))?;
     server.stop()?;
-    let (calls, setup) = (usize::try_from(calls)?, Spread::of(setup));
+    let (calls, setup, late) = (usize::try_from(calls)?, Spread::of(setup), load.take_late());
+    let fit = late.p99_ms < LATE_MAX_MS;
     let whole = rang == calls
         && ended == calls
         && saved.0 == i64::try_from(calls)?
@@ -80,17 +81,19 @@ fn step(bench: &Bench, rate: u32, seconds: u32) -> Result<(Value, bool)> {
     let clean = whole && setup.p99_ms <= SETUP_MAX_MS;
     println!(
         "  {rate:3} attempts/s: rang {rang} and ended {ended} of {calls}, saved {} after {:.1} s, setup {:.1} / {:.1} ms, \
-         CPU {:.0} %{}",
+         CPU {:.0} %; load late {:.2} ms{}{}",
         saved.0,
         saved.1.as_secs_f64(),
         setup.p50_ms,
         setup.p99_ms,
         spent.as_secs_f64() / f64::from(seconds) * 100.0,
+        late.p99_ms,
+        if fit { "" } else { ": its figures do not count" },
         if clean { "" } else { ": not clean" },
     );
     let row = json!({
         "attempts_per_second": rate, "attempts": calls, "rang": rang, "ended": ended, "interactions": saved.0,
-        "saved_after_ms": u64::try_from(saved.1.as_millis())?, "setup": setup.json(), "clean": clean,
+        "saved_after_ms": u64::try_from(saved.1.as_millis())?, "setup": setup.json(), "clean": clean, "load_late": late.json(), "load_fit": fit,
         "cpu_share": spent.as_secs_f64() / f64::from(seconds),
     });
     Ok((row, clean))

@@ -210,7 +210,7 @@ pub enum Effect {
         /// The recording.
         recording: RecordingId,
     },
-    /// Free the RTP ports of a call.
+    /// Free the RTP ports of a call; `MediaReleased` answers.
     ReleaseMedia {
         /// The call.
         call: CallId,

@@ -3,7 +3,7 @@
 //! An event is not evidence and is never folded. Numbering, storing and sending are the runtime's:
 //! [`Frame`] and [`Cursor`] are only the shapes.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::str::FromStr;
 
@@ -151,9 +151,14 @@ pub struct CallView {
 }
 
 impl CallView {
+    /// Yields the users who may see it whatever their role; some twice.
+    pub fn parties(&self) -> impl Iterator<Item = UserId> + '_ {
+        self.user_id.into_iter().chain(self.user_ids.iter().copied())
+    }
+
     /// Tells whether it may be shown to `viewer`.
     pub fn visible_to(&self, viewer: &Viewer) -> bool {
-        viewer.sees(self.user_id) || self.user_ids.iter().any(|user| viewer.sees(Some(*user)))
+        viewer.sees_any_of(self.parties())
     }
 }
 
@@ -383,22 +388,23 @@ pub enum Role {
 }
 
 impl Viewer {
-    /// Tells whether something of `owner` may be shown; what belongs to nobody is for supervisors.
-    pub fn sees(&self, owner: Option<UserId>) -> bool {
+    /// Tells whether everything may be shown, whomever it concerns.
+    pub fn sees_all(&self) -> bool {
         match self.role {
             Role::Supervisor | Role::Admin => true,
-            Role::Agent => owner == Some(self.user_id),
+            Role::Agent => false,
         }
     }
-}
 
-/// Whom an event concerns.
-enum Audience<'a> {
-    Owner(Option<UserId>),
-    Parties(&'a CallView),
-    Called(&'a MissedItem),
-    Talkers(&'a Interaction),
-    Supervisors,
+    /// Tells whether something of `owner` may be shown; what belongs to nobody is for supervisors.
+    pub fn sees(&self, owner: Option<UserId>) -> bool {
+        self.sees_any_of(owner)
+    }
+
+    /// Tells whether something that concerns `users` may be shown.
+    pub fn sees_any_of(&self, users: impl IntoIterator<Item = UserId>) -> bool {
+        self.sees_all() || users.into_iter().any(|user| user == self.user_id)
+    }
 }
 
 impl Event {
@@ -435,16 +441,11 @@ impl Event {
 
     /// Tells whether the event may be sent to `viewer`.
     pub fn visible_to(&self, viewer: &Viewer) -> bool {
-        match self.audience() {
-            Audience::Owner(owner) => viewer.sees(owner),
-            Audience::Parties(call) => call.visible_to(viewer),
-            Audience::Called(item) => item.visible_to(viewer),
-            Audience::Talkers(interaction) => interaction.visible_to(viewer),
-            Audience::Supervisors => viewer.role != Role::Agent,
-        }
+        viewer.sees_any_of(self.concerned())
     }
 
-    fn audience(&self) -> Audience<'_> {
+    /// Yields the users to whom it is sent whatever their role; to supervisors and administrators everything is.
+    pub fn concerned(&self) -> BTreeSet<UserId> {
         match self {
             Event::CallCreated(call)
             | Event::CallRinging(call)
@@ -455,22 +456,22 @@ impl Event {
             | Event::CallTransferred(call)
             | Event::CallQuality(call)
             | Event::CallMissed(call)
-            | Event::CallEnded(call) => Audience::Parties(call),
+            | Event::CallEnded(call) => call.parties().collect(),
             Event::PopShown(pop) | Event::PopUpdated(pop) | Event::PopRetracted(pop) => {
-                Audience::Owner(Some(pop.user_id))
+                BTreeSet::from([pop.user_id])
             }
             Event::RecordingStarted(recording) | Event::RecordingFinished(recording) => {
-                Audience::Owner(recording.user_id)
+                recording.user_id.into_iter().collect()
             }
-            Event::AgentStateChanged(agent) => Audience::Owner(Some(agent.user_id)),
-            Event::ContactMatched(matched) => Audience::Owner(matched.user_id),
-            Event::InteractionClosed(interaction) => Audience::Talkers(interaction),
+            Event::AgentStateChanged(agent) => BTreeSet::from([agent.user_id]),
+            Event::ContactMatched(matched) => matched.user_id.into_iter().collect(),
+            Event::InteractionClosed(interaction) => interaction.parties().collect(),
             Event::MissedOpened(item) | Event::MissedClaimed(item) | Event::MissedClosed(item) => {
-                Audience::Called(item)
+                item.user_ids.iter().copied().collect()
             }
-            Event::RegistrationChanged(line) => Audience::Owner(line.user_id),
-            Event::DeviceChanged(device) => Audience::Owner(Some(device.user_id)),
-            Event::AlarmRaised(_) | Event::AlarmCleared(_) => Audience::Supervisors,
+            Event::RegistrationChanged(line) => line.user_id.into_iter().collect(),
+            Event::DeviceChanged(device) => BTreeSet::from([device.user_id]),
+            Event::AlarmRaised(_) | Event::AlarmCleared(_) => BTreeSet::new(),
         }
     }
 }

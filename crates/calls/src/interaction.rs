@@ -84,11 +84,16 @@ impl Interaction {
         talked.filter_map(|leg| leg.user_id).filter(|user| Some(*user) != self.user_id).collect()
     }
 
-    /// Tells whether it may be shown to `viewer`: to whoever leads, to who talked, and to whose phone is in the call.
+    /// Yields the users who may see it whatever their role, some twice: whoever leads, who talked, and whose phone is in
+    /// the call.
+    pub fn parties(&self) -> impl Iterator<Item = UserId> + '_ {
+        let takes_part = |leg: &&LegRecord| leg.answered_at.is_some() || leg.ended_at.is_none();
+        self.user_id.into_iter().chain(self.legs.iter().filter(takes_part).filter_map(|leg| leg.user_id))
+    }
+
+    /// Tells whether it may be shown to `viewer`.
     pub fn visible_to(&self, viewer: &Viewer) -> bool {
-        let takes_part = |leg: &LegRecord| leg.answered_at.is_some() || leg.ended_at.is_none();
-        let mut others = self.legs.iter().filter(|leg| leg.user_id.is_some() && takes_part(leg));
-        viewer.sees(self.user_id) || others.any(|leg| viewer.sees(leg.user_id))
+        viewer.sees_any_of(self.parties())
     }
 
     /// Yields the number of the customer, or of whoever else the user talks with.

@@ -172,6 +172,11 @@ pub enum Input {
         /// How it was heard.
         quality: Box<LegQuality>,
     },
+    /// The ports of a call are free, and how its legs were heard is told.
+    MediaReleased {
+        /// The call.
+        call: CallId,
+    },
     /// A call cannot have sound.
     MediaUnavailable {
         /// The call.

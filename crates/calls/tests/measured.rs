@@ -99,6 +99,30 @@ fn the_record_of_a_leg_has_the_last_figures_in_whatever_order_they_come() {
 }
 
 #[test]
+fn an_interaction_is_given_out_once_with_the_figures_of_its_end() {
+    let mut desk = Desk::new();
+    desk.frees_ports = false;
+    let (call, customer, agent) = desk.talking();
+    desk.bye(customer);
+    assert_eq!(desk.ended, [], "the relay has not told yet");
+    for leg in [customer, agent] {
+        let quality = quality(Some(path(4.4, false)), Some(path(4.3, false)));
+        desk.give(Input::LegMeasured { call, leg, quality });
+    }
+    desk.give(Input::MediaReleased { call });
+    assert_eq!((desk.ended.len(), desk.amended.len()), (1, 0));
+    let (_, it, _) = &desk.ended[0];
+    assert!(it.legs.iter().all(|leg| leg.quality.as_ref().is_some_and(|it| it.sent.is_some())), "{it:?}");
+
+    let (_, customer, _) = desk.talking();
+    desk.bye(customer);
+    desk.wait_ms(4_999);
+    assert_eq!(desk.ended.len(), 1);
+    desk.wait_ms(1);
+    assert_eq!(desk.ended.len(), 2, "a relay that does not answer holds nothing up");
+}
+
+#[test]
 fn what_is_measured_after_the_end_amends_the_interaction() {
     let mut desk = Desk::new();
     let (call, customer, agent) = desk.talking();

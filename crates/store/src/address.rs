@@ -87,21 +87,27 @@ impl Address {
     pub(crate) async fn open(self) -> Result<Store, StoreError> {
         let pool = self.connect().await?;
         self.migrate(&pool, None).await?;
-        let ledger = match &self {
+        let ledger = self.connect_apart(LEDGER_PATIENCE).await?;
+        let pops = self.connect_apart(PATIENCE).await?;
+        // The first signal of the first call is not to wait until a connection is made.
+        ledger.reach().await?;
+        Ok(Store { pool, pops, ledger })
+    }
+
+    /// Opens the connection of one who must not wait for others, and keeps it.
+    async fn connect_apart(&self, patience: Duration) -> Result<Pool, StoreError> {
+        Ok(match self {
             Self::Sqlite(options) => {
                 let pool = SqlitePoolOptions::new().max_connections(1).idle_timeout(None).max_lifetime(None);
-                Pool::Sqlite(connect_file(options, pool, LEDGER_PATIENCE).await?)
+                Pool::Sqlite(connect_file(options, pool, patience).await?)
             }
             Self::Postgres(options) => {
                 // The second connection is for the time in which a lost network holds the first one.
                 let pool = PgPoolOptions::new().max_connections(2).acquire_timeout(PATIENCE);
                 let pool = pool.idle_timeout(None).max_lifetime(None);
-                Pool::Postgres(with_patience(pool, LEDGER_PATIENCE, options))
+                Pool::Postgres(with_patience(pool, patience, options))
             }
-        };
-        // The first signal of the first call is not to wait until a connection is made.
-        ledger.reach().await?;
-        Ok(Store { pool, ledger })
+        })
     }
 
     /// Opens the connections for everything but the ledger, and leaves the schema as it is.
@@ -148,7 +154,9 @@ async fn connect_file(
         .foreign_keys(true)
         .busy_timeout(patience);
     let file = options.get_filename().display().to_string();
-    pool.acquire_timeout(PATIENCE).connect_with(options).await.map_err(|source| StoreError::Open {
+    // A file does not go away as a server does: asking whether it is there would double the way of every statement.
+    let pool = pool.acquire_timeout(PATIENCE).test_before_acquire(false);
+    pool.connect_with(options).await.map_err(|source| StoreError::Open {
         what: file,
         why: reason(&source),
         advice: "write the path of a SQLite database, or of a new one in a folder that is there".to_owned(),

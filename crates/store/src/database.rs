@@ -2,6 +2,8 @@
 //!
 //! What differs between the two stands in `dialect`; everything else compiles for both drivers from one typed body.
 
+use std::sync::Arc;
+
 use sqlx::postgres::PgRow;
 use sqlx::query::Query;
 use sqlx::sqlite::SqliteRow;
@@ -176,6 +178,11 @@ pub(crate) fn sql(text: &'static str) -> Statement {
 /// Makes a statement of a text that was put together from constants of this crate.
 pub(crate) fn assembled(text: String, values: &[Value]) -> Statement {
     Statement { text: AssertSqlSafe(text).into_sql_str(), values: values.to_vec() }
+}
+
+/// Makes a statement of a text of that kind which is used again and again.
+pub(crate) fn shared(text: Arc<str>, values: Vec<Value>) -> Statement {
+    Statement { text: AssertSqlSafe(text).into_sql_str(), values }
 }
 
 impl Statement {

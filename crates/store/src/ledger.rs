@@ -66,60 +66,57 @@ impl Batch {
 }
 
 /// Calls of which a signal came.
-const CALLS: Rows = Rows {
-    before: "INSERT INTO calls (id, settled) VALUES ",
-    row: "(?, FALSE)",
-    after: " ON CONFLICT (id) DO NOTHING",
-};
+static CALLS: Rows =
+    Rows::new("INSERT INTO calls (id, settled) VALUES ", "(?, FALSE)", " ON CONFLICT (id) DO NOTHING");
 
 /// Calls of which an interaction is saved, and whether a restart has to look at them.
-const SETTLED: Rows = Rows {
-    before: "INSERT INTO calls (id, settled) VALUES ",
-    row: "(?, ?)",
-    after: " ON CONFLICT (id) DO UPDATE SET settled = excluded.settled",
-};
+static SETTLED: Rows = Rows::new(
+    "INSERT INTO calls (id, settled) VALUES ",
+    "(?, ?)",
+    " ON CONFLICT (id) DO UPDATE SET settled = excluded.settled",
+);
 
 /// Interactions as they stand; whether one counts as missed is decided by its item, which may have been there before.
-const INTERACTIONS: Rows = Rows {
-    before: "INSERT INTO interactions (id, call_id, direction, outcome, state, caller_number, callee_number, contact_id, \
+static INTERACTIONS: Rows = Rows::new(
+    "INSERT INTO interactions (id, call_id, direction, outcome, state, caller_number, callee_number, contact_id, \
              user_id, line_id, started_at, recorded, interaction, answered, ended_at, ringing_ms, talk_ms, hold_ms, \
              customer_number, missed) VALUES ",
-    row: "(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, \
+    "(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, \
           (SELECT CASE m.state WHEN 'closed' THEN 'settled' ELSE 'waiting' END FROM missed_calls c \
           JOIN missed_items m ON m.id = c.item_id WHERE c.interaction_id = ?))",
-    after: " ON CONFLICT (id) DO UPDATE SET \
+    " ON CONFLICT (id) DO UPDATE SET \
             direction = excluded.direction, outcome = excluded.outcome, state = excluded.state, \
             caller_number = excluded.caller_number, callee_number = excluded.callee_number, \
             contact_id = excluded.contact_id, user_id = excluded.user_id, line_id = excluded.line_id, \
             started_at = excluded.started_at, recorded = excluded.recorded, interaction = excluded.interaction, \
             answered = excluded.answered, ended_at = excluded.ended_at, ringing_ms = excluded.ringing_ms, \
             talk_ms = excluded.talk_ms, hold_ms = excluded.hold_ms, customer_number = excluded.customer_number",
-};
+);
 
 /// Recordings as they stand.
-const RECORDINGS: Rows = Rows {
-    before: "INSERT INTO recordings (id, interaction_id, state, duration_ms, channels, sample_rate_hz, sha256, spans, \
+static RECORDINGS: Rows = Rows::new(
+    "INSERT INTO recordings (id, interaction_id, state, duration_ms, channels, sample_rate_hz, sha256, spans, \
              started_at) VALUES ",
-    row: "(?, ?, ?, ?, ?, ?, ?, ?, ?)",
-    after: " ON CONFLICT (id) DO UPDATE SET \
+    "(?, ?, ?, ?, ?, ?, ?, ?, ?)",
+    " ON CONFLICT (id) DO UPDATE SET \
             state = excluded.state, duration_ms = excluded.duration_ms, channels = excluded.channels, \
             sample_rate_hz = excluded.sample_rate_hz, sha256 = excluded.sha256, spans = excluded.spans",
-};
+);
 
 /// Signals; one that is there already stays as it is, and a place that is taken by another is an error.
-const SIGNALS: Rows = Rows {
-    before: "INSERT INTO signals (seq, id, call_id, observed_at, late_durable, signal) \
+static SIGNALS: Rows = Rows::new(
+    "INSERT INTO signals (seq, id, call_id, observed_at, late_durable, signal) \
              SELECT column1, column2, column3, column4, column5, column6 FROM (VALUES ",
-    row: "(CAST(? AS BIGINT), ?, ?, CAST(? AS BIGINT), CAST(? AS BOOLEAN), ?)",
-    after: ") AS entry WHERE NOT EXISTS (SELECT 1 FROM signals WHERE id = entry.column2)",
-};
+    "(CAST(? AS BIGINT), ?, ?, CAST(? AS BIGINT), CAST(? AS BOOLEAN), ?)",
+    ") AS entry WHERE NOT EXISTS (SELECT 1 FROM signals WHERE id = entry.column2)",
+);
 
 /// Frames that browsers may resume from.
-const FRAMES: Rows = Rows {
-    before: "INSERT INTO frames (epoch, seq, at, frame) VALUES ",
-    row: "(?, ?, ?, ?)",
-    after: " ON CONFLICT (epoch, seq) DO NOTHING",
-};
+static FRAMES: Rows = Rows::new(
+    "INSERT INTO frames (epoch, seq, at, frame) VALUES ",
+    "(?, ?, ?, ?)",
+    " ON CONFLICT (epoch, seq) DO NOTHING",
+);
 
 impl Store {
     /// Makes a batch durable in one commit. A signal that is there already is left as it is.
@@ -141,7 +138,7 @@ impl Store {
                 .await?;
         }
         let frames: Vec<Vec<Value>> = batch.frames.iter().map(|frame| frame.values(&batch.epoch)).collect();
-        FRAMES.write(&mut tx, &frames).await?;
+        FRAMES.write(&mut tx, frames).await?;
         tx.commit().await?;
         Ok(())
     }
@@ -223,7 +220,7 @@ pub(crate) async fn unsettled_calls(
 async fn insert_signals(tx: &mut Tx, entries: &[LedgerEntry]) -> Result<(), StoreError> {
     let calls: BTreeSet<CallId> = entries.iter().map(|entry| entry.signal.call_id).collect();
     let calls: Vec<Vec<Value>> = calls.iter().map(|call| vec![Value::text(call.to_string())]).collect();
-    CALLS.write(tx, &calls).await?;
+    CALLS.write(tx, calls).await?;
     let (mut known, mut rows) = (BTreeSet::new(), Vec::new());
     for entry in entries.iter().filter(|entry| known.insert(entry.signal.id)) {
         let signal = &entry.signal;
@@ -236,13 +233,13 @@ async fn insert_signals(tx: &mut Tx, entries: &[LedgerEntry]) -> Result<(), Stor
             Value::text(json_of(signal)?),
         ]);
     }
-    SIGNALS.write(tx, &rows).await
+    SIGNALS.write(tx, rows).await
 }
 
 async fn save_calls(tx: &mut Tx, saves: &[SavedCall]) -> Result<(), StoreError> {
     let rows: Vec<Vec<Value>> =
         saves.iter().map(|save| interaction_row(&save.interaction)).collect::<Result<_, _>>()?;
-    INTERACTIONS.write(tx, &rows).await?;
+    INTERACTIONS.write(tx, rows).await?;
     for save in saves {
         let it = &save.interaction;
         for user in it.further_talkers() {
@@ -260,14 +257,14 @@ async fn save_calls(tx: &mut Tx, saves: &[SavedCall]) -> Result<(), StoreError> 
     // A row must not come twice in one statement.
     let recordings: BTreeMap<_, _> = recordings.collect();
     let recordings: Vec<Vec<Value>> = recordings.into_values().collect::<Result<_, _>>()?;
-    RECORDINGS.write(tx, &recordings).await?;
+    RECORDINGS.write(tx, recordings).await?;
     let calls: BTreeMap<CallId, bool> =
         saves.iter().map(|save| (save.interaction.call_id, save.settled)).collect();
     let calls: Vec<Vec<Value>> = calls
         .into_iter()
         .map(|(call, settled)| vec![Value::text(call.to_string()), settled.into()])
         .collect();
-    SETTLED.write(tx, &calls).await
+    SETTLED.write(tx, calls).await
 }
 
 fn interaction_row(it: &Interaction) -> Result<Vec<Value>, StoreError> {

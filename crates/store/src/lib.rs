@@ -50,12 +50,14 @@ use utoipa::ToSchema;
 
 /// An open database with its schema up to date.
 ///
-/// Two pools: the ledger has connections of its own, so that a slow report or a stuck request never stands
-/// between a call and its evidence.
+/// Three pools: the ledger and the pops have connections of their own, so that a slow report or a stuck request never
+/// stands between a call and its evidence, or between a caller and the name on the screen.
 #[derive(Debug, Clone)]
 pub struct Store {
-    /// Everything but the ledger's appends.
+    /// Everything else.
     pool: Pool,
+    /// Who calls.
+    pops: Pool,
     /// Used by the one writer of the ledger.
     ledger: Pool,
 }
@@ -104,6 +106,7 @@ impl Store {
     /// Closes every connection after the work under way.
     pub async fn close(&self) {
         self.ledger.close().await;
+        self.pops.close().await;
         self.pool.close().await;
     }
 

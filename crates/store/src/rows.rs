@@ -1,29 +1,37 @@
 //! Many rows in one statement: each statement is a way to the database and back, whatever it carries.
 
+use std::sync::{Arc, OnceLock};
+
 use crate::StoreError;
-use crate::database::{Tx, assembled};
+use crate::database::{Tx, shared};
 use crate::statement::Value;
 
 /// Rows of one statement, most first: any number of rows is a few statements, and each text is prepared once.
 const SIZES: [usize; 7] = [64, 32, 16, 8, 4, 2, 1];
 
 /// A statement about rows: what stands before them, one row with `?` for each value, and what stands after.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug)]
 pub(crate) struct Rows {
-    pub(crate) before: &'static str,
-    pub(crate) row: &'static str,
-    pub(crate) after: &'static str,
+    before: &'static str,
+    row: &'static str,
+    after: &'static str,
+    /// The texts for each size, put together when they are first needed.
+    texts: [OnceLock<Arc<str>>; SIZES.len()],
 }
 
 impl Rows {
+    pub(crate) const fn new(before: &'static str, row: &'static str, after: &'static str) -> Self {
+        Self { before, row, after, texts: [const { OnceLock::new() }; SIZES.len()] }
+    }
+
     /// Writes rows in their order.
-    pub(crate) async fn write(&self, tx: &mut Tx, rows: &[Vec<Value>]) -> Result<(), StoreError> {
-        let mut rest = rows;
-        for size in SIZES {
-            while let Some((some, after)) = rest.split_at_checked(size) {
-                let values: Vec<Value> = some.iter().flatten().cloned().collect();
-                assembled(self.text(size), &values).execute(&mut *tx).await?;
-                rest = after;
+    pub(crate) async fn write(&self, tx: &mut Tx, rows: Vec<Vec<Value>>) -> Result<(), StoreError> {
+        let mut rest = rows.into_iter();
+        for (size, text) in SIZES.iter().zip(&self.texts) {
+            while rest.len() >= *size {
+                let values = rest.by_ref().take(*size).flatten().collect();
+                let text = text.get_or_init(|| self.text(*size).into());
+                shared(Arc::clone(text), values).execute(&mut *tx).await?;
             }
         }
         Ok(())
@@ -51,8 +59,7 @@ mod tests {
 
     #[test]
     fn each_value_of_each_row_has_its_place() {
-        let rows =
-            Rows { before: "INSERT INTO t VALUES ", row: "(?, CAST(? AS BIGINT))", after: " ON CONFLICT" };
+        let rows = Rows::new("INSERT INTO t VALUES ", "(?, CAST(? AS BIGINT))", " ON CONFLICT");
         assert_eq!(
             rows.text(2),
             "INSERT INTO t VALUES ($1, CAST($2 AS BIGINT)), ($3, CAST($4 AS BIGINT)) ON CONFLICT"

@@ -44,6 +44,7 @@ mod sheet;
 mod source;
 mod standings;
 mod state;
+pub mod stream;
 mod talks;
 mod ui;
 mod users;

@@ -6,6 +6,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use axum::extract::ws::Utf8Bytes;
 use linecard_calls::metrics::Missed;
 use linecard_calls::{
     AgentState, AlarmView, CallId, CallView, Callee, ContactId, Cursor, Deed, DeviceView, Edit, Frame,
@@ -16,19 +17,39 @@ use linecard_crm::Destination;
 use linecard_store::audit::AuditEntry;
 use linecard_store::ledger::SavedCall;
 use serde::Serialize;
-use tokio::sync::{broadcast, mpsc, oneshot};
+use tokio::sync::{mpsc, oneshot};
 use utoipa::ToSchema;
 
 use crate::doctor::Doctor;
 use crate::heard::HeardByLine;
+use crate::stream::Stream;
 
-/// A frame with its text as it goes over every socket.
+/// A frame as it goes over every socket, and whom it concerns.
 #[derive(Debug)]
 pub struct NumberedFrame {
-    /// The frame.
-    pub frame: Frame,
-    /// Its JSON.
-    pub text: String,
+    /// Its number within the epoch.
+    pub seq: u64,
+    /// The users to whom it is sent whatever their role.
+    pub concerned: Box<[UserId]>,
+    /// Its JSON; cheap to clone.
+    pub text: Utf8Bytes,
+}
+
+impl NumberedFrame {
+    /// Writes a frame as JSON.
+    ///
+    /// # Errors
+    /// When the event has no JSON.
+    pub fn new(frame: &Frame) -> serde_json::Result<Self> {
+        let text = serde_json::to_string(frame)?.into();
+        Ok(Self { seq: frame.seq, concerned: frame.event.concerned().into_iter().collect(), text })
+    }
+
+    /// Tells whether it may be sent to `viewer`.
+    #[must_use]
+    pub fn visible_to(&self, viewer: &Viewer) -> bool {
+        viewer.sees_any_of(self.concerned.iter().copied())
+    }
 }
 
 /// How a subscription starts.
@@ -61,8 +82,8 @@ pub enum Start {
 pub struct Subscription {
     /// How it starts.
     pub start: Start,
-    /// What follows; frames of others are to be left out by `Event::visible_to`.
-    pub stream: broadcast::Receiver<Arc<NumberedFrame>>,
+    /// What follows: what the viewer may see, and nothing else.
+    pub stream: Stream,
 }
 
 /// Why the reactor did not do what it was asked.

@@ -13,7 +13,6 @@ use axum::response::{IntoResponse, Response};
 use linecard_calls::{Cursor, Frame, Viewer};
 use linecard_store::frames::FrameRow;
 use serde::{Deserialize, Serialize};
-use tokio::sync::broadcast::error::RecvError;
 use tokio::time::{Instant, timeout, timeout_at};
 use utoipa::IntoParams;
 
@@ -21,6 +20,7 @@ use crate::auth::{Session, Token, cookie_token};
 use crate::extract::Query;
 use crate::metrics::CountedBrowser;
 use crate::port::{Command, NumberedFrame, Start, Subscription};
+use crate::stream::Ended;
 use crate::{ApiError, App};
 
 /// How often each side says that it lives.
@@ -175,10 +175,10 @@ impl Desk {
         beat.reset();
         loop {
             tokio::select! {
-                frame = subscription.stream.recv() => match frame {
-                    Ok(frame) => self.forward(&frame, &who.session.viewer()).await?,
-                    Err(RecvError::Lagged(_)) => return Err(Close::TooSlow),
-                    Err(RecvError::Closed) => return Err(Close::Stopping),
+                frame = subscription.stream.next() => match frame {
+                    Ok(frame) => self.send_text(frame.text.clone()).await?,
+                    Err(Ended::TooSlow) => return Err(Close::TooSlow),
+                    Err(Ended::Stopping) => return Err(Close::Stopping),
                 },
                 heard = self.socket.recv() => match parse(heard)? {
                     None | Some(FromBrowser::Heartbeat {}) => {}
@@ -188,7 +188,7 @@ impl Desk {
                         if again.session.user.id != who.session.user.id {
                             return Err(Close::WrongLogin);
                         }
-                        who = again;
+                        self.go_on_as(again, &mut who, &mut subscription).await?;
                     }
                     Some(FromBrowser::Resume { cursor }) => {
                         subscription = self.subscribe(&who, Some(&cursor)).await?;
@@ -200,12 +200,27 @@ impl Desk {
                 },
                 _ = beat.tick() => {
                     // A session that was closed elsewhere ends here within one heartbeat.
-                    self.log_in(who.session.token.clone()).await?.ok_or(Close::Expired)?;
+                    let again = self.log_in(who.session.token.clone()).await?.ok_or(Close::Expired)?;
+                    self.go_on_as(again, &mut who, &mut subscription).await?;
                     self.send(&FromServer::Heartbeat {}).await?;
                 }
                 () = tokio::time::sleep_until(who.until) => return Err(Close::Expired),
             }
         }
+    }
+
+    /// Goes on with a session of the same user; one who may see more or less than before begins anew.
+    async fn go_on_as(
+        &mut self,
+        again: LoggedIn,
+        who: &mut LoggedIn,
+        subscription: &mut Subscription,
+    ) -> Result<(), Close> {
+        if again.session.viewer() != who.session.viewer() {
+            *subscription = self.subscribe(&again, None).await?;
+        }
+        *who = again;
+        Ok(())
     }
 
     async fn hello(&mut self) -> Result<(), Close> {
@@ -248,7 +263,7 @@ impl Desk {
             Start::Snapshot { snapshot, cursor } => {
                 self.send(&FromServer::Snapshot { cursor, seq: cursor.seq, data: snapshot }).await?;
             }
-            Start::Recent(frames) => self.forward_all(frames, &viewer).await?,
+            Start::Recent(frames) => self.forward_all(frames).await?,
             Start::Stored { epoch, after, until, recent } => {
                 if !self.forward_stored(epoch, *after, *until, &viewer).await? {
                     // Some of what was missed is gone: everything as it stands now instead, never a mixture.
@@ -258,7 +273,7 @@ impl Desk {
                     }
                     return Ok(fresh);
                 }
-                self.forward_all(recent, &viewer).await?;
+                self.forward_all(recent).await?;
             }
         }
         Ok(subscription)
@@ -301,30 +316,26 @@ impl Desk {
             let visible =
                 serde_json::from_str::<Frame>(&row.frame).is_ok_and(|frame| frame.event.visible_to(viewer));
             if visible {
-                self.send_text(row.frame).await?;
+                self.send_text(row.frame.into()).await?;
             }
         }
         Ok(true)
     }
 
-    async fn forward_all(&mut self, frames: &[Arc<NumberedFrame>], viewer: &Viewer) -> Result<(), Close> {
+    async fn forward_all(&mut self, frames: &[Arc<NumberedFrame>]) -> Result<(), Close> {
         for frame in frames {
-            self.forward(frame, viewer).await?;
+            self.send_text(frame.text.clone()).await?;
         }
         Ok(())
     }
 
-    async fn forward(&mut self, frame: &NumberedFrame, viewer: &Viewer) -> Result<(), Close> {
-        if frame.frame.event.visible_to(viewer) { self.send_text(frame.text.clone()).await } else { Ok(()) }
-    }
-
     async fn send(&mut self, frame: &FromServer<'_>) -> Result<(), Close> {
         let text = serde_json::to_string(frame).map_err(|_| Close::Stopping)?;
-        self.send_text(text).await
+        self.send_text(text.into()).await
     }
 
-    async fn send_text(&mut self, text: String) -> Result<(), Close> {
-        match timeout(SEND_WITHIN, self.socket.send(Message::text(text))).await {
+    async fn send_text(&mut self, text: Utf8Bytes) -> Result<(), Close> {
+        match timeout(SEND_WITHIN, self.socket.send(Message::Text(text))).await {
             Ok(Ok(())) => Ok(()),
             Ok(Err(_)) => Err(Close::Gone),
             Err(_) => Err(Close::TooSlow),

@@ -48,6 +48,8 @@ pub(super) struct Call {
     pub(super) recording: RecordingStage,
     /// How each leg was heard so far.
     pub(super) measured: BTreeMap<LegId, LegQuality>,
+    /// Whether the ports are being given up.
+    pub(super) is_releasing: bool,
     /// The recording sessions that are up, in the order in which they began.
     pub(super) sessions: Vec<LegId>,
     /// All evidence but the dialogs' records, for the fold at the end.
@@ -179,7 +181,7 @@ pub(super) enum Ack {
 /// Whether the interaction has been given out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Saved {
-    /// The recording or the contacts are waited for.
+    /// The recording, the figures of the sound or the contacts are waited for.
     Waiting { deadline: Instant },
     /// Given out; what is recorded now amends it.
     Done,
@@ -305,6 +307,7 @@ impl Call {
             pops: Vec::new(),
             recording: RecordingStage::Nothing,
             measured: BTreeMap::new(),
+            is_releasing: false,
             sessions: Vec::new(),
             signals: vec![opened],
         }

@@ -250,7 +250,7 @@ impl Call {
         if out.legs.contains_key(&agent) {
             self.hang_up_device(agent, EndCause::Local, HangUpReason::OtherPartyGone, out);
         }
-        out.effect(Effect::ReleaseMedia { call: self.id });
+        self.release_media(out);
         self.save_if_complete(out);
     }
 }

@@ -18,7 +18,8 @@ use crate::signal::{Caller, Lookup, SignalBody, Source};
 use crate::transfer::TransferredBy;
 use linecard_crm::matching::Candidate;
 
-/// How long the recording and the contacts are waited for before the interaction is saved without them.
+/// How long the recording, the figures of the sound and the contacts are waited for before the interaction is saved
+/// without them.
 const SAVE_WAIT: Duration = Duration::from_secs(5);
 
 /// How the customer's leg comes to its end.
@@ -64,16 +65,27 @@ impl Call {
             out.effect(Effect::CloseRecording { recording });
         }
         if !told {
-            out.effect(Effect::ReleaseMedia { call: self.id });
+            self.release_media(out);
         }
         self.save_if_complete(out);
+    }
+
+    /// Gives the ports up; how the legs were heard is told then.
+    pub(super) fn release_media(&mut self, out: &mut Outbox) {
+        self.is_releasing = true;
+        out.effect(Effect::ReleaseMedia { call: self.id });
+    }
+
+    pub(super) fn media_released(&mut self, out: &mut Outbox) {
+        self.is_releasing = false;
+        self.save_if_ended(out);
     }
 
     /// Gives the interaction out once nothing more is expected for it.
     pub(super) fn save_if_complete(&mut self, out: &mut Outbox) {
         let recording_open = matches!(self.recording, RecordingStage::Open(..) | RecordingStage::Closing(_));
         let told = matches!(self.stage, Stage::Ended { farewell: Some(_), .. });
-        if !recording_open && !told && self.lookup != Lookup::Pending {
+        if !recording_open && !told && !self.is_releasing && self.lookup != Lookup::Pending {
             self.save(out);
         }
     }

@@ -172,6 +172,7 @@ impl Engine {
             Input::MediaUnavailable { call, why } => {
                 self.on_call(call, |call, out| call.media_unavailable(why, out));
             }
+            Input::MediaReleased { call } => self.on_call(call, Call::media_released),
             Input::RouteFound { call, route } => {
                 let busy_with = route.user.and_then(|user| self.other_call(user, call));
                 self.on_call(call, |call, out| call.route_found(route, busy_with, out));
@@ -273,10 +274,11 @@ impl Engine {
         if let Some(user) = free {
             call.show_pop(user, &mut self.out);
         }
-        self.out.effect(Effect::FindRoute { call: id, line });
+        // Whoever reads the contacts does so while the route is found and the device dialled.
         if let Some(number) = number {
             self.out.effect(Effect::FindContact { call: id, number });
         }
+        self.out.effect(Effect::FindRoute { call: id, line });
         self.settle(call, None);
     }
 

@@ -493,7 +493,7 @@ impl Call {
     /// The call is over here; what is seen of it decides how it went.
     pub(super) fn watch_on(&mut self, out: &mut Outbox) {
         self.stage = Stage::Watched(Watched::default());
-        out.effect(Effect::ReleaseMedia { call: self.id });
+        self.release_media(out);
         let taken_by = self.watch.answered_by().flatten();
         let seen: BTreeSet<UserId> = self.watch.live_users().collect();
         self.withdraw(out, |pop| match (seen.contains(&pop.user_id), taken_by) {

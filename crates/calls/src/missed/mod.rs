@@ -91,7 +91,7 @@ pub enum Judgement {
 impl MissedItem {
     /// Tells whether `viewer` may see it.
     pub fn visible_to(&self, viewer: &Viewer) -> bool {
-        viewer.sees(None) || self.user_ids.contains(&viewer.user_id)
+        viewer.sees_any_of(self.user_ids.iter().copied())
     }
 
     /// Says what comes of `deed` when `user` does it.

@@ -57,6 +57,8 @@ pub(crate) struct Desk {
     start: Instant,
     pub(crate) now: Instant,
     pub(crate) wall_jump_ms: i64,
+    /// Whether the ports are free as soon as they are given up.
+    pub(crate) frees_ports: bool,
     offered: u16,
     pub(crate) signals: Vec<Signal>,
     pub(crate) effects: Vec<(Effect, Option<SignalId>)>,
@@ -80,6 +82,7 @@ impl Desk {
             start: now,
             now,
             wall_jump_ms: 0,
+            frees_ports: true,
             offered: 0,
             signals: Vec::new(),
             effects: Vec::new(),
@@ -109,6 +112,11 @@ impl Desk {
                 Output::Effect { effect, after, .. } => {
                     if let Some(id) = after {
                         assert!(self.signals.iter().any(|s| s.id == id), "an effect came before its signal");
+                    }
+                    if let Effect::ReleaseMedia { call } = effect
+                        && self.frees_ports
+                    {
+                        self.engine.handle_input(Input::MediaReleased { call }, self.now, self.at());
                     }
                     self.effects.push((effect, after));
                 }
