@@ -262,7 +262,8 @@ impl Writer {
             let now = Instant::now();
             let due = self.waiting.due_at().is_some_and(|due| due <= now);
             if due || group.iter().any(|(_, entry)| !entry.may_wait()) {
-                pace.begun(now);
+                let signals = group.iter().filter(|(_, entry)| matches!(entry, Entry::Signal(_)));
+                pace.begun(signals.count(), now);
             }
             self.write(std::mem::take(&mut group)).await;
         }

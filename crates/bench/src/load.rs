@@ -150,9 +150,12 @@ impl Load {
         for datagram in datagrams {
             self.socket.send_to(&datagram, self.server)?;
         }
+        let stream_of = |call: usize, end: End| call * 2 + usize::from(end == End::Agent);
         for Speak { call, end, to } in speaking {
-            let stream = call * 2 + usize::from(end == End::Agent);
-            self.sound.speak(stream, to, Instant::now());
+            self.sound.speak(stream_of(call, end), to, Instant::now());
+        }
+        for (call, end) in self.pbx.take_silent() {
+            self.sound.hush(stream_of(call, end));
         }
         Ok(())
     }

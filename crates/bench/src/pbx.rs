@@ -105,6 +105,8 @@ pub struct Pbx {
     due: BinaryHeap<Reverse<(Instant, Task)>>,
     outgoing: Vec<Vec<u8>>,
     speaking: Vec<Speak>,
+    /// Ends that are over and say nothing more.
+    silent: Vec<(usize, End)>,
     /// What nobody expected.
     pub surprises: Vec<String>,
 }
@@ -134,6 +136,7 @@ impl Pbx {
             due: BinaryHeap::new(),
             outgoing: Vec::new(),
             speaking: Vec::new(),
+            silent: Vec::new(),
             surprises: Vec::new(),
         }
     }
@@ -159,6 +162,11 @@ impl Pbx {
     /// Datagrams for the server, and ends that may speak now.
     pub fn drain(&mut self) -> (Vec<Vec<u8>>, Vec<Speak>) {
         (std::mem::take(&mut self.outgoing), std::mem::take(&mut self.speaking))
+    }
+
+    /// Ends of calls that are over since this was last asked.
+    pub fn take_silent(&mut self) -> Vec<(usize, End)> {
+        std::mem::take(&mut self.silent)
     }
 
     /// Does what is due.
@@ -254,9 +262,9 @@ impl Pbx {
             (Method::Bye, _) => {
                 self.reply(&request, 200, |_| {});
                 let id = request.headers.call_id().unwrap_or_default();
-                if let Some((call, End::Customer)) = self.by_call_id.get(id).copied()
-                    && let Some(call) = self.calls.get_mut(call)
-                {
+                let Some((number, end)) = self.by_call_id.get(id).copied() else { return };
+                self.silent.push((number, end));
+                if let (End::Customer, Some(call)) = (end, self.calls.get_mut(number)) {
                     call.hung_up = true;
                     call.seen.over.get_or_insert(now);
                 }
@@ -388,6 +396,7 @@ impl Pbx {
             return;
         }
         call.hung_up = true;
+        self.silent.push((number, End::Customer));
         call.customer.sequence += 1;
         let sequence = call.customer.sequence;
         self.within(number, Method::Bye, sequence, &Method::Bye);
