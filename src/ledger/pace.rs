@@ -7,12 +7,16 @@ use tokio::time::Instant;
 /// So many commits may follow each other at once: a call alone waits for nothing.
 const BURST: u32 = 4;
 
-/// How often one more may follow, and how often when many signals come.
+/// How often one more may follow.
 const EVERY: Duration = Duration::from_millis(5);
-const EVERY_OF_MANY: Duration = Duration::from_millis(10);
 
-/// So many signals in a commit are many.
-const MANY: usize = 8;
+/// From so many signals on it is more seldom: the fuller a commit, the less each signal of it costs.
+const SELDOM: [(usize, Duration); 2] = [(32, Duration::from_millis(20)), (8, Duration::from_millis(10))];
+
+/// How long a commit of so many signals keeps others waiting.
+fn rest_after(signals: usize) -> Duration {
+    SELDOM.iter().find(|(many, _)| signals >= *many).map_or(EVERY, |(_, rest)| *rest)
+}
 
 /// The commits of late.
 #[derive(Debug)]
@@ -28,8 +32,7 @@ impl Pace {
 
     /// Notes a commit of so many signals that begins now.
     pub(super) fn begun(&mut self, signals: usize, now: Instant) {
-        let rest = if signals < MANY { EVERY } else { EVERY_OF_MANY };
-        self.rested_at = self.rested_at.max(now) + rest;
+        self.rested_at = self.rested_at.max(now) + rest_after(signals);
     }
 
     /// Returns when the next one may begin.
@@ -58,7 +61,8 @@ mod tests {
     #[test]
     fn a_call_alone_waits_for_nothing_and_many_share_a_commit() {
         assert_eq!(starts(1), [0, 0, 0, 0, 5, 10, 15, 20]);
-        assert_eq!(starts(MANY), [0, 0, 5, 15, 25, 35, 45, 55]);
+        assert_eq!(starts(8), [0, 0, 5, 15, 25, 35, 45, 55]);
+        assert_eq!(starts(32), [0, 5, 25, 45, 65, 85, 105, 125]);
     }
 
     #[test]
