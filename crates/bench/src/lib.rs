@@ -73,6 +73,7 @@ fn rounds(server: &str, folder: &str, words: &[&str]) -> Result<()> {
     if chosen.is_empty() {
         chosen = vec!["a", "b", "c"];
     }
+    let host = host::describe();
     process::pin_the_load()?;
     fs::create_dir_all(folder)?;
     let folder = fs::canonicalize(folder)?;
@@ -82,7 +83,7 @@ fn rounds(server: &str, folder: &str, words: &[&str]) -> Result<()> {
     let (server, own) = (fs::canonicalize(server).context("the server's program")?, std::env::current_exe()?);
     let bench = Bench { server, own, folder, office, contacts, quick, only, runtime };
     let mut results = Map::new();
-    results.insert("host".to_owned(), host::describe());
+    results.insert("host".to_owned(), host);
     for round in chosen {
         println!("round ({round})");
         let result: Value = match round {
