@@ -16,7 +16,13 @@ use crate::sound::Sound;
 const STEP: Duration = Duration::from_millis(1);
 
 /// How late the load may be, p99, for figures to be of the server and not of the load.
-pub const LATE_MAX_MS: f64 = 3.0;
+const LATE_MAX_MS: f64 = 3.0;
+
+/// Whether a load that was so late leaves figures that are of the server.
+#[must_use]
+pub fn is_fit(late: &Spread) -> bool {
+    late.p99_ms < LATE_MAX_MS
+}
 
 /// A call that is to begin.
 #[derive(Debug, Clone)]

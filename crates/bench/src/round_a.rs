@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use crate::Bench;
 use crate::browsers::Browsers;
 use crate::figures::Spread;
-use crate::load::{LATE_MAX_MS, Load, Planned};
+use crate::load::{Load, Planned, is_fit};
 use crate::office::{AGENTS, furnish, name_of, number_of};
 use crate::pbx::Course;
 use crate::process::Pinned;
@@ -110,7 +110,7 @@ fn step(
         !asked.iter().any(right)
     });
     let (wrong, spread, late) = (wrong.count(), Spread::of(took), load.take_late());
-    let fit = late.p99_ms < LATE_MAX_MS;
+    let fit = is_fit(&late);
     println!(
         "  {talks:3} talks, {rate:3} calls/s: p50 {:.2}, p99 {:.2}, p99.9 {:.2} ms of {}; missed {missed}, wrong agent {wrong}; \
          load late {:.2} ms{}",

@@ -11,7 +11,7 @@ use crate::contenders::bare::Bare;
 use crate::contenders::rtpengine::Rtpengine;
 use crate::contenders::sink::Sink;
 use crate::figures::{Spread, median_of};
-use crate::load::{LATE_MAX_MS, Load, Planned};
+use crate::load::{Load, Planned, is_fit};
 use crate::office::{AGENTS, furnish, number_of};
 use crate::pbx::Course;
 use crate::process::Pinned;
@@ -75,13 +75,8 @@ impl Run {
             "cpu_ms_per_call_second": self.cpu_ms, "memory_kb_per_call": self.memory_kb,
             "delay": self.delay.json(), "load_late": self.late.json(), "setup": self.setup.json(),
             "packets": self.sent, "lost": self.lost, "clipped": self.clipped, "wrong": self.wrong,
-            "recorded": self.recorded, "load_fit": self.load_is_fit(),
+            "recorded": self.recorded, "load_fit": is_fit(&self.late),
         })
-    }
-
-    /// Whether what was late was not the load itself.
-    fn load_is_fit(&self) -> bool {
-        self.late.p99_ms < LATE_MAX_MS
     }
 
     /// Whether nothing was lost, late or wrong.
@@ -108,7 +103,7 @@ impl Run {
             self.memory_kb,
             self.recorded,
             self.late.p99_ms,
-            if self.load_is_fit() { "" } else { ": its delays do not count" },
+            if is_fit(&self.late) { "" } else { ": its delays do not count" },
         );
     }
 }
@@ -163,7 +158,7 @@ pub fn run(bench: &Bench) -> Result<Value> {
         for calls in plans.ladder {
             let mut run = measure(bench, contender, *calls, plans.window)?;
             run.tell();
-            if !run.is_clean() && !run.load_is_fit() {
+            if !run.is_clean() && !is_fit(&run.late) {
                 run = measure(bench, contender, *calls, plans.window)?;
                 run.tell();
             }
@@ -203,7 +198,7 @@ fn prove(bench: &Bench, calls: usize) -> Result<Value> {
         "  null sink  {calls:4} calls: {sent} packets sent, {came} came, late {:.2} / {:.2} ms",
         late.p50_ms, late.p99_ms
     );
-    let fit = came == sent && (bench.quick || bench.only.is_some() || late.p99_ms < LATE_MAX_MS);
+    let fit = came == sent && (bench.quick || bench.only.is_some() || is_fit(&late));
     ensure!(fit, "the load is not fit to measure with on this machine");
     Ok(json!({"calls": calls, "sent": sent, "came": came, "late": late.json()}))
 }

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use crate::Bench;
 use crate::figures::Spread;
-use crate::load::{LATE_MAX_MS, Load, Planned};
+use crate::load::{Load, Planned, is_fit};
 use crate::office::{AGENTS, furnish, number_of, open};
 use crate::pbx::Course;
 use crate::server::{Plan, Recording, fresh};
@@ -73,7 +73,7 @@ fn step(bench: &Bench, rate: u32, seconds: u32) -> Result<(Value, bool)> {
     let saved = saved(bench, &plan.database(), &mut load, i64::from(calls))?;
     server.stop()?;
     let (calls, setup, late) = (usize::try_from(calls)?, Spread::of(setup), load.take_late());
-    let fit = late.p99_ms < LATE_MAX_MS;
+    let fit = is_fit(&late);
     let whole = rang == calls
         && ended == calls
         && saved.0 == i64::try_from(calls)?
