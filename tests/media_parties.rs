@@ -106,6 +106,13 @@ impl Exchange {
     }
 }
 
+/// Fails unless a recording lasts as long as the talk, or longer by the rest of its last packet.
+pub(crate) fn assert_lasts(closed: &ClosedRecording, talk: std::time::Duration) {
+    let wall_ms = u64::try_from(talk.as_millis()).unwrap();
+    let allowed = wall_ms - 1..=wall_ms + 21;
+    assert!(allowed.contains(&closed.duration_ms), "{} ms of {wall_ms} ms", closed.duration_ms);
+}
+
 pub(crate) fn split<R: std::io::Read>(reader: hound::WavReader<R>) -> (Vec<i16>, Vec<i16>) {
     let samples: Vec<i16> = reader.into_samples().map(Result::unwrap).collect();
     (samples.iter().step_by(2).copied().collect(), samples.iter().skip(1).step_by(2).copied().collect())

@@ -14,6 +14,9 @@ use crate::{
     timeline::{HORIZON, Placement, Timeline, TimelineStatistics, position},
 };
 
+/// The ticks by which the last packet's end may lengthen a recording beyond the wall time: most phones' whole packet.
+const LONGEST_END: i64 = 20 * TICKS_PER_MS;
+
 /// Whose voice it is, and which channel it is on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Side {
@@ -146,9 +149,12 @@ impl StereoMix {
     }
 
     /// Appends the rest up to `stop`, whatever has come, and closes every mark there.
+    ///
+    /// A packet that begins before `stop` is heard to its end, or for 20 ms more.
     #[must_use]
     pub fn finish(mut self, stop: Instant, out: &mut Vec<i16>) -> Mixed {
-        let until = position(self.start, stop);
+        self.play(position(self.start, stop), out);
+        let until = self.played + self.begun_ticks().min(LONGEST_END);
         self.play(until, out);
         for mark in std::mem::take(&mut self.open) {
             self.close(mark, until);
@@ -176,6 +182,12 @@ impl StereoMix {
     /// Returns the frames of so many ticks.
     fn frames_of(&self, ticks: i64) -> usize {
         usize::try_from(ticks).unwrap_or_default().saturating_mul(self.rate.per_tick())
+    }
+
+    /// Returns the ticks of what has begun and is not played yet.
+    fn begun_ticks(&self) -> i64 {
+        let samples = self.customer.ready.len().max(self.agent.ready.len());
+        i64::try_from(samples.div_ceil(self.rate.per_tick())).unwrap_or_default()
     }
 
     fn collect_losses(&mut self) {

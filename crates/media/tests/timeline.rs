@@ -358,14 +358,30 @@ fn clocks_that_drift_apart_stay_within_60_ms_of_the_wall() {
 }
 
 #[test]
-fn the_length_is_the_wall_time_whatever_arrives() {
-    let mut phone = Phone::new(1);
-    phone.speak(40);
-    for until in [0, 1, 79, 6_399, 6_401, 80_123] {
-        let (left, mixed) = record_one(&phone, until);
-        assert_eq!(left.len() as i64, until);
-        assert_eq!(mixed.frames as i64, until);
+fn the_length_is_the_wall_time_and_the_rest_of_the_packet_that_has_begun() {
+    let (mut spoken, silent) = (Phone::new(1), Phone::new(2));
+    spoken.speak(40);
+    for (until, heard) in
+        [(0, 0), (1, 160), (79, 160), (160, 160), (6_399, 6_400), (6_401, 6_401), (80_123, 80_123)]
+    {
+        for (customer, agent) in [(&spoken, &silent), (&silent, &spoken)] {
+            let (left, right, mixed) = record(customer, agent, until);
+            assert_eq!([left.len(), right.len()], [heard as usize; 2], "until {until}");
+            assert_eq!(mixed.frames as i64, heard, "until {until}");
+            let voice = if agent.sent.is_empty() { left } else { right };
+            let said = spoken.heard(6_400.max(heard));
+            assert_same(&voice, &said[..heard as usize]);
+        }
     }
+}
+
+#[test]
+fn a_long_packet_lengthens_a_recording_by_20_ms_and_no_more() {
+    let mut phone = Phone { ptime_ms: 150, ..Phone::new(1) };
+    phone.speak(2);
+    let (left, _, mixed) = record(&phone, &Phone::new(2), 1_210);
+    assert_eq!((left.len(), mixed.frames), (1_210 + 160, 1_210 + 160));
+    assert_same(&left, &phone.heard(2_400)[..1_370]);
 }
 
 #[test]
