@@ -9,6 +9,7 @@ mod effects;
 mod gate;
 mod learning;
 mod legs;
+mod lines;
 mod mappings;
 mod media_events;
 mod missed;
@@ -47,7 +48,7 @@ use linecard_store::Store;
 use linecard_store::phones::KeptBinding;
 use linecard_web::dial::PhoneRefusal;
 use linecard_web::port::{Command, DialOrder};
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::mpsc;
 
 use crate::bindings::BindingKeeper;
 use crate::clock::wall_clock;
@@ -142,7 +143,7 @@ enum Answer {
     /// It is decided whether a telephone may hand its customer to a number.
     ReferralJudged { handle: DialogHandle, judged: Result<(Destination, Option<String>), u16> },
     /// Lines, users and devices were read again.
-    Loaded { directory: Option<Directory>, line: Option<LineId>, reply: oneshot::Sender<()> },
+    Loaded { directory: Option<Directory> },
 }
 
 /// The state of the reactor.
@@ -174,6 +175,7 @@ pub(crate) struct Reactor {
     changed: saving::Changed,
     /// Lines whose server's name had no address when it was last asked for.
     nameless: HashSet<LineId>,
+    readings: lines::Readings,
     amendments: Amendments,
     learning: Learning,
     /// Agents' legs that were offered the called one's codec, with that one's leg.
@@ -235,6 +237,7 @@ impl Reactor {
             releasing: VecDeque::new(),
             changed: saving::Changed::default(),
             nameless: HashSet::new(),
+            readings: lines::Readings::default(),
             amendments: Amendments::default(),
             learning: Learning::Idle,
             reoffers: HashMap::new(),

@@ -7,18 +7,10 @@ use linecard_calls::{
     fold_recordings,
 };
 use linecard_store::ledger::SavedCall;
-use linecard_store::lines::LineMode;
 use linecard_web::port::{Command, LiveInteraction, Refusal};
-use tokio::sync::oneshot;
 
 use super::learning::Learning;
 use super::{Answer, Reactor};
-use crate::directory::{Directory, sip_line};
-
-/// The expiry that lines ask for, in seconds.
-const EXPIRES_S: u32 = 120;
-/// That of a line beside a desk phone: should it cost the phone its place, the place is free again soon.
-const EXPIRES_BESIDE_S: u32 = 60;
 
 impl Reactor {
     /// Answers a handler.
@@ -83,18 +75,8 @@ impl Reactor {
                 let asked = self.parts.agent.put_back(&name, Instant::now());
                 let _ = reply.send(asked.map_err(|_| Refusal::NoSuchLine));
             }
-            Command::Reload { line, reply } => self.reload(line, reply),
+            Command::Reload { reply } => self.reload(reply),
         }
-    }
-
-    fn reload(&self, line: Option<LineId>, reply: oneshot::Sender<()>) {
-        let (store, answers) = (self.parts.store.clone(), self.answers.clone());
-        tokio::spawn(async move {
-            let directory = Directory::load(&store).await.inspect_err(|error| {
-                tracing::error!(%error, "lines, users and devices cannot be read again");
-            });
-            let _ = answers.send(Answer::Loaded { directory: directory.ok(), line, reply });
-        });
     }
 
     fn hang_up(&mut self, call: CallId, viewer: &Viewer) -> Result<CallView, Refusal> {
@@ -144,66 +126,8 @@ impl Reactor {
             Answer::LearnedAll => self.learning = Learning::Idle,
             Answer::PhoneJudged { handle, order } => self.phone_judged(handle, order),
             Answer::ReferralJudged { handle, judged } => self.referral_judged(handle, judged),
-            Answer::Loaded { directory, line, reply } => {
-                if let Some(directory) = directory {
-                    self.serve_lines_of(directory, line);
-                }
-                let _ = reply.send(());
-            }
+            Answer::Loaded { directory } => self.loaded(directory),
         }
-    }
-
-    /// Registers every line.
-    pub(super) fn add_lines(&mut self) {
-        self.know_sources();
-        let lines: Vec<LineId> = self.parts.directory.lines().map(|line| line.id).collect();
-        lines.into_iter().for_each(|line| self.add_line(line));
-    }
-
-    fn add_line(&mut self, id: LineId) {
-        let Some(line) = self.parts.directory.line(id) else { return };
-        let beside = line.account.mode == LineMode::Shadow;
-        let line = sip_line(line, if beside { EXPIRES_BESIDE_S } else { EXPIRES_S });
-        match self.parts.agent.add_line(line, Instant::now()) {
-            Ok(()) => {
-                let records = self.parts.directory.line(id).map(|line| line.account.mode);
-                if records == Some(LineMode::Siprec) && !self.nameless.contains(&id) {
-                    self.recorder_stands(id);
-                }
-                self.watch(id);
-            }
-            Err(error) => tracing::error!(%error, "a line cannot be served"),
-        }
-    }
-
-    fn know_sources(&mut self) {
-        let mut known = self.parts.settings.trusted.clone();
-        known.extend(self.parts.directory.device_addresses());
-        self.parts.agent.set_known_sources(&known);
-    }
-
-    /// Takes new lines, users and devices over; `changed` is registered anew, the others go on as they are.
-    fn serve_lines_of(&mut self, directory: Directory, changed: Option<LineId>) {
-        let before = std::mem::replace(&mut self.parts.directory, directory);
-        self.know_sources();
-        let now = Instant::now();
-        let name = |id: LineId| linecard_sip::ua::LineId::new(&id.to_string());
-        for line in before.lines() {
-            if self.parts.directory.line(line.id).is_none() || changed == Some(line.id) {
-                self.standings.remove(&line.id);
-                self.unwatch(line.id);
-                self.phone_pushed_out(line.id, None);
-                if let Err(error) = self.parts.agent.remove_line(&name(line.id), now) {
-                    tracing::warn!(line = %line.id, %error, "a line could not be taken out of service");
-                }
-            }
-        }
-        let new = self.parts.directory.lines();
-        let new = new.filter(|line| before.line(line.id).is_none() || changed == Some(line.id));
-        let new: Vec<LineId> = new.map(|line| line.id).collect();
-        new.into_iter().for_each(|line| self.add_line(line));
-        self.set_phones();
-        self.forget_phones(before.phones().map(|phone| phone.account.device));
     }
 }
 

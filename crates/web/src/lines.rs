@@ -351,7 +351,7 @@ pub(crate) async fn delete(
 /// Writes down that a line was changed, and puts the change in force.
 async fn changed(app: &App, by: &Admin, line: LineId) -> Result<(), ApiError> {
     app.audit(AuditAction::LineChanged, Some(by.user), Some(line.to_string()), by.source).await;
-    Ok(app.reactor.ask(|reply| Command::Reload { line: Some(line), reply }).await?)
+    Ok(app.reactor.ask(|reply| Command::Reload { reply }).await?)
 }
 
 /// Asks how lines stand; of thousands, those that are shown alone.

@@ -381,10 +381,8 @@ pub enum Command {
         /// The answer.
         reply: oneshot::Sender<Figures>,
     },
-    /// Lines, users or devices changed in the store: read them again.
+    /// Lines, users or devices changed in the store: read them again, and register anew what lines changed.
     Reload {
-        /// The line that was changed; it is registered anew.
-        line: Option<LineId>,
         /// Told when the change is in force.
         reply: oneshot::Sender<()>,
     },

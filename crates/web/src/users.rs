@@ -405,7 +405,7 @@ pub(crate) async fn delete_device(
 /// Writes down that a user was changed, and puts the change in force.
 pub(crate) async fn changed(app: &App, by: &Admin, user: UserId) -> Result<(), ApiError> {
     app.audit(AuditAction::UserChanged, Some(by.user), Some(user.to_string()), by.source).await;
-    Ok(app.reactor.ask(|reply| Command::Reload { line: None, reply }).await?)
+    Ok(app.reactor.ask(|reply| Command::Reload { reply }).await?)
 }
 
 fn check(draft: &UserDraft) -> Result<(), ApiError> {

@@ -346,7 +346,7 @@ fn answer(
         Command::Registrations { reply, .. } => drop(reply.send(HashMap::new())),
         Command::Phones { reply } => drop(reply.send(Vec::new())),
         Command::Figures { reply } => drop(reply.send(Figures::default())),
-        Command::Reload { reply, .. } => {
+        Command::Reload { reply } => {
             let gate = gates.try_recv();
             tokio::spawn(async move {
                 if let Ok(gate) = gate {
