@@ -20,6 +20,7 @@ mod companies_lend_their_number_to_their_people;
 mod contacts_are_found_by_name_and_number;
 mod contacts_are_searched_and_narrowed;
 mod desk;
+mod each_pbx_has_its_page;
 mod errors_say_what_to_write;
 mod every_listed_field_is_present;
 mod every_route_has_its_roles;

@@ -3,113 +3,26 @@
 #![allow(clippy::unwrap_used, clippy::indexing_slicing)]
 
 #[cfg(test)]
+mod fleet_world;
+#[cfg(test)]
 mod ua_world;
 
-use std::collections::{BTreeMap, HashSet};
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use fleet_world::Driven;
+use linecard_lab::SimNet;
 use linecard_lab::fleet::{
     AWAY_MAX, Absence, Course, Desk, InboundEnd, Mishap, Mode, Network, Party, Pbx, PbxOutput, PlannedCall,
-    Profile, SoundPorts, World, WorldPlan, password_of,
+    Profile, World, WorldPlan, password_of,
 };
-use linecard_lab::{Endpoint, Parcel, SimNet};
 use linecard_sip::transport::Transport;
 use linecard_sip::ua::{Line, LineId, Presence};
 use ua_world::{Phone, with_seeds};
 
 const PBX: &str = "10.0.0.5:5060";
 const HERE: &str = "10.0.0.1:5060";
-
-/// A PBX that is driven by the simulated network.
-struct Driven {
-    pbx: Pbx,
-    address: SocketAddr,
-    transport: Transport,
-    peers: HashSet<SocketAddr>,
-    parcels: Vec<Parcel>,
-    /// It has ended its streams, and the network has to be told.
-    cut: bool,
-    /// Whether it has refused to refresh what it does not know any more.
-    forgot: bool,
-}
-
-impl Driven {
-    fn new(world: &Arc<World>) -> Self {
-        let address: SocketAddr = PBX.parse().unwrap();
-        let ports = SoundPorts { customer: address, agent: address, other: address };
-        let ports: BTreeMap<usize, SoundPorts> = (0..world.desks.len()).map(|desk| (desk, ports)).collect();
-        let pbx = Pbx::new(Arc::clone(world), 0, address, &ports);
-        let transport = world.transport(0);
-        Self {
-            pbx,
-            address,
-            transport,
-            peers: HashSet::new(),
-            parcels: Vec::new(),
-            cut: false,
-            forgot: false,
-        }
-    }
-
-    fn collect(&mut self) {
-        while let Some(output) = self.pbx.poll_output() {
-            match output {
-                PbxOutput::Transmit { to, bytes } => {
-                    self.forgot |= bytes.starts_with(b"SIP/2.0 481");
-                    let (transport, from) = (self.transport, self.address);
-                    self.parcels.push(Parcel { transport, from, to, payload: bytes });
-                }
-                PbxOutput::Cut => {
-                    self.peers.clear();
-                    self.cut = true;
-                }
-                PbxOutput::Speak { .. } | PbxOutput::Hush { .. } | PbxOutput::Ask { .. } => {}
-            }
-        }
-    }
-}
-
-impl Endpoint for Driven {
-    fn owns(&self, address: SocketAddr) -> bool {
-        address == self.address
-    }
-
-    fn receive(
-        &mut self,
-        from: SocketAddr,
-        _: SocketAddr,
-        transport: Transport,
-        payload: &[u8],
-        now: Instant,
-    ) {
-        assert_eq!(transport, self.transport, "{}", String::from_utf8_lossy(payload));
-        if transport.reliable() && self.peers.insert(from) {
-            self.pbx.opened(from);
-        }
-        self.pbx.receive(from, payload, now);
-    }
-
-    fn path_failed(&mut self, _: SocketAddr, remote: SocketAddr, _: Transport, now: Instant) {
-        if self.peers.remove(&remote) {
-            self.pbx.closed(remote, now);
-        }
-    }
-
-    fn poll_transmit(&mut self, _: Instant) -> Option<Parcel> {
-        self.collect();
-        (!self.parcels.is_empty()).then(|| self.parcels.remove(0))
-    }
-
-    fn next_wakeup(&mut self) -> Option<Instant> {
-        self.pbx.next_wakeup()
-    }
-
-    fn wake(&mut self, now: Instant) {
-        self.pbx.wake(now);
-    }
-}
 
 /// A world of one PBX whose only call comes after everything else, with a desk of each mode.
 fn world(seed: u64, network: Network) -> Arc<World> {
@@ -182,7 +95,7 @@ fn live(net: &mut SimNet, phone: &mut Phone, pbx: &mut Driven, lasts: Duration) 
 fn absences(seed: u64, network: Network) -> (Transport, Vec<Absence>) {
     let world = world(seed, network);
     let mut net = SimNet::new(seed);
-    let (mut phone, mut pbx) = (server(&world, &net), Driven::new(&world));
+    let (mut phone, mut pbx) = (server(&world, &net), Driven::new(&world, 0, PBX.parse().unwrap()));
     live(&mut net, &mut phone, &mut pbx, Duration::from_secs(5));
     assert!(pbx.pbx.is_registered(), "seed {seed}");
     pbx.pbx.start(net.now());
@@ -217,7 +130,7 @@ fn every_line_is_there_again_within_30_s_of_a_restart_and_of_a_cut() {
 /// A PBX that speaks TCP, and a stream to it.
 fn over_tcp() -> (Pbx, SocketAddr, Instant) {
     let seed = (0..).find(|seed| world(*seed, Network::Good).transport(0) == Transport::Tcp).unwrap();
-    let mut pbx = Driven::new(&world(seed, Network::Good)).pbx;
+    let mut pbx = Driven::new(&world(seed, Network::Good), 0, PBX.parse().unwrap()).pbx;
     let peer = SocketAddr::from(([10, 0, 0, 1], 40_001));
     pbx.opened(peer);
     (pbx, peer, Instant::now())

@@ -62,11 +62,13 @@ impl Soak {
 /// # Errors
 /// When the server cannot be built or started, or the result cannot be written.
 pub fn run(soak: &Soak) -> Result<bool> {
+    // Whatever is committed meanwhile: this is what the server is built from.
+    let commit = commit();
     let server = verify::build_server()?;
     let folder = root().join("target/soak");
     std::fs::create_dir_all(&folder)?;
     let result = folder.join("fleet.json");
-    let mut worlds = done_before(&result, &commit());
+    let mut worlds = done_before(&result, &commit);
     let running = Running::start(&server, &folder.join("server"))?;
     for seed in soak.seeds() {
         if worlds.iter().any(|world| world.get("seed").and_then(Value::as_u64) == Some(seed)) {
@@ -77,7 +79,7 @@ pub fn run(soak: &Soak) -> Result<bool> {
         let world = running.simulate(&server, seed, calls)?;
         println!("seed {seed}: {}", in_a_line(&world));
         worlds.push(world);
-        write(&result, &worlds)?;
+        write(&result, &commit, &worlds)?;
     }
     let right = running.is_whole(&server)?;
     running.stop()?;
@@ -102,9 +104,9 @@ fn done_before(result: &Path, commit: &str) -> Vec<Value> {
 }
 
 /// Writes what is done so far; a run that is killed leaves the old file or the new one.
-fn write(result: &Path, worlds: &[Value]) -> Result<()> {
+fn write(result: &Path, commit: &str, worlds: &[Value]) -> Result<()> {
     let at = SystemTime::now().duration_since(UNIX_EPOCH)?.as_secs();
-    let whole = json!({"commit": commit(), "at_unix_s": at, "worlds": worlds});
+    let whole = json!({"commit": commit, "at_unix_s": at, "worlds": worlds});
     let beside = result.with_extension("part");
     let mut file = File::create(&beside)?;
     file.write_all(serde_json::to_string_pretty(&whole)?.as_bytes())?;
@@ -278,8 +280,8 @@ mod tests {
         let folder = std::env::temp_dir().join(format!("soak-{}", std::process::id()));
         std::fs::create_dir_all(&folder).expect("a folder");
         let result = folder.join("fleet.json");
-        write(&result, &[json!({"seed": 4, "calls": 2_000, "findings": []})]).expect("written");
-        assert_eq!(done_before(&result, &commit()).len(), 1);
+        write(&result, "one", &[json!({"seed": 4, "calls": 2_000, "findings": []})]).expect("written");
+        assert_eq!(done_before(&result, "one").len(), 1);
         assert!(done_before(&result, "another").is_empty());
         std::fs::remove_dir_all(&folder).expect("removed");
     }

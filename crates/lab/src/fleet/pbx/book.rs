@@ -1,10 +1,12 @@
 //! The legs of calls: taken in, found, over; and what is done when a call is.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use super::leg::{Leg, LegId, LegState};
+use super::phones::T1;
 use super::{FORGOTTEN_AFTER, PAUSE, Pbx, PbxOutput, STUCK_AFTER, Task};
 use crate::fleet::talk::Side;
+use crate::fleet::world::{Course, Network, OutboundEnd, PlannedCall};
 
 impl Pbx {
     pub(super) fn stuck(&mut self, call: usize, now: Instant) {
@@ -40,7 +42,17 @@ impl Pbx {
         self.let_taker_go(call, now);
         self.later(now + FORGOTTEN_AFTER, Task::Forget(call));
         let Some(planned) = self.world.calls.get(call) else { return };
-        self.later(now + PAUSE, Task::Free(planned.desk, call));
+        self.later(now + self.rest_after(planned), Task::Free(planned.desk, call));
+    }
+
+    /// How long a desk rests after a call. A refusal of the agent's own phone ends the call here at once; on a network that
+    /// loses, it may have to be repeated three times until the server knows of it (RFC 3261 section 17.2.1).
+    fn rest_after(&self, planned: &PlannedCall) -> Duration {
+        let declined = matches!(planned.course, Course::Outbound { end: OutboundEnd::AgentDeclines, .. });
+        match self.world.plan.network {
+            Network::Lossy if declined => T1 * 7 + PAUSE,
+            Network::Lossy | Network::Good => PAUSE,
+        }
     }
 
     pub(super) fn forget(&mut self, call: usize) {

@@ -48,6 +48,11 @@ impl Pbx {
         let user = user.unwrap_or_default();
         let shown = shown_on(&request);
         let called = self.phone_called(&user, shown.as_deref()).or_else(|| self.customer_called(&user));
+        // One that comes late may find the desk in its next call.
+        let is_its = |(call, side): (usize, Side)| {
+            side == Side::Customer || self.world.other_number(call) == shown.as_deref()
+        };
+        let called = called.filter(|called| is_its(*called) || !self.came_late(&user, shown.as_deref()));
         let Some((call, side)) = called else {
             if self.came_late(&user, shown.as_deref()) {
                 return self.reply(id, Response::reply_to(&request, status(480)), now);
