@@ -493,6 +493,28 @@ fn a_customer_whom_nobody_takes_is_the_first_agents_again() {
 }
 
 #[test]
+fn where_the_word_of_a_refusal_was_lost_until_the_end_the_customer_may_have_waited() {
+    let found = |network: Network| {
+        let mut afternoon = Afternoon::new();
+        afternoon.world.plan.network = network;
+        afternoon.asked().taken = None;
+        let deeds = afternoon.deeds.get_mut(&3).unwrap();
+        let end = deeds.connected.unwrap() + Duration::from_secs(1);
+        deeds.hung_up = Some((Side::Agent, end));
+        afternoon.interaction(TRAVELLER).talk_ms = Some(1_000);
+        let sound = afternoon.sound(TRAVELLER);
+        sound.duration_ms = 1_000;
+        for channel in [&mut sound.customer, &mut sound.agent] {
+            let first = channel.runs[0];
+            channel.runs = vec![first, Run { from_ms: 750, until_ms: 1_000, ..first }];
+        }
+        afternoon.found()
+    };
+    assert_eq!(found(Network::Lossy), []);
+    assert_eq!(found(Network::Good), [Verdict::RecordingShort]);
+}
+
+#[test]
 fn where_the_word_of_an_answer_came_late_the_talk_counts_from_the_answer_or_from_the_word() {
     let found = |network: Network, talk_ms: u64| {
         let mut afternoon = Afternoon::new();

@@ -8,6 +8,7 @@ use crate::fleet::scorecard::Verdict;
 use crate::fleet::sound::{Channel, Listening, tone_hz};
 use crate::fleet::talk::{Hold, Side, Turn};
 use crate::fleet::truth::Deeds;
+use crate::fleet::world::Network;
 
 /// As much may be strange at the edges of a tone, in ms.
 const STRANGE_MS: u64 = 40;
@@ -93,7 +94,10 @@ impl Judge<'_> {
             short.extend(self.turns(name, &spells, channel));
             short.extend(self.lengths(name, &spells, channel, talk.end() - talk.start()));
             short.extend(strange(name, &own, channel, sound.duration_ms));
-            short.extend(self.gaps(name, &spells, channel, self.lost_ms(call, side)));
+            let pauses = spells.iter().zip(spells.iter().skip(1));
+            let pauses = pauses.map(|(one, next)| between(one.until, next.from));
+            let pauses = pauses.chain(self.untold_ms(deeds)).collect();
+            short.extend(self.gaps(name, pauses, channel, self.lost_ms(call, side)));
         }
         short
     }
@@ -161,16 +165,22 @@ impl Judge<'_> {
         if side == Side::Customer { lost(side) } else { lost(Side::Agent).max(lost(Side::Other)) }
     }
 
+    /// For how long the customer may have waited where the word of what became of a handing-over was lost until the talk's
+    /// end: the server knew that nobody took the customer, and joined both again.
+    fn untold_ms(&self, deeds: &Deeds) -> Option<u64> {
+        let lossy = self.world.plan.network == Network::Lossy;
+        let asked = deeds.asked().filter(|asked| lossy && asked.is_open())?;
+        Some(between(asked.at, talked(deeds)?.1))
+    }
+
     /// Nobody is silent but between what is spoken, and where the network lost it.
     fn gaps(
         &self,
         name: &str,
-        spells: &[Spell],
+        mut pauses: Vec<u64>,
         channel: &Channel,
         lost_ms: u64,
     ) -> Option<(String, String)> {
-        let pauses = spells.iter().zip(spells.iter().skip(1));
-        let mut pauses: Vec<u64> = pauses.map(|(one, next)| between(one.until, next.from)).collect();
         let mut gaps = channel.gaps_ms(self.tolerance.gap_ms + lost_ms);
         for lengths in [&mut pauses, &mut gaps] {
             lengths.sort_unstable_by(|one, other| other.cmp(one));
