@@ -14,7 +14,7 @@ pub fn run(words: &[&str]) -> Result<bool> {
     println!("set-up");
     setup::for_bench()?;
     // Together: each alone would have its own features of the same libraries, and everything would be built twice.
-    let built = Command::new("cargo")
+    let built = super::cargo()
         .args(["build", "--release", "--locked", "--package", "linecard", "--package", "linecard-bench"])
         .current_dir(root())
         .status()

@@ -121,8 +121,7 @@ fn libraries(tree: &Path, program: &Path) -> Result<String> {
 
 /// The crates in the program, each with its version and licence.
 fn crates() -> Result<String> {
-    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
-    let mut tree = Command::new(cargo);
+    let mut tree = super::cargo();
     tree.args([
         "tree",
         "--offline",

@@ -128,7 +128,7 @@ fn cargo_with<'a>(
     arguments: &[&str],
     environment: impl IntoIterator<Item = (&'a str, String)>,
 ) -> Result<()> {
-    let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    let mut command = super::cargo();
     command.args(arguments).current_dir(root()).envs(environment);
     run_command(command, &format!("cargo {}", arguments.join(" ")))
 }
@@ -169,7 +169,7 @@ pub fn build_interface() -> Result<()> {
 /// # Errors
 /// When cargo fails.
 pub fn build_server() -> Result<PathBuf> {
-    let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    let mut cargo = super::cargo();
     cargo.args([
         "build",
         "--release",
