@@ -193,7 +193,16 @@ async fn connect(from: Option<IpAddr>, remote: SocketAddr) -> io::Result<TcpStre
     if let Some(ip) = from {
         socket.bind(SocketAddr::new(ip, 0))?;
     }
-    socket.connect(remote).await
+    other_end(socket.connect(remote).await?)
+}
+
+/// Refuses a stream that met itself: where nobody listens on this machine, and the system has chosen the port that is called as
+/// the caller's own, TCP connects the two (RFC 9293 section 3.5, simultaneous open), and we would answer ourselves.
+pub(super) fn other_end(stream: TcpStream) -> io::Result<TcpStream> {
+    if stream.local_addr()? == stream.peer_addr()? {
+        return Err(io::ErrorKind::ConnectionRefused.into());
+    }
+    Ok(stream)
 }
 
 fn unconnected(error: &io::Error) -> TransportFault {

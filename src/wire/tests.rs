@@ -176,6 +176,19 @@ async fn a_peer_that_refuses_is_told_at_once() {
 }
 
 #[tokio::test]
+async fn a_stream_that_meets_itself_counts_as_refused() {
+    let socket = tokio::net::TcpSocket::new_v4().unwrap();
+    socket.bind((Ipv4Addr::LOCALHOST, 0).into()).unwrap();
+    let itself = socket.local_addr().unwrap();
+    let stream = socket.connect(itself).await.expect("the system connects it with itself");
+    let refused = super::streams::other_end(stream).expect_err("nobody is there");
+    assert_eq!(refused.kind(), io::ErrorKind::ConnectionRefused);
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
+    let stream = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
+    super::streams::other_end(stream).expect("another end");
+}
+
+#[tokio::test]
 async fn a_peer_that_does_not_read_costs_a_bounded_queue_and_delays_nobody() {
     let mut bench = Bench::open().await;
     let slow = TcpStream::connect(bench.tcp).await.unwrap();
