@@ -515,6 +515,23 @@ fn where_the_word_of_a_refusal_was_lost_until_the_end_the_customer_may_have_wait
 }
 
 #[test]
+fn where_the_word_of_a_holds_end_was_lost_until_the_end_both_may_be_heard_after_it() {
+    let found = |network: Network| {
+        let mut afternoon = Afternoon::new();
+        afternoon.world.plan.network = network;
+        afternoon.deeds.get_mut(&2).unwrap().held.as_mut().unwrap().1 = None;
+        afternoon.interaction(WAITER).hold_ms = Some(1_000);
+        let sound = afternoon.sound(WAITER);
+        for channel in [&mut sound.customer, &mut sound.agent] {
+            channel.runs[1].until_ms = 1_300;
+        }
+        afternoon.found()
+    };
+    assert_eq!(found(Network::Lossy), []);
+    assert_eq!(found(Network::Good), [Verdict::RecordingShort]);
+}
+
+#[test]
 fn where_the_word_of_an_answer_came_late_the_talk_counts_from_the_answer_or_from_the_word() {
     let found = |network: Network, talk_ms: u64| {
         let mut afternoon = Afternoon::new();

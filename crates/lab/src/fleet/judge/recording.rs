@@ -165,12 +165,13 @@ impl Judge<'_> {
         if side == Side::Customer { lost(side) } else { lost(Side::Agent).max(lost(Side::Other)) }
     }
 
-    /// For how long the customer may have waited where the word of what became of a handing-over was lost until the talk's
-    /// end: the server knew that nobody took the customer, and joined both again.
+    /// For how long somebody may have been silent where the word that it is over was lost until the talk's end: of a hold, or
+    /// of a handing-over that nobody took. The server knew, and both were heard again.
     fn untold_ms(&self, deeds: &Deeds) -> Option<u64> {
-        let lossy = self.world.plan.network == Network::Lossy;
-        let asked = deeds.asked().filter(|asked| lossy && asked.is_open())?;
-        Some(between(asked.at, talked(deeds)?.1))
+        let asked = deeds.asked().filter(|asked| asked.is_open()).map(|asked| asked.at);
+        let held = deeds.held.filter(|(_, until)| until.is_none()).map(|(from, _)| from);
+        let since = asked.or(held).filter(|_| self.world.plan.network == Network::Lossy)?;
+        Some(between(since, talked(deeds)?.1))
     }
 
     /// Nobody is silent but between what is spoken, and where the network lost it.
