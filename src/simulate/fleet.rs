@@ -17,6 +17,8 @@ use super::stream::{StreamEvent, Streams};
 
 /// Datagrams and pieces of streams that wait for the fleet.
 const ARRIVALS_MAX: usize = 8_192;
+/// How many ports are tried for one that nobody has.
+const PORT_TRIES: u32 = 100;
 /// How large a socket's buffer is asked to be, in bytes.
 const SOCKET_BUFFER: usize = 4 << 20;
 
@@ -29,7 +31,7 @@ pub(super) enum Arrival {
 
 /// By what a PBX is reached.
 enum Wire {
-    Datagrams(Arc<UdpSocket>),
+    Datagrams { socket: Arc<UdpSocket>, _closed: socket2::Socket },
     Streams(Box<Streams>),
 }
 
@@ -102,10 +104,11 @@ impl Fleet {
         for place in 0..world.plan.profiles.len() {
             let (wire, address) = match world.transport(place) {
                 Transport::Udp => {
-                    let socket = Arc::new(roomy_socket(ip)?);
+                    let (socket, _closed) = datagrams_alone(ip)?;
+                    let socket = Arc::new(socket);
                     tokio::spawn(read(place, Arc::clone(&socket), arrived.clone()));
                     let address = socket.local_addr()?;
-                    (Wire::Datagrams(socket), address)
+                    (Wire::Datagrams { socket, _closed }, address)
                 }
                 _ => {
                     let listener = TcpListener::bind((ip, 0)).await?;
@@ -127,6 +130,21 @@ impl Fleet {
         let task = tokio::spawn(running.run(arrivals, ordered));
         Ok(Self { addresses, orders, wishes: wished, standing: seen, task })
     }
+}
+
+/// Opens a socket for a PBX that speaks UDP alone, and keeps the TCP port of that number closed: a long INVITE is tried there
+/// first (RFC 3261 section 18.1.1), and another fleet on this machine must not answer it.
+fn datagrams_alone(ip: IpAddr) -> anyhow::Result<(UdpSocket, socket2::Socket)> {
+    for _ in 0..PORT_TRIES {
+        let socket = roomy_socket(ip)?;
+        let address = socket.local_addr()?;
+        let domain = socket2::Domain::for_address(address);
+        let closed = socket2::Socket::new(domain, socket2::Type::STREAM, None)?;
+        if closed.bind(&address.into()).is_ok() {
+            return Ok((socket, closed));
+        }
+    }
+    anyhow::bail!("no port is free for UDP and TCP")
 }
 
 /// Opens a socket whose buffer holds a burst.
@@ -239,7 +257,7 @@ impl Running {
         if let Some(pbx) = self.pbxes.get_mut(datagram.place) {
             pbx.delivered(&datagram.bytes, now);
         }
-        if let Some(Wire::Datagrams(socket)) = self.wires.get(datagram.place) {
+        if let Some(Wire::Datagrams { socket, .. }) = self.wires.get(datagram.place) {
             // A full buffer is loss, as on any network: it is sent again.
             let _ = socket.try_send_to(&datagram.bytes, datagram.peer);
         }
@@ -292,5 +310,23 @@ impl Running {
         let absences = self.pbxes.iter().flat_map(Pbx::absences).collect();
         let (spoke_late, lost_ms) = self.sound.notes();
         Known { deeds, strangers, spoke_late, lost_ms, absences }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::Ipv4Addr;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn nobody_answers_by_tcp_where_a_pbx_speaks_udp() {
+        let (socket, closed) = datagrams_alone(Ipv4Addr::LOCALHOST.into()).expect("a port");
+        let address = socket.local_addr().expect("bound");
+        TcpListener::bind(address).await.expect_err("the port is kept");
+        let refused = tokio::net::TcpStream::connect(address).await.expect_err("nobody listens");
+        assert_eq!(refused.kind(), std::io::ErrorKind::ConnectionRefused);
+        drop(closed);
+        TcpListener::bind(address).await.expect("given up with the PBX");
     }
 }
