@@ -1,7 +1,7 @@
 //! `cargo soak fleet`: many worlds of the simulated fleet against the server as it is given to people.
 //!
 //! Bounded by the number of calls, seeded, and resumable: what is done stands in `target/soak/fleet.json`, and a run that was
-//! stopped goes on with the next seed. Each world is one `linecard simulate`; every fifth is on a bad network.
+//! stopped goes on with the next seed. Each world is one `linecard simulate`, on a bad network unless another is asked for.
 
 use std::fs::File;
 use std::io::Write;
@@ -17,12 +17,40 @@ use super::{root, verify};
 
 /// The calls of one world.
 const WORLD: u64 = 2_000;
-/// How many calls begin in a second on a good network, and on a bad one.
-const RATE: (u64, u64) = (60, 40);
 /// How long the server may take to start and to stop.
 const SOON: Duration = Duration::from_secs(30);
 /// The administrator of the server that is started here; it lives as long as the run.
 const ADMIN: (&str, &str) = ("soak", "a password of one run");
+
+/// How bad the network of a run is, and its browsers: the words of `linecard simulate --faults`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Faults {
+    None,
+    Mild,
+    Harsh,
+}
+
+impl Faults {
+    fn read(word: &str) -> Option<Self> {
+        [Self::None, Self::Mild, Self::Harsh].into_iter().find(|faults| faults.word() == word)
+    }
+
+    fn word(self) -> &'static str {
+        match self {
+            Self::None => "none",
+            Self::Mild => "mild",
+            Self::Harsh => "harsh",
+        }
+    }
+
+    /// How many calls begin in a second.
+    fn rate(self) -> u64 {
+        match self {
+            Self::None => 60,
+            Self::Mild | Self::Harsh => 40,
+        }
+    }
+}
 
 /// What is asked for.
 #[derive(Debug, PartialEq, Eq)]
@@ -31,6 +59,7 @@ pub struct Soak {
     calls: u64,
     /// The seed of the first world; the next has the next.
     seed: u64,
+    faults: Faults,
 }
 
 impl Soak {
@@ -39,13 +68,14 @@ impl Soak {
     /// # Errors
     /// When a word is not known or a number is missing.
     pub fn parse(words: &[&str]) -> Result<Self> {
-        let mut soak = Self { calls: 100_000, seed: 1 };
+        let mut soak = Self { calls: 100_000, seed: 1, faults: Faults::Mild };
         for pair in words.chunks(2) {
-            let value = pair.get(1).and_then(|number| number.parse().ok());
-            match (pair.first().copied(), value) {
-                (Some("--calls"), Some(calls)) => soak.calls = calls,
-                (Some("--seed"), Some(seed)) => soak.seed = seed,
-                _ => bail!("usage: cargo soak fleet [--calls N] [--seed S]"),
+            let (name, value) = (pair.first().copied(), pair.get(1).copied().unwrap_or_default());
+            match (name, value.parse().ok(), Faults::read(value)) {
+                (Some("--calls"), Some(calls), _) => soak.calls = calls,
+                (Some("--seed"), Some(seed), _) => soak.seed = seed,
+                (Some("--faults"), _, Some(faults)) => soak.faults = faults,
+                _ => bail!("usage: cargo soak fleet [--calls N] [--seed S] [--faults none|mild|harsh]"),
             }
         }
         ensure!(soak.calls > 0, "--calls: write 1 or more");
@@ -54,6 +84,13 @@ impl Soak {
 
     fn seeds(&self) -> std::ops::Range<u64> {
         self.seed..self.seed + self.calls.div_ceil(WORLD)
+    }
+
+    /// Tells whether a world that was written down is one of this run.
+    fn asks_for(&self, world: &Value) -> bool {
+        let seed = world.get("seed").and_then(Value::as_u64);
+        seed.is_some_and(|seed| self.seeds().contains(&seed))
+            && world.get("faults").and_then(Value::as_str) == Some(self.faults.word())
     }
 }
 
@@ -71,23 +108,21 @@ pub fn run(soak: &Soak) -> Result<bool> {
     let mut worlds = done_before(&result, &commit);
     let running = Running::start(&server, &folder.join("server"))?;
     for seed in soak.seeds() {
-        if worlds.iter().any(|world| world.get("seed").and_then(Value::as_u64) == Some(seed)) {
+        if worlds.iter().any(|world| soak.asks_for(world) && number(world, "seed") == seed) {
             println!("seed {seed}: done before");
             continue;
         }
         let calls = WORLD.min(soak.calls - (seed - soak.seed) * WORLD);
-        let world = running.simulate(&server, seed, calls)?;
+        let world = running.simulate(&server, seed, calls, soak.faults)?;
         println!("seed {seed}: {}", in_a_line(&world));
         worlds.push(world);
         write(&result, &commit, &worlds)?;
     }
     let right = running.is_whole(&server)?;
     running.stop()?;
-    let ours =
-        |world: &&Value| world.get("seed").and_then(Value::as_u64).is_some_and(|s| soak.seeds().contains(&s));
     let (total, findings) = worlds
         .iter()
-        .filter(ours)
+        .filter(|world| soak.asks_for(world))
         .fold((0, 0), |(calls, findings), world| (calls + number(world, "calls"), findings + count(world)));
     println!("{total} calls, {findings} not right; {}", result.display());
     Ok(right && findings == 0)
@@ -181,11 +216,9 @@ impl Running {
     }
 
     /// Lets one world happen.
-    fn simulate(&self, server: &Path, seed: u64, calls: u64) -> Result<Value> {
-        let bad = seed.is_multiple_of(5);
-        let (rate, faults) = if bad { (RATE.1, "mild") } else { (RATE.0, "none") };
+    fn simulate(&self, server: &Path, seed: u64, calls: u64, faults: Faults) -> Result<Value> {
         let (url, seed, calls, rate) =
-            (format!("http://{}", self.http), seed.to_string(), calls.to_string(), rate.to_string());
+            (format!("http://{}", self.http), seed.to_string(), calls.to_string(), faults.rate().to_string());
         let words = [
             "simulate",
             "--url",
@@ -201,13 +234,13 @@ impl Running {
             "--rate",
             &rate,
             "--faults",
-            faults,
+            faults.word(),
         ];
         let (_, said) = with_password(command(server, &self.config, &words))?;
         let mut world: Value =
             serde_json::from_str(&said).with_context(|| format!("seed {seed} said {said:?}"))?;
         if let Some(object) = world.as_object_mut() {
-            object.insert("faults".to_owned(), json!(faults));
+            object.insert("faults".to_owned(), json!(faults.word()));
         }
         Ok(world)
     }
@@ -266,12 +299,27 @@ mod tests {
 
     #[test]
     fn a_run_is_bounded_by_its_calls_and_begins_with_its_seed() {
-        let soak = Soak::parse(&["--calls", "4001", "--seed", "9"]).expect("a run");
-        assert_eq!(soak, Soak { calls: 4_001, seed: 9 });
+        let soak = Soak::parse(&["--calls", "4001", "--seed", "9", "--faults", "harsh"]).expect("a run");
+        assert_eq!(soak, Soak { calls: 4_001, seed: 9, faults: Faults::Harsh });
         assert_eq!(soak.seeds(), 9..12);
-        assert_eq!(Soak::parse(&[]).expect("the usual run").seeds().count(), 50);
-        for wrong in [&["--calls"][..], &["--calls", "many"], &["--calls", "0"], &["--hours", "3"]] {
+        for wrong in [
+            &["--calls"][..],
+            &["--calls", "many"],
+            &["--calls", "0"],
+            &["--faults", "some"],
+            &["--hours", "3"],
+        ] {
             assert!(Soak::parse(wrong).is_err(), "{wrong:?}");
+        }
+    }
+
+    #[test]
+    fn the_usual_run_is_a_hundred_thousand_calls_with_faults_in_each_world() {
+        let usual = Soak::parse(&[]).expect("the usual run");
+        assert_eq!((usual.calls, usual.seeds().count()), (100_000, 50));
+        assert!(usual.asks_for(&json!({"seed": 50, "faults": "mild"})));
+        for other in [json!({"seed": 51, "faults": "mild"}), json!({"seed": 50, "faults": "none"})] {
+            assert!(!usual.asks_for(&other), "{other}");
         }
     }
 
