@@ -33,7 +33,7 @@ fn simulate(server: &Linecard, more: &[&str]) -> (i32, String) {
 #[test]
 fn the_fleet_finds_no_wrong_call() {
     let server = Linecard::start();
-    for (calls, rate, faults) in [("1400", "20", "none"), ("600", "16", "mild")] {
+    for (calls, rate, faults) in [("400", "20", "none"), ("2000", "18", "mild")] {
         let world = ["--calls", calls, "--rate", rate, "--seed", "20", "--faults", faults];
         let (code, text) = simulate(&server, &world);
         assert_eq!(code, 0, "{text}");

@@ -516,15 +516,34 @@ fn where_the_word_of_a_refusal_was_lost_until_the_end_the_customer_may_have_wait
 
 #[test]
 fn where_the_word_of_a_holds_end_was_lost_until_the_end_both_may_be_heard_after_it() {
-    let found = |network: Network| {
+    let found = |network: Network, came_behind_the_end: bool| {
         let mut afternoon = Afternoon::new();
         afternoon.world.plan.network = network;
-        afternoon.deeds.get_mut(&2).unwrap().held.as_mut().unwrap().1 = None;
+        let deeds = afternoon.deeds.get_mut(&2).unwrap();
+        let end = deeds.hung_up.unwrap().1;
+        let behind = end + Duration::from_millis(200);
+        deeds.held.as_mut().unwrap().1 = came_behind_the_end.then_some(behind);
         afternoon.interaction(WAITER).hold_ms = Some(1_000);
         let sound = afternoon.sound(WAITER);
         for channel in [&mut sound.customer, &mut sound.agent] {
             channel.runs[1].until_ms = 1_300;
         }
+        afternoon.found()
+    };
+    for came_behind_the_end in [false, true] {
+        assert_eq!(found(Network::Lossy, came_behind_the_end), []);
+        assert_eq!(found(Network::Good, came_behind_the_end), [Verdict::RecordingShort]);
+    }
+}
+
+#[test]
+fn where_the_word_that_lets_an_agent_go_was_lost_the_other_may_be_heard_before_it() {
+    let found = |network: Network| {
+        let mut afternoon = Afternoon::new();
+        afternoon.world.plan.network = network;
+        let asked = afternoon.asked();
+        asked.answered = asked.taken;
+        asked.taken = asked.taken.map(|at| at + Duration::from_millis(800));
         afternoon.found()
     };
     assert_eq!(found(Network::Lossy), []);

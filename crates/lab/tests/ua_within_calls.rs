@@ -292,6 +292,66 @@ fn within(method: &str, invite: &Request, to: &str, cseq: u32, body: &[u8]) -> R
 }
 
 #[test]
+fn our_bye_does_not_wait_for_the_ack_of_a_change() {
+    let mut net = SimNet::new(20);
+    let mut phone = Phone::new(1, "10.0.0.1:5060", answering(0));
+    let address = PEER.parse().expect("an address");
+    let mut peer = Scripted::new(PEER, move |message, out| match message {
+        Message::Request(bye) if bye.method == Method::Bye => {
+            out.reply(0, &response(bye, 200, "peer", address))
+        }
+        _ => {}
+    });
+    let (invite, to) = called(&mut net, &mut phone, &mut peer);
+    peer.send(phone.address, &within("INVITE", &invite, &to, 2, OFFER));
+    run(&mut net, &mut phone, &mut peer, 1);
+    assert!(peer.finals(&Method::Invite).len() > 1, "the change is granted, and its 2xx repeated");
+    let leg = phone.incoming();
+    phone.ua.bye(leg, None, net.now()).expect("it is up");
+    net.run_for(&mut [&mut phone, &mut peer], Duration::from_millis(100));
+    assert_eq!(peer.requests(Method::Bye).len(), 1, "the peer knows the dialog");
+    let answers = peer.finals(&Method::Invite).len();
+    run(&mut net, &mut phone, &mut peer, 60);
+    assert_eq!(peer.finals(&Method::Invite).len(), answers, "the 2xx is no longer repeated");
+    phone.assert_no_leaks();
+}
+
+#[test]
+fn a_peer_that_knows_no_such_call_is_given_time_to_say_that_it_has_hung_up() {
+    for says_so in [true, false] {
+        let mut net = SimNet::new(21);
+        let mut phone = Phone::new(1, "10.0.0.1:5060", answering(0));
+        let address = PEER.parse().expect("an address");
+        let mut peer = Scripted::new(PEER, move |message, out| match message {
+            Message::Request(request) if request.method != Method::Ack => {
+                out.reply(0, &response(request, 481, "peer", address));
+            }
+            _ => {}
+        });
+        let (invite, to) = called(&mut net, &mut phone, &mut peer);
+        let leg = phone.incoming();
+        phone.ua.reinvite(leg, ANSWER, net.now()).expect("it is up");
+        net.run_for(&mut [&mut phone, &mut peer], Duration::from_millis(600));
+        assert_eq!(peer.requests(Method::Invite).len(), 1);
+        assert!(!phone.has(|event| matches!(event, Event::Ended { .. })), "its BYE may have been lost");
+        if says_so {
+            peer.send(phone.address, &within("BYE", &invite, &to, 2, b""));
+        }
+        run(&mut net, &mut phone, &mut peer, 2);
+        let right = |cause: &EndCause| match cause {
+            EndCause::RemoteBye { .. } => says_so,
+            EndCause::Lost { status: 481 } => !says_so,
+            _ => false,
+        };
+        assert!(phone.has(|event| matches!(event, Event::Ended { cause, .. } if right(cause))), "{says_so}");
+        assert_eq!(phone.count(|event| matches!(event, Event::Ended { .. })), 1);
+        assert_eq!(peer.requests(Method::Bye).len(), usize::from(!says_so));
+        run(&mut net, &mut phone, &mut peer, 60);
+        phone.assert_no_leaks();
+    }
+}
+
+#[test]
 fn requests_in_a_dialog_get_sensible_answers() {
     let mut net = SimNet::new(8);
     let mut phone = Phone::new(1, "10.0.0.1:5060", answering(0));

@@ -57,6 +57,8 @@ pub struct Asked {
     pub at: Instant,
     /// When the other's phone began to ring.
     pub rang: Option<Instant>,
+    /// When the other answered.
+    pub answered: Option<Instant>,
     /// When the agent's phone hung up, which did not wait for what comes of it.
     pub left: Option<Instant>,
     /// When the customer was the other's and the agent was free.
@@ -71,7 +73,7 @@ impl Asked {
     /// Begins with the wish.
     #[must_use]
     pub fn new(desk: Option<usize>, at: Instant) -> Self {
-        Self { desk, at, rang: None, left: None, taken: None, back: None, told: None }
+        Self { desk, at, rang: None, answered: None, left: None, taken: None, back: None, told: None }
     }
 
     /// Tells whether nothing has come of it yet.

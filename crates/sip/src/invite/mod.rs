@@ -67,7 +67,7 @@ pub enum EndCause {
     AckTimeout,
     /// The session timer ran out (RFC 4028 section 10).
     SessionExpired,
-    /// A request inside the dialog got 408 or 481, or no answer at all (RFC 3261 section 12.2.1.2).
+    /// A request inside the dialog got 408, no answer at all, or 481 without a BYE soon after (RFC 3261 section 12.2.1.2).
     Lost {
         /// 408 (also for silence) or 481.
         status: u16,
@@ -165,6 +165,8 @@ pub enum SessionClock {
     AskedInVain,
     /// The peer has told nothing of what we asked for by REFER.
     ReferralOverdue,
+    /// The peer knows no such dialog (481), and no BYE has come that says why.
+    ByeOverdue,
 }
 
 /// What a session asks of the user agent around it.
@@ -232,7 +234,7 @@ impl Context<'_> {
 
 impl SessionClock {
     /// All of them.
-    pub(crate) const ALL: [Self; 12] = [
+    pub(crate) const ALL: [Self; 13] = [
         Self::RepeatAnswer,
         Self::AckOverdue,
         Self::RepeatRinging,
@@ -245,6 +247,7 @@ impl SessionClock {
         Self::AskAgain,
         Self::AskedInVain,
         Self::ReferralOverdue,
+        Self::ByeOverdue,
     ];
 
     /// Gives its name for logs.
@@ -262,6 +265,7 @@ impl SessionClock {
             Self::AskAgain => "OPTIONS to repeat",
             Self::AskedInVain => "OPTIONS without an answer",
             Self::ReferralOverdue => "REFER without an end",
+            Self::ByeOverdue => "BYE after 481",
         }
     }
 }

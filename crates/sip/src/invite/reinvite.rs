@@ -6,7 +6,7 @@ use rand_chacha::rand_core::RngCore;
 
 use super::client::ack_like;
 use super::compose::{put_sdp, reply, sdp_of, with_allow};
-use super::server::AwaitedAnswer;
+use super::server::{Answered, AwaitedAnswer};
 use super::session::{Life, PeerUpdates, Sent, Session, Side, Up};
 use super::session_timer::{Agreement, Refresher, SHORTEST_S};
 use super::{CommandRefused, Context, EndCause, Purpose, SessionClock, Silence};
@@ -230,7 +230,8 @@ impl Session {
         }
         match response.status.get() {
             200..=299 => self.change_accepted(&sent, response, ctx),
-            status @ (408 | 481) => self.end(EndCause::Lost { status }, &[], ctx),
+            408 => self.end(EndCause::Lost { status: 408 }, &[], ctx),
+            481 => self.unknown_there(ctx),
             491 => self.glared(ctx),
             401 | 407 => self.change_challenged(sent, response, ctx),
             status => self.change_refused(purpose, status, ctx),
@@ -463,7 +464,7 @@ impl Up {
         }
         match request.headers.cseq() {
             Ok(cseq) if request.method == Method::Invite => {
-                self.answer(to, cseq.number, response, answer, ctx)
+                self.answer(to, cseq.number, response, (answer, Answered::Change), ctx)
             }
             _ => ctx.respond(to, response),
         }

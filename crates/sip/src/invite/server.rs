@@ -41,6 +41,16 @@ pub(super) struct AckWait {
     /// The next wait.
     pub(super) wait: Duration,
     pub(super) answer: AwaitedAnswer,
+    pub(super) of: Answered,
+}
+
+/// Which INVITE a 2xx of ours answers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Answered {
+    /// The one that made the session.
+    First,
+    /// One inside the dialog: its peer knows the dialog, so that a BYE need not wait for the ACK.
+    Change,
 }
 
 /// Whether the ACK must bring the answer to an offer of ours.
@@ -135,7 +145,7 @@ impl Session {
             local_sdp: Some(sdp.to_vec()),
             remote_sdp: offer,
         };
-        up.answer(to, cseq, response, answer, ctx);
+        up.answer(to, cseq, response, (answer, Answered::First), ctx);
         up.run_session_timer(ctx);
         self.life = Life::Up(up);
         ctx.emit(Event::DialogUpdated { handle: self.handle() });
@@ -252,14 +262,14 @@ impl Up {
         to: ServerTransactionId,
         cseq: u32,
         response: Response,
-        answer: AwaitedAnswer,
+        (answer, of): (AwaitedAnswer, Answered),
         ctx: &mut Context<'_>,
     ) {
         let timers = ctx.settings.timers;
         ctx.respond(to, response.clone());
         ctx.start(SessionClock::RepeatAnswer, timers.t1);
         ctx.start(SessionClock::AckOverdue, timers.patience());
-        self.ack_wait = Some(AckWait { to, cseq, response, wait: timers.t1, answer });
+        self.ack_wait = Some(AckWait { to, cseq, response, wait: timers.t1, answer, of });
     }
 
     /// Stops waiting for the ACK.

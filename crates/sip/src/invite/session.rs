@@ -7,7 +7,7 @@ use super::identity::PeerIdentity;
 use super::referral::Referral;
 use super::referring::Referring;
 use super::reinvite::{Modification, Wanted};
-use super::server::{AckWait, Called};
+use super::server::{AckWait, Answered, Called};
 use super::session_id::SessionId;
 use super::session_timer::Agreement;
 use super::{Action, Context, DialogHandle, EndCause, Purpose, SessionClock, Silence};
@@ -316,6 +316,7 @@ impl Session {
             SessionClock::AskAgain => self.probe(ctx),
             SessionClock::AskedInVain => self.asked_in_vain(ctx),
             SessionClock::ReferralOverdue => self.referral_overdue(ctx),
+            SessionClock::ByeOverdue => self.end(EndCause::Lost { status: 481 }, &[], ctx),
         }
     }
 
@@ -363,7 +364,7 @@ impl Session {
             ctx.respond(theirs.to, theirs.refusal(StatusCode::REQUEST_TERMINATED, &up.dialog));
         }
         match up.ack_wait {
-            Some(wait) if cause == EndCause::LocalBye => {
+            Some(wait) if cause == EndCause::LocalBye && wait.of == Answered::First => {
                 for clock in [SessionClock::Refresh, SessionClock::Expire, SessionClock::Glare] {
                     ctx.stop(clock);
                 }

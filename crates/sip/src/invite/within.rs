@@ -69,9 +69,13 @@ impl Session {
             ctx.stop(SessionClock::AskedInVain);
         }
         match status {
-            408 | 481 => {
+            408 => {
                 ctx.emit(Event::OptionsUnanswered { handle });
                 self.end(EndCause::Lost { status }, &[], ctx);
+            }
+            481 => {
+                ctx.emit(Event::OptionsUnanswered { handle });
+                self.unknown_there(ctx);
             }
             401 | 407 => {
                 if !self.send_again(sent, response, ctx) {
@@ -80,6 +84,12 @@ impl Session {
             }
             _ => ctx.emit(Event::OptionsAnswered { handle, status }),
         }
+    }
+
+    /// The peer knows no such dialog: it has hung up, and its BYE is under way or was lost and comes again after T1; or it has
+    /// started anew, and none comes.
+    pub(super) fn unknown_there(&mut self, ctx: &mut Context<'_>) {
+        ctx.start(SessionClock::ByeOverdue, ctx.settings.timers.t1 * 2);
     }
 
     /// Sends a request of the dialog again with credentials for the challenge; says whether there are any.
@@ -209,6 +219,7 @@ impl Session {
             SessionClock::AskAgain,
             SessionClock::AskedInVain,
             SessionClock::ReferralOverdue,
+            SessionClock::ByeOverdue,
         ] {
             ctx.stop(clock);
         }

@@ -86,13 +86,14 @@ impl Judge<'_> {
         if off_by(sound.duration_ms, &talk) > self.tolerance.edge_ms {
             short.push((format!("{} ms", in_words(&talk)), format!("{} ms", sound.duration_ms)));
         }
+        let early_ms = talk.end() - talk.start() + self.let_go_late_ms(deeds);
         let sides = [("customer", Side::Customer, &sound.customer), ("agent", Side::Agent, &sound.agent)];
         for (name, side, channel) in sides {
             let spells = self.spells(call, deeds, side);
             let mut own: Vec<u32> = spells.iter().map(|spell| spell.tone_hz).collect();
             own.push(tone_hz(call, side));
             short.extend(self.turns(name, &spells, channel));
-            short.extend(self.lengths(name, &spells, channel, talk.end() - talk.start()));
+            short.extend(self.lengths(name, &spells, channel, early_ms));
             short.extend(strange(name, &own, channel, sound.duration_ms));
             let pauses = spells.iter().zip(spells.iter().skip(1));
             let pauses = pauses.map(|(one, next)| between(one.until, next.from));
@@ -135,7 +136,8 @@ impl Judge<'_> {
             .then(|| (format!("tones of {expected:?} Hz on the {name}'s side"), format!("{found:?}")))
     }
 
-    /// Each is heard as long as it spoke; `early_ms` is how much earlier than the word of the answer it may have begun.
+    /// Each is heard as long as it spoke; `early_ms` is how much earlier it may have begun: than the word of the answer, or than
+    /// the word that lets the agent go.
     fn lengths(
         &self,
         name: &str,
@@ -165,13 +167,21 @@ impl Judge<'_> {
         if side == Side::Customer { lost(side) } else { lost(Side::Agent).max(lost(Side::Other)) }
     }
 
-    /// For how long somebody may have been silent where the word that it is over was lost until the talk's end: of a hold, or
-    /// of a handing-over that nobody took. The server knew, and both were heard again.
+    /// For how long somebody may have been silent where the word that it is over was lost until the talk's end, or came behind
+    /// it: of a hold, or of a handing-over that nobody took. The server knew, and both were heard again.
     fn untold_ms(&self, deeds: &Deeds) -> Option<u64> {
-        let asked = deeds.asked().filter(|asked| asked.is_open()).map(|asked| asked.at);
-        let held = deeds.held.filter(|(_, until)| until.is_none()).map(|(from, _)| from);
-        let since = asked.or(held).filter(|_| self.world.plan.network == Network::Lossy)?;
-        Some(between(since, talked(deeds)?.1))
+        let end = talked(deeds).filter(|_| self.world.plan.network == Network::Lossy)?.1;
+        let asked = deeds.asked().filter(|asked| asked.is_open()).map(|asked| (asked.at, end));
+        let held =
+            deeds.held.map(|(from, until)| (from, until.unwrap_or(end))).filter(|(_, until)| *until >= end);
+        asked.or(held).map(|(from, until)| between(from, until))
+    }
+
+    /// For how long the other may have had the customer before the agent's phone knew that it is let go: the word of it may be
+    /// lost and come again.
+    fn let_go_late_ms(&self, deeds: &Deeds) -> u64 {
+        let asked = deeds.asked().filter(|_| self.world.plan.network == Network::Lossy);
+        asked.and_then(|asked| Some(between(asked.answered?, asked.taken?))).unwrap_or(0)
     }
 
     /// Nobody is silent but between what is spoken, and where the network lost it.

@@ -196,6 +196,7 @@ impl Pbx {
 
     /// The other is there: an agent who wants to ask first asks, and then lets go.
     pub(super) fn other_answered(&mut self, call: usize, now: Instant) {
+        self.note_asked(call, |asked| asked.answered = Some(now));
         if self.handover_of(call).is_some_and(|it| it.asks == Asks::InInterfaceAfterTalk) {
             self.later(now + AGENTS_TALK, Task::Ask(call, Wish::Complete));
         }
