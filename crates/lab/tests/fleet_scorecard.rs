@@ -544,10 +544,13 @@ fn where_the_word_that_lets_an_agent_go_was_lost_the_other_may_be_heard_before_i
         let asked = afternoon.asked();
         asked.answered = asked.taken;
         asked.taken = asked.taken.map(|at| at + Duration::from_millis(800));
+        let held = Some((asked.at, asked.taken));
+        afternoon.deeds.get_mut(&3).unwrap().held = held;
+        afternoon.interaction(TRAVELLER).hold_ms = Some(400);
         afternoon.found()
     };
     assert_eq!(found(Network::Lossy), []);
-    assert_eq!(found(Network::Good), [Verdict::RecordingShort]);
+    assert_eq!(found(Network::Good), [Verdict::InteractionWrong, Verdict::RecordingShort]);
 }
 
 #[test]
@@ -572,6 +575,48 @@ fn where_the_word_of_an_answer_came_late_the_talk_counts_from_the_answer_or_from
     let wrong = [Verdict::InteractionWrong, Verdict::RecordingShort];
     assert_eq!(found(Network::Good, 12_010), wrong);
     assert_eq!(found(Network::Lossy, 12_600), wrong);
+}
+
+#[test]
+fn where_the_word_of_the_end_came_late_the_talk_may_count_until_it_came() {
+    let found = |network: Network, talk_ms: u64| {
+        let mut afternoon = Afternoon::new();
+        afternoon.world.plan.network = network;
+        let talked = afternoon.deeds.get_mut(&0).unwrap();
+        talked.let_go = talked.hung_up.map(|(_, at)| at + Duration::from_millis(3_500));
+        afternoon.observed.interactions[0].talk_ms = i64::try_from(talk_ms).ok();
+        let sound = afternoon.sound(TALKER);
+        sound.duration_ms = talk_ms;
+        for channel in [&mut sound.customer, &mut sound.agent] {
+            channel.runs[0].until_ms = talk_ms;
+        }
+        afternoon.found()
+    };
+    assert_eq!(found(Network::Good, 1_000), []);
+    assert_eq!(found(Network::Lossy, 1_000), [], "its answer alone was lost");
+    assert_eq!(found(Network::Lossy, 4_500), []);
+    let wrong = [Verdict::InteractionWrong, Verdict::RecordingShort];
+    assert_eq!(found(Network::Good, 4_500), wrong);
+    assert_eq!(found(Network::Lossy, 5_100), wrong);
+}
+
+#[test]
+fn where_the_word_that_a_caller_gave_up_came_behind_the_ring_time_nobody_answered() {
+    let found = |network: Network, rang_ms: u64| {
+        let mut afternoon = Afternoon::new();
+        afternoon.world.plan.network = network;
+        let left = afternoon.deeds.get_mut(&1).unwrap();
+        left.over = left.begun.map(|at| at + Duration::from_millis(rang_ms));
+        left.status = Some(480);
+        let interaction = afternoon.interaction(LEAVER);
+        interaction.outcome = Some("no_answer".to_owned());
+        interaction.hangup_by = None;
+        interaction.sip_status = Some(480);
+        afternoon.found()
+    };
+    assert_eq!(found(Network::Lossy, 3_000), []);
+    assert_eq!(found(Network::Lossy, 2_000), [Verdict::InteractionWrong]);
+    assert_eq!(found(Network::Good, 3_000), [Verdict::InteractionWrong]);
 }
 
 #[test]

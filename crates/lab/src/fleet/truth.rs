@@ -17,6 +17,8 @@ pub struct Deeds {
     pub picked_up: Option<Instant>,
     /// When the customer was called (outbound).
     pub dialled: Option<Instant>,
+    /// When the customer answered (outbound).
+    pub answered: Option<Instant>,
     /// When the customer's end was connected.
     pub connected: Option<Instant>,
     /// When the customer hung up before an answer.
@@ -29,6 +31,8 @@ pub struct Deeds {
     pub refused: Option<String>,
     /// Who hung up first, and when.
     pub hung_up: Option<(Side, Instant)>,
+    /// When that end knew that the server knew: its BYE was answered.
+    pub let_go: Option<Instant>,
     /// When the customer's end was over.
     pub over: Option<Instant>,
     /// The final status that the customer's INVITE got, or gave.

@@ -171,10 +171,10 @@ impl<'a> Judge<'a> {
                 expected("inbound", "no_answer", None, Some(480))
             }
             Course::Intrusion { .. } => expected("inbound", "busy", None, Some(486)),
+            Course::Inbound { .. } if self.word_was_late(deeds) => {
+                expected("inbound", "no_answer", None, Some(480))
+            }
             Course::Inbound { end, .. } => match end {
-                InboundEnd::Talk { .. } if self.answer_was_late(deeds) => {
-                    expected("inbound", "no_answer", None, Some(480))
-                }
                 InboundEnd::Talk { .. } => expected("inbound", "answered", who(deeds, "caller"), Some(200)),
                 // The answer and the end crossed: the customer was connected, and is hung up at once.
                 InboundEnd::GivesUp { .. } if deeds.status == Some(200) => {
@@ -257,26 +257,36 @@ impl<'a> Judge<'a> {
         Expected { direction, outcome, hangup_by, status: None }
     }
 
-    /// On a network that loses, the answer of a phone may come to the server only when the ring time is over.
-    fn answer_was_late(&self, deeds: &Deeds) -> bool {
+    /// On a network that loses, the word of what a phone or the customer did may come to the server only when the ring time is
+    /// over, and the customer's end is told so.
+    fn word_was_late(&self, deeds: &Deeds) -> bool {
         let rang_ms = deeds.begun.zip(deeds.over).map_or(0, |(from, until)| between(from, until));
         let lossy = self.world.plan.network == Network::Lossy;
         lossy && deeds.status == Some(480) && rang_ms + 100 >= self.world.plan.ring_timeout_ms
     }
 
-    /// How long the talk lasted, in ms. Where the word of the answer came late to the customer's end, which a network that
-    /// loses may do, the server counts from the answer and that end from the word of it.
+    /// How long the talk lasted, in ms. Where a network that loses made the word of the answer or of the end come late, the
+    /// server may count from the answer, and until it knew of the end.
     fn talked(&self, call: usize, deeds: &Deeds) -> Option<RangeInclusive<u64>> {
         let least = talk_ms(deeds)?;
         let inbound =
             self.world.calls.get(call).is_some_and(|it| matches!(it.course, Course::Inbound { .. }));
-        let late = match (deeds.picked_up, deeds.connected) {
-            (Some(picked_up), Some(connected)) if inbound && self.world.plan.network == Network::Lossy => {
-                between(picked_up, connected)
-            }
-            _ => 0,
+        if self.world.plan.network == Network::Good {
+            return Some(least..=least);
+        }
+        let answered = if inbound { deeds.picked_up } else { deeds.answered };
+        let late = |word: Option<Instant>, known: Option<Instant>| {
+            word.zip(known).map_or(0, |(word, known)| between(word, known))
         };
-        Some(least..=least + late)
+        let ended = deeds.hung_up.map(|(_, at)| at);
+        Some(least..=least + late(answered, deeds.connected) + late(ended, deeds.let_go))
+    }
+
+    /// For how long the other may have had the customer before the agent's phone knew that it is let go: the word of it may be
+    /// lost and come again.
+    fn let_go_late_ms(&self, deeds: &Deeds) -> u64 {
+        let asked = deeds.asked().filter(|_| self.world.plan.network == Network::Lossy);
+        asked.and_then(|asked| Some(between(asked.answered?, asked.taken?))).unwrap_or(0)
     }
 
     fn interaction(&mut self, call: usize, found: &Found) {
@@ -329,8 +339,9 @@ impl<'a> Judge<'a> {
             wrong.push((format!("talk_ms {}", in_words(&talked)), format!("talk_ms {:?}", found.talk_ms)));
         }
         let held = held(deeds).map_or(0, |(from, until)| between(from, until));
-        if !within(&(held..=held), found.hold_ms) {
-            wrong.push((format!("hold_ms {held}"), format!("hold_ms {:?}", found.hold_ms)));
+        let held = held.saturating_sub(self.let_go_late_ms(deeds))..=held;
+        if !within(&held, found.hold_ms) {
+            wrong.push((format!("hold_ms {}", in_words(&held)), format!("hold_ms {:?}", found.hold_ms)));
         }
         wrong
     }

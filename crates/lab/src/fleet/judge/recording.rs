@@ -177,13 +177,6 @@ impl Judge<'_> {
         asked.or(held).map(|(from, until)| between(from, until))
     }
 
-    /// For how long the other may have had the customer before the agent's phone knew that it is let go: the word of it may be
-    /// lost and come again.
-    fn let_go_late_ms(&self, deeds: &Deeds) -> u64 {
-        let asked = deeds.asked().filter(|_| self.world.plan.network == Network::Lossy);
-        asked.and_then(|asked| Some(between(asked.answered?, asked.taken?))).unwrap_or(0)
-    }
-
     /// Nobody is silent but between what is spoken, and where the network lost it.
     fn gaps(
         &self,

@@ -23,6 +23,13 @@ impl Pbx {
         if self.forks.contains_key(&id) {
             return self.fork_answered(id, response);
         }
+        if let Some(call) = self.partings.get(&id).copied() {
+            if !response.status.is_provisional() {
+                self.partings.remove(&id);
+                self.note(call, |deeds| deeds.let_go = Some(now));
+            }
+            return;
+        }
         if self.notify_answered(id, response, now) || self.referral_answered(id, response, now) {
             return;
         }
@@ -189,10 +196,12 @@ impl Pbx {
         }
         let connected = self.deeds.get(&call).is_some_and(|deeds| deeds.connected.is_some());
         let others_left = self.deeds.get(&call).is_some_and(|deeds| deeds.hung_up.is_some());
+        let parting = self.hang_up_leg(id, now);
         if !others_left && (connected || side == Side::Agent) {
             self.note(call, |deeds| deeds.hung_up = Some((side, now)));
+            self.partings.extend(parting.map(|bye| (bye, call)));
         }
-        self.hang_up_leg_of(id, now);
+        self.leg_over(id, now);
     }
 
     pub(super) fn hang_up_leg_of(&mut self, id: LegId, now: Instant) {
@@ -200,10 +209,10 @@ impl Pbx {
         self.leg_over(id, now);
     }
 
-    /// Sends the request that ends a leg, whatever its state.
-    pub(super) fn hang_up_leg(&mut self, id: LegId, now: Instant) {
+    /// Sends the request that ends a leg, whatever its state; gives the transaction of its BYE.
+    pub(super) fn hang_up_leg(&mut self, id: LegId, now: Instant) -> Option<ClientTransactionId> {
         let contact = self.contact();
-        let Some(leg) = self.legs.get_mut(&id) else { return };
+        let leg = self.legs.get_mut(&id)?;
         match &leg.state {
             LegState::Up | LegState::Answered { .. } => {
                 let mut bye = leg.request(Method::Bye, &contact);
@@ -220,10 +229,11 @@ impl Pbx {
                     bye.headers.set(HeaderName::From, from.to_bytes());
                     bye
                 });
-                self.layer.send_request(bye, flow, now);
+                let parting = self.layer.send_request(bye, flow, now);
                 if let Some(fork) = fork {
                     self.layer.send_request(fork, flow, now);
                 }
+                return Some(parting);
             }
             LegState::Calling { invite } => {
                 let _ = self.layer.cancel(*invite, Vec::new(), now);
@@ -234,6 +244,7 @@ impl Pbx {
             }
             LegState::GivingUp | LegState::Over => {}
         }
+        None
     }
 
     /// Offers the server a changed session.

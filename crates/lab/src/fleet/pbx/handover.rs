@@ -229,9 +229,22 @@ impl Pbx {
 
     /// The agent who had left is rung again and answers.
     pub(super) fn has_customer_back(&mut self, call: usize, now: Instant) {
+        self.hung_up_too_soon(call);
         let left = self.deeds.get(&call).and_then(|deeds| deeds.asked()?.left);
         if left.is_some() && self.is_open(call) {
             self.back(call, now);
+        }
+    }
+
+    /// An agent who hung up before the server knew that the other refused has left the customer to the other, and not ended
+    /// the talk.
+    fn hung_up_too_soon(&mut self, call: usize) {
+        let Some(deeds) = self.deeds.get_mut(&call).filter(|deeds| deeds.over.is_none()) else { return };
+        if let (Some((Side::Agent, at)), Some(Handing::Asked(asked))) = (deeds.hung_up, &mut deeds.handover)
+            && asked.taken.is_none()
+        {
+            (asked.left, asked.back) = (Some(at), None);
+            (deeds.hung_up, deeds.let_go) = (None, None);
         }
     }
 

@@ -178,6 +178,7 @@ impl Pbx {
         self.by_call_id.clear();
         self.invites.clear();
         self.changes.clear();
+        self.partings.clear();
         self.referrals.clear();
         self.forks.clear();
         let back = now + SILENT_FOR;

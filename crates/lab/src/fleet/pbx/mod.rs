@@ -208,6 +208,8 @@ pub struct Pbx {
     by_call_id: HashMap<String, LegId>,
     invites: HashMap<ClientTransactionId, LegId>,
     changes: HashMap<ClientTransactionId, (LegId, Change)>,
+    /// BYEs of whoever hung up first, by their call.
+    partings: HashMap<ClientTransactionId, usize>,
     /// REFERs of phones, by their call.
     referrals: HashMap<ClientTransactionId, usize>,
     /// INVITEs that ring a line beside its phone, by their call.
@@ -267,6 +269,7 @@ impl Pbx {
             by_call_id: HashMap::new(),
             invites: HashMap::new(),
             changes: HashMap::new(),
+            partings: HashMap::new(),
             referrals: HashMap::new(),
             forks: HashMap::new(),
             next_leg: 0,

@@ -274,7 +274,10 @@ impl Pbx {
             }
             Side::Other => self.other_answered(call, now),
             // Connected is whoever has the ACK.
-            Side::Customer => self.note(call, |deeds| deeds.status = Some(200)),
+            Side::Customer => self.note(call, |deeds| {
+                deeds.status = Some(200);
+                deeds.answered = Some(now);
+            }),
         }
     }
 
