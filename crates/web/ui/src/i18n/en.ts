@@ -167,7 +167,7 @@ export const en = {
   'card.notes': 'About',
   'card.company.notes': 'About the company',
   'card.history': 'Calls so far',
-  'card.history.empty': 'The first call with this number. It will appear here when it ends.',
+  'card.history.empty': 'You have had no calls with this number. This one will appear here when it ends.',
   'card.gone': 'This contact has been deleted.',
   'card.failed': 'The card could not be loaded.',
   'card.retry': 'Try again',

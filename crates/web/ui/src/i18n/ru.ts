@@ -213,7 +213,7 @@ export const ru: Record<Key, Message> = {
   'card.notes': 'О клиенте',
   'card.company.notes': 'О компании',
   'card.history': 'Звонки до этого',
-  'card.history.empty': 'Это первый звонок с этого номера. После разговора он появится здесь.',
+  'card.history.empty': 'У вас ещё не было звонков с этим номером. Этот появится здесь после разговора.',
   'card.gone': 'Этот контакт удалён.',
   'card.failed': 'Карточка не загрузилась.',
   'card.retry': 'Повторить',
