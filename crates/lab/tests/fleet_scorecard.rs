@@ -601,6 +601,27 @@ fn where_the_word_of_the_end_came_late_the_talk_may_count_until_it_came() {
 }
 
 #[test]
+fn where_the_word_of_the_end_came_late_a_hold_may_count_until_it_came() {
+    let found = |network: Network| {
+        let mut afternoon = Afternoon::new();
+        afternoon.world.plan.network = network;
+        let held = afternoon.deeds.get_mut(&2).unwrap();
+        held.held.as_mut().unwrap().1 = None;
+        held.let_go = held.hung_up.map(|(_, at)| at + Duration::from_millis(1_500));
+        let interaction = afternoon.interaction(WAITER);
+        (interaction.talk_ms, interaction.hold_ms) = (Some(3_000), Some(2_600));
+        let sound = afternoon.sound(WAITER);
+        sound.duration_ms = 3_000;
+        for channel in [&mut sound.customer, &mut sound.agent] {
+            channel.runs.truncate(1);
+        }
+        afternoon.found()
+    };
+    assert_eq!(found(Network::Lossy), []);
+    assert_eq!(found(Network::Good), [Verdict::InteractionWrong, Verdict::RecordingShort]);
+}
+
+#[test]
 fn where_the_word_that_a_caller_gave_up_came_behind_the_ring_time_nobody_answered() {
     let found = |network: Network, rang_ms: u64| {
         let mut afternoon = Afternoon::new();

@@ -275,11 +275,14 @@ impl<'a> Judge<'a> {
             return Some(least..=least);
         }
         let answered = if inbound { deeds.picked_up } else { deeds.answered };
-        let late = |word: Option<Instant>, known: Option<Instant>| {
-            word.zip(known).map_or(0, |(word, known)| between(word, known))
-        };
-        let ended = deeds.hung_up.map(|(_, at)| at);
-        Some(least..=least + late(answered, deeds.connected) + late(ended, deeds.let_go))
+        let late_ms = answered.zip(deeds.connected).map_or(0, |(word, known)| between(word, known));
+        Some(least..=least + late_ms + self.end_late_ms(deeds))
+    }
+
+    /// For how long the server may not have known that somebody had hung up: the word of it may be lost and come again.
+    fn end_late_ms(&self, deeds: &Deeds) -> u64 {
+        let ended = deeds.hung_up.filter(|_| self.world.plan.network == Network::Lossy);
+        ended.zip(deeds.let_go).map_or(0, |((_, word), known)| between(word, known))
     }
 
     /// For how long the other may have had the customer before the agent's phone knew that it is let go: the word of it may be
@@ -339,7 +342,7 @@ impl<'a> Judge<'a> {
             wrong.push((format!("talk_ms {}", in_words(&talked)), format!("talk_ms {:?}", found.talk_ms)));
         }
         let held = held(deeds).map_or(0, |(from, until)| between(from, until));
-        let held = held.saturating_sub(self.let_go_late_ms(deeds))..=held;
+        let held = held.saturating_sub(self.let_go_late_ms(deeds))..=held + self.end_late_ms(deeds);
         if !within(&held, found.hold_ms) {
             wrong.push((format!("hold_ms {}", in_words(&held)), format!("hold_ms {:?}", found.hold_ms)));
         }
