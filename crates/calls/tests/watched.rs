@@ -239,6 +239,54 @@ fn forks_without_a_number_are_one_call_when_they_begin_together() {
 }
 
 #[test]
+fn an_invite_that_comes_behind_the_end_of_its_call_makes_no_other() {
+    // After a call that dialog events told, or the INVITE too; so long after its beginning; by whom the next sighting is.
+    for (invited, after_ms, source, calls) in [
+        (false, 3_500, Source::Shadow, 1),
+        (false, 31_500, Source::Shadow, 1),
+        (false, 33_000, Source::Shadow, 2),
+        (false, 3_500, Source::DialogInfo, 2),
+        (true, 3_500, Source::Shadow, 2),
+    ] {
+        let mut desk = Desk::new();
+        let told = desk.sight(&Look::called(1, Some(CUSTOMER)));
+        let fork = invited.then(|| desk.sight_by(&Look::called(1, Some(CUSTOMER)), Source::Shadow));
+        desk.wait_ms(200);
+        fork.iter().for_each(|fork| desk.lost_with(fork, SightingEnd::Cancelled, None, &[200]));
+        desk.talks(&told);
+        desk.wait_ms(500);
+        desk.lost(&told, SightingEnd::OtherHungUp);
+        desk.wait_ms(after_ms - 700);
+        let shown = pops_of(&desk, 1).len();
+        let next = desk.sight_by(&Look::called(1, Some(CUSTOMER)), source);
+        assert_eq!(pops_of(&desk, 1).len() - shown, calls - 1, "{invited} {after_ms} {source:?}");
+        desk.wait_ms(1_500);
+        desk.lost_with(&next, SightingEnd::Cancelled, None, &[200]);
+        desk.wait_ms(10_000);
+        assert_eq!(desk.ended.len(), calls, "{invited} {after_ms} {source:?}");
+    }
+}
+
+#[test]
+fn a_late_invite_is_expected_once() {
+    let mut desk = Desk::new();
+    let told = desk.sight(&Look::called(1, Some(CUSTOMER)));
+    desk.talks(&told);
+    desk.wait_ms(500);
+    desk.lost(&told, SightingEnd::OtherHungUp);
+    desk.wait_ms(3_000);
+    desk.sight_by(&Look::called(1, Some(CUSTOMER)), Source::Shadow);
+    assert!(desk.engine.calls(&Viewer { user_id: user(9), role: Role::Supervisor }).is_empty());
+    desk.sight_by(&Look::called(2, Some(CUSTOMER)), Source::Shadow);
+    desk.sight_by(&Look::called(1, Some(CUSTOMER)), Source::Shadow);
+    assert_eq!(
+        desk.engine.calls(&Viewer { user_id: user(9), role: Role::Supervisor }).len(),
+        1,
+        "a new call"
+    );
+}
+
+#[test]
 fn the_same_extension_seen_by_two_sources_is_one_leg_and_the_number_is_learned() {
     for first_by in [Source::Shadow, Source::DialogInfo] {
         let mut desk = Desk::new();

@@ -8,8 +8,8 @@ use std::time::{Duration, Instant};
 use linecard_lab::fleet::{
     AWAY_MAX, Absence, Asked, Asks, Channel, Course, Deeds, Desk, DeskNames, Found, FoundMissed,
     FoundRecording, Handing, Handover, Hold, HoldEnd, HoldOffer, InboundEnd, Listening, Mishap, Mode,
-    Network, Observed, Party, PlannedCall, PopFrame, Profile, Run, Side, Taker, TakerEnd, Talk, Tolerance,
-    Turn, Verdict, World, WorldPlan, judge, tone_hz,
+    Network, Observed, OutboundEnd, Party, PlannedCall, PopFrame, Profile, Run, Side, Taker, TakerEnd, Talk,
+    Tolerance, Turn, Verdict, World, WorldPlan, judge, tone_hz,
 };
 
 /// Call 0: talks for a second.
@@ -638,6 +638,31 @@ fn where_the_word_that_a_caller_gave_up_came_behind_the_ring_time_nobody_answere
     assert_eq!(found(Network::Lossy, 3_000), []);
     assert_eq!(found(Network::Lossy, 2_000), [Verdict::InteractionWrong]);
     assert_eq!(found(Network::Good, 3_000), [Verdict::InteractionWrong]);
+}
+
+#[test]
+fn where_the_word_of_the_agents_own_phone_came_behind_the_ring_time_nobody_was_dialled() {
+    let found = |network: Network| {
+        let mut afternoon = Afternoon::new();
+        afternoon.world.plan.network = network;
+        let callee = Party { number: Some(LEAVER.to_owned()) };
+        let end = OutboundEnd::AgentDeclines;
+        afternoon.world.calls[1].course = Course::Outbound { callee, pickup_ms: 300, clicks: 1, end };
+        let interaction = afternoon.interaction(LEAVER);
+        interaction.direction = "outbound".to_owned();
+        interaction.callee_number = interaction.caller_number.take();
+        interaction.outcome = Some("canceled".to_owned());
+        (interaction.hangup_by, interaction.sip_status) = (Some("system".to_owned()), None);
+        afternoon.forget_pops(LEAVER, 0);
+        afternoon.observed.missed.clear();
+        let deeds = afternoon.deeds.get_mut(&1).unwrap();
+        (deeds.status, deeds.gave_up) = (None, None);
+        let mut found = afternoon.found();
+        found.retain(|verdict| *verdict != Verdict::PopLost);
+        found
+    };
+    assert_eq!(found(Network::Lossy), []);
+    assert_eq!(found(Network::Good), [Verdict::InteractionWrong]);
 }
 
 #[test]

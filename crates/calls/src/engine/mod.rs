@@ -11,6 +11,7 @@ mod call;
 mod dial;
 mod finish;
 mod hold;
+mod late_fork;
 mod missed;
 mod outbox;
 mod party;
@@ -28,6 +29,7 @@ use std::time::{Duration, Instant};
 
 use call::{Call, RecordingStage, Saved, Stage};
 use finish::edit_body;
+use late_fork::LateForks;
 use linecard_crm::matching::Candidate;
 use outbox::Outbox;
 
@@ -65,12 +67,14 @@ pub struct Engine {
     sip_calls: HashMap<String, CallId>,
     /// What was seen and may be of a call that is being transferred, by the call that it will be if not.
     undecided: BTreeMap<CallId, (Sighting, Source)>,
+    late_forks: LateForks,
     out: Outbox,
 }
 
 /// What the indexes hold of a call.
 #[derive(Debug)]
 struct Standing {
+    live: bool,
     timer: Option<(Instant, TimerReason)>,
     users: BTreeSet<UserId>,
     number: Option<String>,
@@ -79,6 +83,7 @@ struct Standing {
 impl Standing {
     fn of(call: &Call) -> Self {
         Self {
+            live: call.is_live(),
             timer: call.deadline(),
             users: call.engaged().into_keys().collect(),
             number: call.opening.number().map(str::to_owned),
@@ -99,6 +104,7 @@ impl Engine {
             by_number: HashMap::new(),
             sip_calls: HashMap::new(),
             undecided: BTreeMap::new(),
+            late_forks: LateForks::default(),
             out: Outbox::new(ids, now, at),
         }
     }
@@ -342,6 +348,9 @@ impl Engine {
             && !call.is_live()
         {
             self.dialogs.remove(&(offer.sip_call_id.clone(), offer.from_tag.clone()));
+        }
+        if !after.live && before.as_ref().is_some_and(|before| before.live) {
+            self.late_forks.call_over(&call, self.out.at);
         }
         self.index(&call, before.as_ref(), after.number);
         if !call.is_forgettable() {

@@ -67,6 +67,8 @@ impl Engine {
         self.undecided.retain(|_, (known, _)| known.id != sighting.id);
         if let Some(call) = self.call_seen(&sighting, source) {
             self.join(call, sighting, source);
+        } else if self.late_forks.take(&sighting, source, self.out.at) {
+            // Its call is over and was told in full.
         } else if self.may_be_transferred(&sighting) {
             let id: CallId = self.out.ids.make(self.out.at);
             self.timers.insert((self.out.now + UNDECIDED, TimerReason::Undecided, id));

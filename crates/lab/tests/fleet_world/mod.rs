@@ -45,8 +45,11 @@ impl Driven {
         }
     }
 
+    /// What is said after a cut goes by a new stream: it waits until the old ones are closed.
     fn collect(&mut self) {
-        while let Some(output) = self.pbx.poll_output() {
+        while !self.cut
+            && let Some(output) = self.pbx.poll_output()
+        {
             match output {
                 PbxOutput::Transmit { to, bytes } => {
                     self.forgot |= bytes.starts_with(b"SIP/2.0 481");
