@@ -34,6 +34,22 @@ impl Afternoon {
         Self { world: world(), deeds: deeds(start), observed: observed(start) }
     }
 
+    fn on(network: Network) -> Self {
+        let mut afternoon = Self::new();
+        afternoon.world.plan.network = network;
+        afternoon
+    }
+
+    /// The talker's interaction and recording are so long.
+    fn talker_talked(&mut self, talk_ms: u64) {
+        self.observed.interactions[0].talk_ms = i64::try_from(talk_ms).ok();
+        let sound = self.sound(TALKER);
+        sound.duration_ms = talk_ms;
+        for channel in [&mut sound.customer, &mut sound.agent] {
+            channel.runs[0].until_ms = talk_ms;
+        }
+    }
+
     fn found(&self) -> Vec<Verdict> {
         let card = judge(&self.world, &self.deeds, &self.observed, Tolerance::default());
         let mut found: Vec<Verdict> = card.findings.iter().map(|finding| finding.verdict).collect();
@@ -495,8 +511,7 @@ fn a_customer_whom_nobody_takes_is_the_first_agents_again() {
 #[test]
 fn where_the_word_of_a_refusal_was_lost_until_the_end_the_customer_may_have_waited() {
     let found = |network: Network| {
-        let mut afternoon = Afternoon::new();
-        afternoon.world.plan.network = network;
+        let mut afternoon = Afternoon::on(network);
         afternoon.asked().taken = None;
         let deeds = afternoon.deeds.get_mut(&3).unwrap();
         let end = deeds.connected.unwrap() + Duration::from_secs(1);
@@ -517,8 +532,7 @@ fn where_the_word_of_a_refusal_was_lost_until_the_end_the_customer_may_have_wait
 #[test]
 fn where_the_word_of_a_holds_end_was_lost_until_the_end_both_may_be_heard_after_it() {
     let found = |network: Network, came_behind_the_end: bool| {
-        let mut afternoon = Afternoon::new();
-        afternoon.world.plan.network = network;
+        let mut afternoon = Afternoon::on(network);
         let deeds = afternoon.deeds.get_mut(&2).unwrap();
         let end = deeds.hung_up.unwrap().1;
         let behind = end + Duration::from_millis(200);
@@ -539,8 +553,7 @@ fn where_the_word_of_a_holds_end_was_lost_until_the_end_both_may_be_heard_after_
 #[test]
 fn where_the_word_that_lets_an_agent_go_was_lost_the_other_may_be_heard_before_it() {
     let found = |network: Network| {
-        let mut afternoon = Afternoon::new();
-        afternoon.world.plan.network = network;
+        let mut afternoon = Afternoon::on(network);
         let asked = afternoon.asked();
         asked.answered = asked.taken;
         asked.taken = asked.taken.map(|at| at + Duration::from_millis(800));
@@ -556,18 +569,12 @@ fn where_the_word_that_lets_an_agent_go_was_lost_the_other_may_be_heard_before_i
 #[test]
 fn where_the_word_of_an_answer_came_late_the_talk_counts_from_the_answer_or_from_the_word() {
     let found = |network: Network, talk_ms: u64| {
-        let mut afternoon = Afternoon::new();
-        afternoon.world.plan.network = network;
+        let mut afternoon = Afternoon::on(network);
         let talked = afternoon.deeds.get_mut(&0).unwrap();
         let later = Duration::from_secs(11);
         talked.connected = talked.connected.map(|at| at + later);
         talked.hung_up = talked.hung_up.map(|(side, at)| (side, at + later));
-        afternoon.observed.interactions[0].talk_ms = i64::try_from(talk_ms).ok();
-        let sound = afternoon.sound(TALKER);
-        sound.duration_ms = talk_ms;
-        for channel in [&mut sound.customer, &mut sound.agent] {
-            channel.runs[0].until_ms = talk_ms;
-        }
+        afternoon.talker_talked(talk_ms);
         afternoon.found()
     };
     assert_eq!(found(Network::Good, 1_000), []);
@@ -580,16 +587,10 @@ fn where_the_word_of_an_answer_came_late_the_talk_counts_from_the_answer_or_from
 #[test]
 fn where_the_word_of_the_end_came_late_the_talk_may_count_until_it_came() {
     let found = |network: Network, talk_ms: u64| {
-        let mut afternoon = Afternoon::new();
-        afternoon.world.plan.network = network;
+        let mut afternoon = Afternoon::on(network);
         let talked = afternoon.deeds.get_mut(&0).unwrap();
         talked.let_go = talked.hung_up.map(|(_, at)| at + Duration::from_millis(3_500));
-        afternoon.observed.interactions[0].talk_ms = i64::try_from(talk_ms).ok();
-        let sound = afternoon.sound(TALKER);
-        sound.duration_ms = talk_ms;
-        for channel in [&mut sound.customer, &mut sound.agent] {
-            channel.runs[0].until_ms = talk_ms;
-        }
+        afternoon.talker_talked(talk_ms);
         afternoon.found()
     };
     assert_eq!(found(Network::Good, 1_000), []);
@@ -603,8 +604,7 @@ fn where_the_word_of_the_end_came_late_the_talk_may_count_until_it_came() {
 #[test]
 fn where_the_word_of_the_end_came_late_a_hold_may_count_until_it_came() {
     let found = |network: Network| {
-        let mut afternoon = Afternoon::new();
-        afternoon.world.plan.network = network;
+        let mut afternoon = Afternoon::on(network);
         let held = afternoon.deeds.get_mut(&2).unwrap();
         held.held.as_mut().unwrap().1 = None;
         held.let_go = held.hung_up.map(|(_, at)| at + Duration::from_millis(1_500));
@@ -624,8 +624,7 @@ fn where_the_word_of_the_end_came_late_a_hold_may_count_until_it_came() {
 #[test]
 fn where_the_word_that_a_caller_gave_up_came_behind_the_ring_time_nobody_answered() {
     let found = |network: Network, rang_ms: u64| {
-        let mut afternoon = Afternoon::new();
-        afternoon.world.plan.network = network;
+        let mut afternoon = Afternoon::on(network);
         let left = afternoon.deeds.get_mut(&1).unwrap();
         left.over = left.begun.map(|at| at + Duration::from_millis(rang_ms));
         left.status = Some(480);
@@ -643,8 +642,7 @@ fn where_the_word_that_a_caller_gave_up_came_behind_the_ring_time_nobody_answere
 #[test]
 fn where_the_word_of_the_agents_own_phone_came_behind_the_ring_time_nobody_was_dialled() {
     let found = |network: Network| {
-        let mut afternoon = Afternoon::new();
-        afternoon.world.plan.network = network;
+        let mut afternoon = Afternoon::on(network);
         let callee = Party { number: Some(LEAVER.to_owned()) };
         let end = OutboundEnd::AgentDeclines;
         afternoon.world.calls[1].course = Course::Outbound { callee, pickup_ms: 300, clicks: 1, end };

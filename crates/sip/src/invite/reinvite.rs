@@ -230,8 +230,7 @@ impl Session {
         }
         match response.status.get() {
             200..=299 => self.change_accepted(&sent, response, ctx),
-            408 => self.end(EndCause::Lost { status: 408 }, &[], ctx),
-            481 => self.unknown_there(ctx),
+            status @ (408 | 481) => self.lost(status, ctx),
             491 => self.glared(ctx),
             401 | 407 => self.change_challenged(sent, response, ctx),
             status => self.change_refused(purpose, status, ctx),

@@ -69,13 +69,9 @@ impl Session {
             ctx.stop(SessionClock::AskedInVain);
         }
         match status {
-            408 => {
+            408 | 481 => {
                 ctx.emit(Event::OptionsUnanswered { handle });
-                self.end(EndCause::Lost { status }, &[], ctx);
-            }
-            481 => {
-                ctx.emit(Event::OptionsUnanswered { handle });
-                self.unknown_there(ctx);
+                self.lost(status, ctx);
             }
             401 | 407 => {
                 if !self.send_again(sent, response, ctx) {
@@ -86,10 +82,13 @@ impl Session {
         }
     }
 
-    /// The peer knows no such dialog: it has hung up, and its BYE is under way or was lost and comes again after T1; or it has
-    /// started anew, and none comes.
-    pub(super) fn unknown_there(&mut self, ctx: &mut Context<'_>) {
-        ctx.start(SessionClock::ByeOverdue, ctx.settings.timers.t1 * 2);
+    /// A request got 408 or 481. A peer that knows no such dialog (481) has hung up, and its BYE is under way or was lost and
+    /// comes again after T1; or it has started anew, and none comes.
+    pub(super) fn lost(&mut self, status: u16, ctx: &mut Context<'_>) {
+        match status {
+            481 => ctx.start(SessionClock::ByeOverdue, ctx.settings.timers.t1 * 2),
+            _ => self.end(EndCause::Lost { status }, &[], ctx),
+        }
     }
 
     /// Sends a request of the dialog again with credentials for the challenge; says whether there are any.

@@ -208,7 +208,12 @@ impl<'a> Judge<'a> {
     /// On a network that loses, what the agent's own phone says may come to the server only when the ring time is over: then
     /// nobody else is called.
     fn was_never_dialled(&self, deeds: &Deeds) -> bool {
-        self.world.plan.network == Network::Lossy && deeds.dialled.is_none()
+        self.loses() && deeds.dialled.is_none()
+    }
+
+    /// Whether the network loses messages.
+    fn loses(&self) -> bool {
+        self.world.plan.network == Network::Lossy
     }
 
     fn count_handovers(&mut self) {
@@ -270,19 +275,18 @@ impl<'a> Judge<'a> {
     /// over, and the customer's end is told so.
     fn word_was_late(&self, deeds: &Deeds) -> bool {
         let rang_ms = deeds.begun.zip(deeds.over).map_or(0, |(from, until)| between(from, until));
-        let lossy = self.world.plan.network == Network::Lossy;
-        lossy && deeds.status == Some(480) && rang_ms + 100 >= self.world.plan.ring_timeout_ms
+        self.loses() && deeds.status == Some(480) && rang_ms + 100 >= self.world.plan.ring_timeout_ms
     }
 
     /// How long the talk lasted, in ms. Where a network that loses made the word of the answer or of the end come late, the
     /// server may count from the answer, and until it knew of the end.
     fn talked(&self, call: usize, deeds: &Deeds) -> Option<RangeInclusive<u64>> {
         let least = talk_ms(deeds)?;
-        let inbound =
-            self.world.calls.get(call).is_some_and(|it| matches!(it.course, Course::Inbound { .. }));
-        if self.world.plan.network == Network::Good {
+        if !self.loses() {
             return Some(least..=least);
         }
+        let inbound =
+            self.world.calls.get(call).is_some_and(|it| matches!(it.course, Course::Inbound { .. }));
         let answered = if inbound { deeds.picked_up } else { deeds.answered };
         let late_ms = answered.zip(deeds.connected).map_or(0, |(word, known)| between(word, known));
         Some(least..=least + late_ms + self.end_late_ms(deeds))
@@ -290,14 +294,14 @@ impl<'a> Judge<'a> {
 
     /// For how long the server may not have known that somebody had hung up: the word of it may be lost and come again.
     fn end_late_ms(&self, deeds: &Deeds) -> u64 {
-        let ended = deeds.hung_up.filter(|_| self.world.plan.network == Network::Lossy);
+        let ended = deeds.hung_up.filter(|_| self.loses());
         ended.zip(deeds.let_go).map_or(0, |((_, word), known)| between(word, known))
     }
 
     /// For how long the other may have had the customer before the agent's phone knew that it is let go: the word of it may be
     /// lost and come again.
     fn let_go_late_ms(&self, deeds: &Deeds) -> u64 {
-        let asked = deeds.asked().filter(|_| self.world.plan.network == Network::Lossy);
+        let asked = deeds.asked().filter(|_| self.loses());
         asked.and_then(|asked| Some(between(asked.answered?, asked.taken?))).unwrap_or(0)
     }
 

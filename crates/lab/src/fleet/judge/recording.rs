@@ -8,7 +8,6 @@ use crate::fleet::scorecard::Verdict;
 use crate::fleet::sound::{Channel, Listening, tone_hz};
 use crate::fleet::talk::{Hold, Side, Turn};
 use crate::fleet::truth::Deeds;
-use crate::fleet::world::Network;
 
 /// As much may be strange at the edges of a tone, in ms.
 const STRANGE_MS: u64 = 40;
@@ -170,7 +169,7 @@ impl Judge<'_> {
     /// For how long somebody may have been silent where the word that it is over was lost until the talk's end, or came behind
     /// it: of a hold, or of a handing-over that nobody took. The server knew, and both were heard again.
     fn untold_ms(&self, deeds: &Deeds) -> Option<u64> {
-        let end = talked(deeds).filter(|_| self.world.plan.network == Network::Lossy)?.1;
+        let end = talked(deeds).filter(|_| self.loses())?.1;
         let asked = deeds.asked().filter(|asked| asked.is_open()).map(|asked| (asked.at, end));
         let held =
             deeds.held.map(|(from, until)| (from, until.unwrap_or(end))).filter(|(_, until)| *until >= end);
